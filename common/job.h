@@ -1,0 +1,113 @@
+#ifndef COMMON_JOB_H
+#define COMMON_JOB_H
+
+#include "buf.h"
+#include "err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A job: one JSON document whose four main keys are the four steps (DESIGN of the format: README.md).
+ * This module parses, validates completely, fills defaults, fixes the tile partition, and writes the
+ * canonical form. A `struct job` is a checked value: whoever holds one need not check again.
+ *
+ * Two forms travel. The *text* (job.json, what users write): everything inline. The *document* (wire
+ * and database): canonical JSON in which lists of more than JOB_INLINE values are placeholders
+ * {"data": [offset, count]} into an array of little-endian doubles that follows, so that the JSON
+ * part stays below JOB_JSON_MAX and every double keeps its bits. */
+
+#define JOB_INLINE        64
+#define JOB_JSON_MAX      (64u << 10)  /* JSON of a document */
+#define JOB_DATA_MAX      (16u << 20)  /* bytes of doubles of a document, and of a job's text */
+#define JOB_NAME_MAX      64
+#define JOB_FIELD_MAX     32           /* characters of a field's name */
+#define JOB_OUTPUTS_MAX   64
+#define JOB_AXIS_MAX      (1u << 22)   /* values of one axis */
+#define JOB_POINTS_MAX    100000000000 /* 1e11 */
+#define JOB_TILE_SIDE_MAX 512          /* rows or columns of one tile */
+
+enum job_interpolation {
+    JOB_EXACT,
+    JOB_LINEAR,
+    JOB_CSPLINE,
+    JOB_AKIMA,
+    JOB_STEFFEN,
+    JOB_PERIODIC,
+};
+
+/* A run of increasing or at least listed values. Made from from/to/count (exactly numpy.linspace:
+ * j*step + from, the last is `to`; with scale log: numpy.geomspace's definition is documented in
+ * job.c) or from a list. */
+struct job_values {
+    double *values;
+    size_t count;
+    bool listed; /* given as a list; from and to are then not used */
+    bool log;
+    double from, to;
+};
+
+struct job_output {
+    char name[JOB_FIELD_MAX + 1];
+    char *text;
+};
+
+struct job {
+    char name[JOB_NAME_MAX + 1]; /* "" when none was given */
+
+    char *y_f; /* NULL: no y */
+    double y_from, y_to, y_start[2];
+
+    char *w_is;            /* NULL: w is a table */
+    double *table_t, *table_w;
+    size_t table_count;
+    double w_from, w_to;   /* for a table: its first and last time when w.t is left out */
+    enum job_interpolation interpolation; /* of a table: default cspline */
+    size_t knots;
+    double *breaks;
+    size_t break_count;
+
+    char *u, *v, *damping;  /* NULL: 0, 1, 0 */
+    char *z_start[2];       /* expressions in a, q (a number is its shortest text) */
+    struct job_values times;
+
+    struct job_values q, a;
+    struct job_output *outputs;
+    size_t output_count;
+
+    double tolerance; /* default 1e-9 */
+    bool errors;      /* default true */
+
+    uint32_t q_blocks, a_blocks; /* the tile partition */
+};
+
+/* Parses a user's text. `file` names it in messages (may be NULL); `folder` is where a relative
+ * w.file is looked up, NULL refuses w.file. On failure: ERR_JOB_REFUSED with line, column, path,
+ * text and hint (ERR_OTHER when w.file cannot be read is also ERR_JOB_REFUSED). */
+int job_parse(const char *text, size_t len, const char *folder, struct job **out, struct err *err);
+void job_destroy(struct job *job);
+
+/* The canonical text, ending in a newline: job_parse(job_format(j)) == j, and formatting that again
+ * gives the same bytes. A w.file has become a w.table. */
+void job_format(const struct job *job, struct buf *out);
+
+/* The document: u32 json_len, u32 data_count, json, doubles. */
+void job_encode(const struct job *job, struct buf *out);
+int job_decode(const void *document, size_t len, struct job **out, struct err *err);
+
+/* Tiles: index blocks, numbered in band order, tile = q_block * a_blocks + a_block; the block k of n
+ * values in b blocks is [floor(n k / b), floor(n (k+1) / b)). */
+struct job_tile {
+    size_t q0, q1, a0, a1;
+};
+uint64_t job_points(const struct job *job);
+uint32_t job_tile_count(const struct job *job);
+struct job_tile job_tile(const struct job *job, uint32_t tile);
+size_t job_tile_points(const struct job *job, uint32_t tile);
+
+/* A rough cost of one point in nanoseconds on a slow core, from the job alone (never measured, so
+ * that every machine cuts the same tiles). */
+double job_point_cost_ns(const struct job *job);
+
+const char *job_interpolation_name(enum job_interpolation kind); /* "cspline" */
+
+#endif

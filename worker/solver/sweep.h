@@ -1,0 +1,111 @@
+#ifndef SOLVER_SWEEP_H
+#define SOLVER_SWEEP_H
+
+#include "err.h"
+#include <stddef.h>
+#include <stdint.h>
+
+/* The numerics of one job. A `sweep` is everything that all points share: the drive w(t) cut into
+ * time segments, the compiled outputs, the axes. It is made once, is immutable afterwards and may be
+ * read by any number of threads. A `solver` is one thread's workspace. Neither opens files or
+ * sockets, prints, reads a clock or keeps global state.
+ *
+ *   z'' + damping(t) z' + [u(t) + a v(t) + q w(t)] z = 0,   z(times[0]), z'(times[0]) given
+ */
+
+enum sweep_interpolation {
+    SWEEP_EXACT, /* y is integrated to the very nodes of the segments */
+    SWEEP_LINEAR,
+    SWEEP_CSPLINE,
+    SWEEP_AKIMA,
+    SWEEP_STEFFEN,
+    SWEEP_PERIODIC, /* gsl_interp_cspline_periodic */
+};
+
+struct sweep_output {
+    const char *name, *text; /* expression of a, q, z(T), dz(T), z1, dz1, z2, dz2, lnabs (T) */
+};
+
+/* All pointers are borrowed until sweep_create returns. Texts are expressions (expr.h). */
+struct sweep_spec {
+    const char *f; /* y'' + f(t) y = 0; NULL when w needs no y */
+    double y_from, y_to, y_start[2];
+
+    const char *w; /* expression of t, y, dy; NULL when there is a table */
+    double w_from, w_to;
+    enum sweep_interpolation interpolation;
+    size_t knots; /* equidistant over [w_from, w_to]; ignored for SWEEP_EXACT and tables */
+    const double *table_t, *table_w;
+    size_t table_count; /* table: t increasing, covers [w_from, w_to] */
+    const double *breaks;
+    size_t break_count; /* jumps and kinks of w, increasing */
+
+    const char *u, *v, *damping; /* expressions of t, y, dy; NULL: 0, 1, 0 */
+    const char *z_start[2];      /* z, z' at times[0]: expressions of a, q */
+    const double *times;
+    size_t time_count;
+
+    const double *q, *a; /* the axes */
+    size_t q_count, a_count;
+
+    const struct sweep_output *outputs;
+    size_t output_count;
+    double tolerance;
+};
+
+struct sweep;
+
+/* Errors are ERR_JOB_REFUSED (what is wrong with the job: the path names the key) or ERR_OTHER. */
+int sweep_create(const struct sweep_spec *spec, struct sweep **out, struct err *err);
+void sweep_destroy(struct sweep *s);
+
+/* The segment table as bytes (little-endian, a few kB) that another machine can adopt, so that all
+ * use the same bits. encode returns owned bytes. adopt compares with the sweep's own table within
+ * its error and then takes the bytes' values; -1 when they differ by more (err says where). */
+unsigned char *sweep_table_encode(const struct sweep *s, size_t *len);
+int sweep_table_adopt(struct sweep *s, const unsigned char *table, size_t len, struct err *err);
+
+/* The drive itself, for w.npy and for pictures: up to `max` samples (t, w) over [w_from, w_to]: the
+ * knots or table where there are such, else equidistant. Returns the number written. */
+size_t sweep_drive_samples(const struct sweep *s, size_t max, double *t, double *w);
+
+/* Statuses of a point, as stored in status.npy. */
+enum point_status {
+    POINT_OPEN = 0,
+    POINT_DONE = 1,
+    POINT_FAILED = 2,
+    POINT_OVERFLOW = 3, /* finite in the mathematics, not in a double: the field is +-inf */
+    POINT_LIMITED = 4,  /* rounding, not the tolerance, decides the error (DESIGN: u kappa) */
+};
+
+/* An index block of the grid: q[q0..q1), a[a0..a1). */
+struct block {
+    size_t q0, q1, a0, a1;
+};
+
+struct solver;
+
+struct solver *solver_create(const struct sweep *s); /* borrows s; returns owned */
+void solver_destroy(struct solver *s);
+
+/* Called between slices of at most about a millisecond of work; a non-zero return stops the block.
+ * points_done counts within the block. */
+typedef int solver_yield_fn(void *arg, size_t points_done);
+
+/* Solves the points of one block. fields[k] and errors[k] (errors may be NULL) have the block's shape
+ * (q1-q0, a1-a0), C order; status too. Every number depends on the sweep and the point alone, not on
+ * the block, the thread or the instruction set. Returns 0, or -1 when yield stopped it (the arrays
+ * then mean nothing). A point that cannot be solved has status POINT_FAILED and NaN fields. */
+int solver_block(struct solver *s, const struct block *b, double *const *fields,
+                 float *const *errors, uint8_t *status, solver_yield_fn *yield, void *arg);
+
+/* Why the first failed point of the last block failed, or "". Borrowed until the next call. */
+const char *solver_reason(const struct solver *s);
+
+/* Estimated time of one point on this machine in nanoseconds, from the plan alone. */
+double sweep_point_cost_ns(const struct sweep *s);
+
+/* The code path in use: "portable", "avx2" or "avx512" (HILLSWEEP_ISA overrides the processor). */
+const char *solver_isa(void);
+
+#endif
