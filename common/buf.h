@@ -12,7 +12,8 @@ struct buf {
 
 void buf_fini(struct buf *b);  /* frees the bytes; the buf is empty and may be used again */
 void buf_clear(struct buf *b); /* len = 0, keeps the memory */
-void *buf_grow(struct buf *b, size_t n); /* n more bytes, not initialised; borrowed until the next call */
+void *buf_grow(struct buf *b,
+               size_t n); /* n more bytes, not initialised; borrowed until the next call */
 void buf_add(struct buf *b, const void *data, size_t n);
 void buf_str(struct buf *b, const char *s); /* the characters of s, without its NUL */
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

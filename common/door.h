@@ -21,7 +21,8 @@ int door_bind(void *zmq_ctx, const char *endpoint, void **socket, struct err *er
 /* A DEALER that connects to endpoint, now or when it appears. */
 int door_connect(void *zmq_ctx, const char *endpoint, void **socket, struct err *err);
 
-/* Room for `peers` connections: raises RLIMIT_NOFILE towards its hard limit; returns how many peers fit. */
+/* Room for `peers` connections: raises RLIMIT_NOFILE towards its hard limit; returns how many peers
+ * fit. */
 unsigned door_room(unsigned peers);
 
 /* Random bits from the kernel. */

@@ -6,7 +6,8 @@
 
 enum log_level { LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-/* Sets the program's name (borrowed for ever) and what is printed: WARN, INFO or DEBUG and above. */
+/* Sets the program's name (borrowed for ever) and what is printed: WARN, INFO or DEBUG and above.
+ */
 void log_open(const char *program, enum log_level level);
 
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

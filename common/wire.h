@@ -14,7 +14,7 @@
 #define WIRE_VERSION   1
 #define WIRE_HEADER    32
 #define WIRE_FRAME_MAX 262144u
-#define WIRE_PART_MAX  261888u /* data bytes of one part; a multiple of 8 */
+#define WIRE_PART_MAX  261888u     /* data bytes of one part; a multiple of 8 */
 #define WIRE_BLOB_MAX  (17u << 20) /* a whole document or table */
 #define WIRE_PORT      7117
 

@@ -7,9 +7,9 @@
 #include <zmq.h>
 
 /* A ZeroMQ socket on a libuv loop. ZeroMQ's descriptor is edge-triggered and any call on the socket
- * may swallow the edge, so ZMQ_EVENTS is read again in the prepare phase (arming an idle handle when
- * there is more) and in the check phase, which drains at most ZLOOP_BATCH messages a turn; a 100 ms
- * timer looks again whatever happens. One file, one mechanism (cf. flux-core's zwatcher). */
+ * may swallow the edge, so ZMQ_EVENTS is read again in the prepare phase (arming an idle handle
+ * when there is more) and in the check phase, which drains at most ZLOOP_BATCH messages a turn; a
+ * 100 ms timer looks again whatever happens. One file, one mechanism (cf. flux-core's zwatcher). */
 
 #define ZLOOP_BATCH 256
 
