@@ -1,0 +1,49 @@
+#ifndef BROKER_ASSEMBLY_H
+#define BROKER_ASSEMBLY_H
+
+#include "sink.h"
+#include "wire.h"
+#include <zmq.h>
+
+/* Parts of results on their way to whole tiles. A part is kept as the message it came in (moved,
+ * not copied). What is built under one lease token never mixes with what another worker sends for
+ * the same tile. The caller has checked the token; this module checks sizes, order and checksums.
+ */
+
+struct assembly;
+
+/* What a tile's result must look like. */
+struct assembly_shape {
+    uint32_t tile_points;
+    uint16_t fields;
+    bool errors;
+};
+
+struct assembly *assembly_create(void);
+void assembly_destroy(struct assembly *a);
+
+enum assembly_added {
+    ASSEMBLY_MORE,     /* kept (or a repetition that was dropped) */
+    ASSEMBLY_COMPLETE, /* *out is the whole result, returned owned */
+    ASSEMBLY_BAD,      /* malformed: err says why; the part is dropped */
+};
+
+/* Adds the part m (decoded from frame, which is moved away when the part is kept). */
+enum assembly_added assembly_add(struct assembly *a, uint32_t worker, const struct wire_msg *m,
+                                 zmq_msg_t *frame, const struct assembly_shape *shape,
+                                 struct sink_result **out, struct err *err);
+
+/* Drops what is incomplete: of one worker, or of one job. */
+void assembly_forget_worker(struct assembly *a, uint32_t worker);
+void assembly_forget_job(struct assembly *a, uint32_t job);
+
+/* Complete pieces of tiles that were cut wait here (taken) until they cover their tile. */
+void assembly_keep_piece(struct assembly *a, struct sink_result *piece);
+
+/* All kept pieces of the tile as one result, with the `failed` points (ascending indices in the
+ * tile) added as NaN with status 2. Returned owned. */
+struct sink_result *assembly_join(struct assembly *a, uint32_t job, uint32_t tile,
+                                  const struct assembly_shape *shape, const uint32_t *failed,
+                                  size_t failed_count);
+
+#endif
