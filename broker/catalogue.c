@@ -19,6 +19,7 @@ static void entry_destroy(struct catalogue_job *e)
     job_destroy(e->job);
     buf_fini(&e->document);
     buf_fini(&e->table);
+    buf_fini(&e->table_pending);
     free(e->table_waiters);
     free(e);
 }

@@ -17,8 +17,10 @@ struct catalogue_job {
     int32_t priority; /* as submitted */
     char owner[64];
     int64_t submitted_s, finished_s;
-    struct buf document, table; /* table is empty until one is durable */
-    bool table_ordered;         /* with the sink, not yet durable */
+    struct buf document;
+    struct buf table;         /* empty until one is durable */
+    struct buf table_pending; /* ordered from the sink */
+    bool table_ordered;       /* with the sink, not yet durable */
     bool durable;               /* submitted for good: the queue knows it */
     uint32_t *table_waiters;    /* workers to be sent the table when it is durable */
     size_t table_waiter_count;

@@ -11,8 +11,9 @@
 /* The sink: the only writer of DATA. A thread with the only SQLite connection; it takes complete
  * results, writes the result files, makes them durable and tells so; only then is anything
  * acknowledged. Order of a group: field bytes and tile records -> fdatasync -> SQLite commit (tiles
- * done, frontiers, states) -> events -> status.npy (made durable by the next group, before its commit).
- * The database remembers up to which commit status.npy is durable; at start the rest is rewritten.
+ * done, frontiers, states) -> events -> status.npy (made durable by the next group, before its
+ * commit). The database remembers up to which commit status.npy is durable; at start the rest is
+ * rewritten.
  *
  * Storage errors never acknowledge and never end the process: the sink reports STALLED with the
  * reason, keeps what it was given, tries again by itself, and reports RESUMED. After a failed
@@ -25,13 +26,14 @@
 struct sink;
 
 struct sink_config {
-    const char *data;    /* made (0700) when missing */
-    const char *results; /* NULL: DATA/jobs/N */
+    const char *data;        /* made (0700) when missing */
+    const char *results;     /* NULL: DATA/jobs/N */
     void (*wake)(void *arg); /* called from the sink's thread when there is an event */
     void *wake_arg;
 };
 
-/* Opens, locks and recovers DATA (another broker on it: ERR_STORAGE saying so), without a thread yet. */
+/* Opens, locks and recovers DATA (another broker on it: ERR_STORAGE saying so), without a thread
+ * yet. */
 int sink_open(const struct sink_config *config, struct sink **out, struct err *err);
 
 uint64_t sink_store_id(const struct sink *s);
@@ -40,21 +42,21 @@ uint32_t sink_next_job(const struct sink *s); /* the number for the next submiss
 /* A job as the database knows it. */
 struct sink_job {
     uint32_t id;
-    struct job *job;      /* owned by the sink until sink_close */
-    uint64_t key;         /* the submit's key */
-    int state;            /* enum job_state, as persisted */
+    struct job *job; /* the caller may take it (and set NULL here); else freed by sink_close */
+    uint64_t key;    /* the submit's key */
+    int state;       /* enum job_state, as persisted */
     int32_t priority;
     char reason[256];
     char owner[64];
     int64_t submitted_s, finished_s; /* Unix time; 0: not yet */
     uint32_t frontier;
     uint64_t points_failed;
-    uint8_t *tile_done;   /* one byte a tile: 1 durable; NULL when the job is done or over */
-    const void *table;    /* drive table, NULL: none yet */
+    uint8_t *tile_done; /* one byte a tile: 1 durable; NULL when the job is done or over */
+    const void *table;  /* drive table, NULL: none yet */
     size_t table_bytes;
 };
 size_t sink_job_count(const struct sink *s);
-const struct sink_job *sink_job(const struct sink *s, size_t i); /* recovered jobs, by number */
+struct sink_job *sink_job(struct sink *s, size_t i); /* recovered jobs, by number */
 
 int sink_start(struct sink *s, struct err *err); /* starts the thread */
 
@@ -62,7 +64,7 @@ int sink_start(struct sink *s, struct err *err); /* starts the thread */
 struct sink_part {
     uint32_t first, count; /* points of the tile that this part's plane covers */
     uint16_t plane;
-    uint8_t coding; /* enum wire_coding */
+    uint8_t coding;  /* enum wire_coding */
     uint32_t offset; /* of data in the coded plane */
     const void *data;
     size_t len;
@@ -84,15 +86,16 @@ void sink_store(struct sink *s, struct sink_result *result);
 void sink_frontier(struct sink *s, uint32_t job, uint32_t frontier);
 void sink_job_state(struct sink *s, uint32_t job, int state, const char *reason); /* copied */
 void sink_job_priority(struct sink *s, uint32_t job, int32_t priority);
-void sink_finish(struct sink *s, uint32_t job);  /* all tiles durable: rename, mark done */
-void sink_delete(struct sink *s, uint32_t job);  /* files and rows */
+void sink_finish(struct sink *s, uint32_t job); /* all tiles durable: rename, mark done */
+void sink_delete(struct sink *s, uint32_t job); /* files and rows */
 
 enum sink_event_type {
     SINK_SUBMITTED, /* durable */
     SINK_REFUSED,   /* could not be stored (disk too small, ...): err; nothing of it remains */
     SINK_TABLE,     /* the job's table is durable */
     SINK_DURABLE,   /* tile */
-    SINK_SAME, SINK_DIFFERS, /* compared */
+    SINK_SAME,
+    SINK_DIFFERS, /* compared */
     SINK_FRONTIER,
     SINK_FINISHED,
     SINK_DELETED,
@@ -108,8 +111,8 @@ struct sink_event {
 };
 bool sink_next(struct sink *s, struct sink_event *event); /* from the caller's thread */
 
-/* Path of a result file of a job for readers: "status.npy", "FIELD.npy" (the partial file while there
- * is no final one; *final tells). -1 when the job has no such file. Safe from any thread. */
+/* Path of a result file of a job for readers: "status.npy", "FIELD.npy" (the partial file while
+ * there is no final one; *final tells). -1 when the job has no such file. Safe from any thread. */
 int sink_file(const struct sink *s, uint32_t job, const struct job *spec, const char *file,
               char *path, size_t size, bool *final);
 /* The folder of a job's results. */

@@ -1,0 +1,406 @@
+/* Requests of clients: a table of operations. See PROTOCOL.md section 5. */
+#include "server_private.h"
+
+#include "crc32c.h"
+#include "log.h"
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const struct json_limits request_limits = {
+    .bytes = JOB_JSON_MAX, .values = 256, .numbers = 256};
+
+/* One request being answered. */
+struct call {
+    struct server *s;
+    const struct route *from;
+    uint64_t tag;
+    const struct json *args;
+    struct err err;
+};
+
+void reply_json(struct server *s, const struct route *to, uint64_t tag, struct json_out *json)
+{
+    struct buf text = {0};
+    json_print(json, false, &text);
+    json_out_destroy(json);
+    struct wire_msg m = {.type = WIRE_REPLY, .tag = tag};
+    m.reply.json = (struct wire_span){text.data, text.len};
+    if (text.len > WIRE_PART_MAX) {
+        struct err err;
+        err_set(&err, ERR_OTHER, "the answer has %zu bytes, more than one message may carry",
+                text.len);
+        reply_error(s, to, tag, &err);
+    } else {
+        server_send(s, to, &m);
+    }
+    buf_fini(&text);
+}
+
+void reply_error(struct server *s, const struct route *to, uint64_t tag, const struct err *err)
+{
+    struct json_out *o = json_object();
+    json_put_integer(o, "code", err->code);
+    json_put_string(o, "name", err_code_name(err->code));
+    json_put_string(o, "message", err->text);
+    json_put_string(o, "hint", err->hint[0] ? err->hint : NULL);
+    json_put_integer(o, "line", err->line);
+    json_put_integer(o, "column", err->column);
+    json_put_string(o, "path", err->path);
+    struct buf text = {0};
+    json_print(o, false, &text);
+    json_out_destroy(o);
+    struct wire_msg m = {.type = WIRE_REPLY, .tag = tag};
+    m.reply.code = (uint16_t)err->code;
+    m.reply.json = (struct wire_span){text.data, text.len};
+    server_send(s, to, &m);
+    buf_fini(&text);
+}
+
+static void put_time(struct json_out *o, const char *key, int64_t unix_s)
+{
+    char text[32];
+    time_t t = (time_t)unix_s;
+    struct tm tm;
+    if (unix_s > 0 && gmtime_r(&t, &tm) && strftime(text, sizeof text, "%FT%TZ", &tm))
+        json_put_string(o, key, text);
+    else
+        json_put_null(o, key);
+}
+
+static void put_fields(struct json_out *o, const struct job *job)
+{
+    struct json_out *fields = json_put_array(o, "fields");
+    for (size_t i = 0; i < job->output_count; i++)
+        json_add_string(fields, job->outputs[i].name);
+    struct json_out *shape = json_put_array(o, "shape");
+    json_add_integer(shape, (int64_t)job->q.count);
+    json_add_integer(shape, (int64_t)job->a.count);
+}
+
+struct json_out *clients_status(struct server *s, const struct catalogue_job *job)
+{
+    struct queue_job_info info;
+    struct json_out *o = json_object();
+    int rc = queue_job_info(s->queue, s->now_ms, job->id, &info);
+    if (rc)
+        memset(&info, 0, sizeof info);
+    char folder[PATH_BYTES];
+    sink_folder(s->sink, job->id, folder, sizeof folder);
+    json_put_integer(o, "id", job->id);
+    json_put_string(o, "name", job->job->name);
+    json_put_string(o, "state", job_state_name(info.state));
+    json_put_integer(o, "points_total", (int64_t)job_points(job->job));
+    json_put_integer(o, "points_done", (int64_t)info.points_done);
+    json_put_integer(o, "points_failed", (int64_t)info.points_failed);
+    json_put_integer(o, "rows_done", info.rows_done);
+    json_put_integer(o, "tiles_total", info.tiles_total);
+    json_put_integer(o, "tiles_done", info.tiles_done);
+    json_put_integer(o, "tiles_recomputed_after_ack", info.tiles_recomputed_after_ack);
+    json_put_number(o, "rate", info.rate);
+    json_put_number(o, "eta_s", info.eta_s);
+    json_put_integer(o, "workers", info.workers);
+    json_put_string(o, "reason", info.reason);
+    json_put_integer(o, "priority", info.priority);
+    json_put_string(o, "folder", folder);
+    put_fields(o, job->job);
+    put_time(o, "submitted", job->submitted_s);
+    put_time(o, "finished", job->finished_s);
+    return o;
+}
+
+static void answer_status(struct call *c, const struct catalogue_job *job)
+{
+    reply_json(c->s, c->from, c->tag, clients_status(c->s, job));
+}
+
+/* The job that the arguments name ("job": a number or a word), or NULL with c->err. */
+static struct catalogue_job *named_job(struct call *c)
+{
+    const struct json *v = json_get(c->args, "job");
+    char number[24];
+    int64_t id;
+    const char *word = v ? json_string(v) : NULL;
+    if (v && json_integer(v, &id) == 0) {
+        snprintf(number, sizeof number, "%" PRId64, id);
+        word = number;
+    }
+    if (!word) {
+        err_set(&c->err, ERR_USAGE, "the request names no job");
+        return NULL;
+    }
+    struct catalogue_job *job = catalogue_find(c->s->catalogue, word, &c->err);
+    if (job && !job->durable) {
+        err_set(&c->err, ERR_NO_SUCH_JOB, "job %u is being submitted", job->id);
+        return NULL;
+    }
+    return job;
+}
+
+static int op_ping(struct call *c)
+{
+    struct json_out *o = json_object();
+    char id[24];
+    json_put_string(o, "version", HILLSWEEP_VERSION);
+    snprintf(id, sizeof id, "%016" PRIx64, c->s->boot);
+    json_put_string(o, "boot", id);
+    snprintf(id, sizeof id, "%016" PRIx64, c->s->store);
+    json_put_string(o, "store", id);
+    json_put_string(o, "listen", c->s->config->listen);
+    reply_json(c->s, c->from, c->tag, o);
+    return 0;
+}
+
+/* The uploaded document, checked; NULL with c->err. Returned owned. */
+static struct job *uploaded_job(struct call *c, uint64_t key)
+{
+    size_t len;
+    const void *document = uploads_get(c->s->uploads, key, &len);
+    int64_t bytes = json_get_integer(c->args, "bytes", -1);
+    int64_t crc = json_get_integer(c->args, "crc32c", -1);
+    if (!document || bytes != (int64_t)len || crc != (int64_t)crc32c(0, document, len)) {
+        err_set(&c->err, ERR_OTHER, "the job's document has not arrived whole");
+        err_hint(&c->err, "send it again");
+        return NULL;
+    }
+    struct job *job = NULL;
+    if (job_decode(document, len, &job, &c->err))
+        return NULL;
+    return job;
+}
+
+static void remember_submission(struct call *c, uint32_t job)
+{
+    struct submission *sub = mem_alloc(1, sizeof *sub);
+    *sub = (struct submission){c->s->submissions, job, *c->from, c->tag};
+    c->s->submissions = sub;
+}
+
+static int op_submit(struct call *c)
+{
+    struct server *s = c->s;
+    uint64_t key = strtoull(json_get_string(c->args, "key", "0"), NULL, 16);
+    if (key == 0)
+        return err_set(&c->err, ERR_OTHER, "the submission has no key");
+    struct catalogue_job *known = catalogue_by_key(s->catalogue, key);
+    if (known) { /* repeated: the first one counts */
+        if (known->durable)
+            answer_status(c, known);
+        else
+            remember_submission(c, known->id);
+        return 0;
+    }
+    if (s->config->results && catalogue_at(s->catalogue, 0))
+        return err_set(&c->err, ERR_JOB_REFUSED, "this private broker holds a job already");
+    struct job *job = uploaded_job(c, key);
+    if (!job)
+        return -1;
+    uploads_remove(s->uploads, key);
+    struct catalogue_job *e = catalogue_add(s->catalogue, s->next_job++, job);
+    e->key = key;
+    e->priority = (int32_t)json_get_integer(c->args, "priority", 0);
+    snprintf(e->owner, sizeof e->owner, "local");
+    e->submitted_s = (int64_t)time(NULL);
+    remember_submission(c, e->id);
+    sink_submit(s->sink, e->id, key, e->priority, e->owner, job);
+    return 0;
+}
+
+void clients_submitted(struct server *s, uint32_t id, const struct err *err)
+{
+    struct catalogue_job *job = catalogue_job(s->catalogue, id);
+    struct submission **at = &s->submissions;
+    while (*at) {
+        struct submission *sub = *at;
+        if (sub->job != id) {
+            at = &sub->next;
+            continue;
+        }
+        if (err)
+            reply_error(s, &sub->route, sub->tag, err);
+        else
+            reply_json(s, &sub->route, sub->tag, clients_status(s, job));
+        *at = sub->next;
+        free(sub);
+    }
+}
+
+static int op_status(struct call *c)
+{
+    struct catalogue_job *job = named_job(c);
+    if (!job)
+        return -1;
+    answer_status(c, job);
+    return 0;
+}
+
+static int op_list(struct call *c)
+{
+    struct json_out *o = json_object();
+    struct json_out *jobs = json_put_array(o, "jobs");
+    struct catalogue_job *job;
+    for (size_t i = 0; (job = catalogue_at(c->s->catalogue, i)); i++)
+        if (job->durable)
+            json_add(jobs, clients_status(c->s, job));
+    reply_json(c->s, c->from, c->tag, o);
+    return 0;
+}
+
+typedef int control_fn(struct queue *q, int64_t now_ms, uint32_t job, struct err *err);
+
+static int control(struct call *c, control_fn *f)
+{
+    struct catalogue_job *job = named_job(c);
+    if (!job || f(c->s->queue, c->s->now_ms, job->id, &c->err))
+        return -1;
+    answer_status(c, job);
+    return 0;
+}
+
+static int op_cancel(struct call *c)
+{
+    return control(c, queue_job_cancel);
+}
+
+static int op_pause(struct call *c)
+{
+    return control(c, queue_job_pause);
+}
+
+static int op_resume(struct call *c)
+{
+    return control(c, queue_job_resume);
+}
+
+static int op_priority(struct call *c)
+{
+    struct catalogue_job *job = named_job(c);
+    int64_t priority = json_get_integer(c->args, "priority", INT64_MAX);
+    if (!job)
+        return -1;
+    if (priority < -1000 || priority > 1000)
+        return err_set(&c->err, ERR_USAGE, "a priority is a whole number from -1000 to 1000");
+    if (queue_job_priority(c->s->queue, c->s->now_ms, job->id, (int32_t)priority, &c->err))
+        return -1;
+    sink_job_priority(c->s->sink, job->id, (int32_t)priority);
+    answer_status(c, job);
+    return 0;
+}
+
+static int op_delete(struct call *c)
+{
+    struct catalogue_job *job = named_job(c);
+    if (!job)
+        return -1;
+    struct queue_job_info info;
+    if (queue_job_info(c->s->queue, c->s->now_ms, job->id, &info))
+        return err_set(&c->err, ERR_NO_SUCH_JOB, "no job %u", job->id);
+    if (!job_state_is_over(info.state)) {
+        err_set(&c->err, ERR_USAGE, "job %u is %s", job->id, job_state_name(info.state));
+        return err_hint(&c->err, "cancel it first: hillsweep cancel %u", job->id);
+    }
+    if (c->s->config->results)
+        return err_set(&c->err, ERR_USAGE, "the job of a private broker is not deleted");
+    answer_status(c, job);
+    log_info("job deleted job=%u", job->id);
+    uint32_t id = job->id;
+    queue_job_remove(c->s->queue, c->s->now_ms, id);
+    assembly_forget_job(c->s->assembly, id);
+    sink_delete(c->s->sink, id); /* its entry here goes when the sink is done with it */
+    job->durable = false;
+    return 0;
+}
+
+static int op_workers(struct call *c)
+{
+    struct json_out *o = json_object();
+    struct json_out *workers = json_put_array(o, "workers");
+    struct queue_worker_info w;
+    for (size_t i = 0; queue_worker_info(c->s->queue, c->s->now_ms, i, &w); i++) {
+        struct json_out *e = json_add_object(workers);
+        json_put_integer(e, "worker", w.worker);
+        json_put_string(e, "state", w.state);
+        json_put_string(e, "host", w.host);
+        json_put_integer(e, "pid", w.pid);
+        json_put_integer(e, "threads", w.threads);
+        json_put_string(e, "isa", w.isa);
+        json_put_string(e, "version", w.version);
+        json_put_integer(e, "job", w.job);
+        json_put_integer(e, "leases", w.leases);
+        json_put_integer(e, "tiles_done", w.tiles_done);
+        json_put_number(e, "rate", w.points_per_s);
+        json_put_number(e, "heard_s", (double)w.heard_ms_ago / 1000);
+        json_put_string(e, "reason", w.reason);
+    }
+    reply_json(c->s, c->from, c->tag, o);
+    return 0;
+}
+
+static int op_watch(struct call *c)
+{
+    struct catalogue_job *job = named_job(c);
+    if (!job)
+        return -1;
+    answer_status(c, job);
+    watchers_add(c->s, c->from, c->tag, job->id);
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(struct call *c);
+} operations[] = {
+    {"ping", op_ping},       {"submit", op_submit}, {"status", op_status},
+    {"list", op_list},       {"cancel", op_cancel}, {"pause", op_pause},
+    {"resume", op_resume},   {"delete", op_delete}, {"priority", op_priority},
+    {"workers", op_workers}, {"watch", op_watch},
+};
+
+static int run(struct call *c, const struct wire_span *op)
+{
+    for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++)
+        if (strlen(operations[i].name) == op->len &&
+            memcmp(operations[i].name, op->data, op->len) == 0)
+            return operations[i].run(c);
+    err_set(&c->err, ERR_VERSION, "this broker (hillsweep %s) does not know the operation \"%.*s\"",
+            HILLSWEEP_VERSION, (int)(op->len < 40 ? op->len : 40), (const char *)op->data);
+    return err_hint(&c->err, "install the same version on both sides");
+}
+
+static void on_request(struct server *s, const struct route *from, const struct wire_msg *msg)
+{
+    struct call c = {.s = s, .from = from, .tag = msg->tag};
+    struct json *args = NULL;
+    const struct wire_span *text = &msg->request.json;
+    if (json_parse(text->data, text->len, &request_limits, &args, &c.err) == 0) {
+        c.args = args;
+        if (run(&c, &msg->request.op) == 0) {
+            json_destroy(args);
+            return;
+        }
+    }
+    json_destroy(args);
+    reply_error(s, from, msg->tag, &c.err);
+}
+
+static void on_upload(struct server *s, const struct route *from, const struct wire_msg *msg)
+{
+    bool complete;
+    struct err err;
+    if (uploads_add(s->uploads, s->now_ms, msg->tag, msg->part.total, msg->part.offset,
+                    msg->part.data, &complete, &err))
+        reply_error(s, from, msg->tag, &err);
+}
+
+void clients_message(struct server *s, const struct route *from, const struct wire_msg *msg)
+{
+    if (msg->type == WIRE_REQUEST)
+        on_request(s, from, msg);
+    else if (msg->type == WIRE_UPLOAD)
+        on_upload(s, from, msg);
+    else if (msg->type == WIRE_FETCH)
+        pages_fetch(s, from, msg);
+}

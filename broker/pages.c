@@ -1,0 +1,104 @@
+/* FETCH: a page of a result file, read in libuv's thread pool so that a slow disk never holds up
+ * the loop. The broker alone makes the path; the client names a file of the job. */
+#include "server_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct page {
+    uv_work_t work;
+    struct server *s;
+    struct route route;
+    uint64_t tag, offset, file_bytes;
+    uint32_t length;
+    bool final;
+    char path[PATH_BYTES];
+    struct buf data;
+    struct err err;
+};
+
+static void read_page(uv_work_t *work)
+{
+    struct page *p = work->data;
+    int fd = open(p->path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st)) {
+        err_errno(&p->err, ERR_STORAGE, "cannot read %s", p->path);
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    p->file_bytes = (uint64_t)st.st_size;
+    uint64_t left = p->offset < p->file_bytes ? p->file_bytes - p->offset : 0;
+    size_t want = left < p->length ? (size_t)left : p->length;
+    char *to = buf_grow(&p->data, want);
+    size_t have = 0;
+    while (have < want) {
+        ssize_t n = pread(fd, to + have, want - have, (off_t)(p->offset + have));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            err_errno(&p->err, ERR_STORAGE, "cannot read %s", p->path);
+        if (n <= 0)
+            break;
+        have += (size_t)n;
+    }
+    p->data.len = have;
+    close(fd);
+}
+
+static void answer(uv_work_t *work, int status)
+{
+    struct page *p = work->data;
+    if (status == 0 && !p->s->stopping) {
+        if (p->err.code) {
+            reply_error(p->s, &p->route, p->tag, &p->err);
+        } else {
+            struct wire_msg m = {.type = WIRE_PAGE, .tag = p->tag};
+            m.page.file_bytes = p->file_bytes;
+            m.page.offset = p->offset;
+            m.page.final = p->final;
+            m.page.data = (struct wire_span){p->data.data, p->data.len};
+            server_send(p->s, &p->route, &m);
+        }
+    }
+    buf_fini(&p->data);
+    free(p);
+}
+
+static int locate(struct server *s, struct page *p, const struct wire_msg *msg)
+{
+    char file[64];
+    struct catalogue_job *job = catalogue_job(s->catalogue, msg->fetch.job);
+    if (!job || !job->durable)
+        return err_set(&p->err, ERR_NO_SUCH_JOB, "no job %u", msg->fetch.job);
+    size_t len = msg->fetch.file.len;
+    if (len >= sizeof file || memchr(msg->fetch.file.data, '\0', len))
+        return err_set(&p->err, ERR_USAGE, "that is not the name of a result file");
+    memcpy(file, msg->fetch.file.data, len);
+    file[len] = '\0';
+    if (sink_file(s->sink, job->id, job->job, file, p->path, sizeof p->path, &p->final))
+        return err_set(&p->err, ERR_USAGE, "job %u has no file \"%s\"", job->id, file);
+    return 0;
+}
+
+void pages_fetch(struct server *s, const struct route *from, const struct wire_msg *msg)
+{
+    struct page *p = mem_alloc(1, sizeof *p);
+    p->work.data = p;
+    p->s = s;
+    p->route = *from;
+    p->tag = msg->tag;
+    p->offset = msg->fetch.offset;
+    p->length = msg->fetch.length < WIRE_PART_MAX ? msg->fetch.length : WIRE_PART_MAX;
+    if (locate(s, p, msg) || uv_queue_work(&s->loop, &p->work, read_page, answer)) {
+        if (!p->err.code)
+            err_set(&p->err, ERR_OTHER, "cannot start reading");
+        reply_error(s, from, msg->tag, &p->err);
+        free(p);
+    }
+}

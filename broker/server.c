@@ -1,0 +1,434 @@
+/* See server.h. All ZeroMQ and libuv of the broker meet here. Every wake-up ends in `settle`: the
+ * queue's pending actions are carried out, and one timer is armed with the next thing that is due.
+ */
+#include "server_private.h"
+
+#include "door.h"
+#include "log.h"
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PEERS = 8192 };
+
+int server_send(struct server *s, const struct route *to, struct wire_msg *msg)
+{
+    msg->sender = s->boot;
+    buf_clear(&s->out);
+    wire_encode(msg, &s->out);
+    int rc = zloop_send(s->zloop, to->id, to->len, s->out.data, s->out.len);
+    if (rc)
+        log_debug("%s not sent: %s", wire_type_name(msg->type), zmq_strerror(errno));
+    return rc;
+}
+
+void server_send_worker(struct server *s, uint32_t worker, struct wire_msg *msg)
+{
+    const struct route *to = routes_of(s->routes, worker);
+    if (!to) {
+        queue_worker_unreachable(s->queue, s->now_ms, worker);
+        return;
+    }
+    if (server_send(s, to, msg) && errno == EHOSTUNREACH)
+        queue_worker_unreachable(s->queue, s->now_ms, worker);
+}
+
+/* --- the queue's actions --------------------------------------------------------------------- */
+
+static void job_state_changed(struct server *s, const struct queue_action *a)
+{
+    struct catalogue_job *job = catalogue_job(s->catalogue, a->job);
+    if (a->state == JOB_FINISHING) { /* the sink marks it done itself when the files are named */
+        sink_finish(s->sink, a->job);
+        return;
+    }
+    log_info("job %s job=%u%s%s", job_state_name(a->state), a->job, a->text[0] ? " reason=" : "",
+             a->text);
+    if (job && job_state_is_over(a->state))
+        job->finished_s = (int64_t)time(NULL);
+    if (a->state == JOB_DONE)
+        return;
+    sink_job_state(s->sink, a->job, (int)a->state, a->text);
+    if (job_state_is_over(a->state))
+        assembly_forget_job(s->assembly, a->job);
+}
+
+static void act(struct server *s, const struct queue_action *a)
+{
+    switch (a->type) {
+    case ACTION_FRONTIER:
+        sink_frontier(s->sink, a->job, a->frontier);
+        break;
+    case ACTION_JOB_STATE:
+        job_state_changed(s, a);
+        break;
+    case ACTION_ALARM:
+        log_warnx("%s", a->text);
+        break;
+    default:
+        workers_action(s, a);
+    }
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void settle(struct server *s)
+{
+    struct queue_action action;
+    while (queue_next(s->queue, &action))
+        act(s, &action);
+    int64_t next = queue_tick(s->queue, s->now_ms);
+    while (queue_next(s->queue, &action))
+        act(s, &action);
+    int64_t watch = watchers_tick(s);
+    if (watch < next)
+        next = watch;
+    if (s->stopping)
+        return;
+    uint64_t wait = next <= s->now_ms ? 1 : (uint64_t)(next - s->now_ms);
+    uv_timer_start(&s->timer, on_timer, next == INT64_MAX ? 60000 : wait, 0);
+}
+
+static void wake_up(struct server *s)
+{
+    uv_update_time(&s->loop);
+    s->now_ms = (int64_t)uv_now(&s->loop);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct server *s = timer->data;
+    wake_up(s);
+    uploads_expire(s->uploads, s->now_ms);
+    settle(s);
+}
+
+/* --- messages -------------------------------------------------------------------------------- */
+
+static void malformed(struct server *s, const struct route *from, const struct wire_msg *msg,
+                      const struct err *err)
+{
+    s->dropped++;
+    log_debug("message dropped: %s", err->text);
+    if (err->code != ERR_VERSION)
+        return;
+    char text[256];
+    snprintf(text, sizeof text, "%s: install hillsweep %s on both machines", err->text,
+             HILLSWEEP_VERSION);
+    struct wire_msg m = {.type = WIRE_REFUSED, .tag = msg->tag};
+    m.refused.code = ERR_VERSION;
+    m.refused.text = wire_str(text);
+    server_send(s, from, &m);
+}
+
+static void on_message(void *arg, const void *route, size_t route_len, zmq_msg_t *frame, int frames)
+{
+    struct server *s = arg;
+    struct route from = {.len = (uint8_t)route_len};
+    if (route_len > ROUTE_MAX || frames != 1) {
+        s->dropped++;
+        return;
+    }
+    memcpy(from.id, route, route_len);
+    wake_up(s);
+    struct wire_msg msg;
+    struct err err;
+    if (wire_decode(zmq_msg_data(frame), zmq_msg_size(frame), &msg, &err))
+        malformed(s, &from, &msg, &err);
+    else if (msg.type >= WIRE_HELLO && msg.type <= WIRE_BYE)
+        workers_message(s, &from, &msg, frame);
+    else if (msg.type >= WIRE_REQUEST && msg.type <= WIRE_FETCH)
+        clients_message(s, &from, &msg);
+    else
+        s->dropped++; /* only the broker says such things */
+    settle(s);
+}
+
+/* --- the sink's events ----------------------------------------------------------------------- */
+
+static void queue_add(struct server *s, const struct catalogue_job *job,
+                      const struct sink_job *recovered)
+{
+    const struct job *j = job->job;
+    struct queue_job q = {.id = job->id, .priority = job->priority, .state = JOB_QUEUED};
+    q.q_count = (uint32_t)j->q.count;
+    q.a_count = (uint32_t)j->a.count;
+    q.q_blocks = j->q_blocks;
+    q.a_blocks = j->a_blocks;
+    q.point_bytes = (uint32_t)(j->output_count * (j->errors ? 12 : 8) + 1);
+    q.point_cost_ns = job_point_cost_ns(j);
+    if (recovered) {
+        q.recovered = true;
+        q.state = (enum job_state)recovered->state;
+        q.frontier = recovered->frontier;
+        q.tile_done = recovered->tile_done;
+        q.points_failed = recovered->points_failed;
+    }
+    queue_job_add(s->queue, s->now_ms, &q);
+}
+
+static void table_durable(struct server *s, uint32_t id)
+{
+    struct catalogue_job *job = catalogue_job(s->catalogue, id);
+    if (!job || job->table.len > 0)
+        return;
+    job->table = job->table_pending;
+    job->table_pending = (struct buf){0};
+    for (size_t i = 0; i < job->table_waiter_count; i++)
+        workers_send_table(s, job->table_waiters[i], job, 0);
+    job->table_waiter_count = 0;
+}
+
+static void submitted(struct server *s, const struct sink_event *e)
+{
+    struct catalogue_job *job = catalogue_job(s->catalogue, e->job);
+    if (e->type == SINK_REFUSED) {
+        clients_submitted(s, e->job, &e->err);
+        catalogue_remove(s->catalogue, e->job);
+        return;
+    }
+    job->durable = true;
+    log_info("job submitted job=%u name=\"%s\" points=%" PRIu64 " tiles=%u", job->id,
+             job->job->name, job_points(job->job), job_tile_count(job->job));
+    queue_add(s, job, NULL);
+    clients_submitted(s, e->job, NULL);
+}
+
+static void sink_event(struct server *s, const struct sink_event *e)
+{
+    switch (e->type) {
+    case SINK_SUBMITTED:
+    case SINK_REFUSED:
+        submitted(s, e);
+        break;
+    case SINK_TABLE:
+        table_durable(s, e->job);
+        break;
+    case SINK_DURABLE:
+        queue_tile_durable(s->queue, s->now_ms, e->job, e->tile, e->worker, e->data_bytes,
+                           e->points_failed);
+        break;
+    case SINK_SAME:
+    case SINK_DIFFERS:
+        queue_tile_compared(s->queue, s->now_ms, e->job, e->tile, e->worker, e->data_bytes,
+                            e->type == SINK_SAME);
+        break;
+    case SINK_FRONTIER:
+        queue_frontier_durable(s->queue, s->now_ms, e->job, e->frontier);
+        break;
+    case SINK_FINISHED:
+        queue_job_finished(s->queue, s->now_ms, e->job);
+        break;
+    case SINK_DELETED:
+        catalogue_remove(s->catalogue, e->job);
+        break;
+    case SINK_STALLED:
+        log_warnx("storage: %s", e->err.text);
+        queue_sink_stalled(s->queue, s->now_ms, e->err.text);
+        break;
+    case SINK_RESUMED:
+        log_info("storage works again");
+        queue_sink_stalled(s->queue, s->now_ms, NULL);
+        break;
+    }
+}
+
+static void on_sink(uv_async_t *async)
+{
+    struct server *s = async->data;
+    wake_up(s);
+    struct sink_event event;
+    while (sink_next(s->sink, &event))
+        sink_event(s, &event);
+    settle(s);
+}
+
+static void wake_loop(void *arg)
+{
+    uv_async_send(arg);
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static void stop(struct server *s, const char *why)
+{
+    if (!s->stopping)
+        log_info("leaving: %s", why);
+    s->stopping = true;
+    uv_stop(&s->loop);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    stop(handle->data, strsignal(number));
+}
+
+static void on_lifeline(uv_poll_t *handle, int status, int events)
+{
+    (void)events;
+    struct server *s = handle->data;
+    char byte;
+    int fd;
+    uv_fileno((uv_handle_t *)handle, &fd);
+    ssize_t n = status < 0 ? 0 : read(fd, &byte, 1);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        stop(s, "the lifeline has ended");
+}
+
+static void handles_open(struct server *s)
+{
+    s->timer.data = s->sink_async.data = s->sigterm.data = s->sigint.data = s->lifeline.data = s;
+    uv_timer_init(&s->loop, &s->timer);
+    uv_async_init(&s->loop, &s->sink_async, on_sink);
+    uv_signal_init(&s->loop, &s->sigterm);
+    uv_signal_init(&s->loop, &s->sigint);
+    uv_signal_start(&s->sigterm, on_signal, SIGTERM);
+    uv_signal_start(&s->sigint, on_signal, SIGINT);
+    if (s->config->lifeline_fd >= 0 &&
+        uv_poll_init(&s->loop, &s->lifeline, s->config->lifeline_fd) == 0) {
+        s->lifeline_open = true;
+        uv_poll_start(&s->lifeline, UV_READABLE | UV_DISCONNECT, on_lifeline);
+    }
+}
+
+/* Hands what the sink recovered to the catalogue and the queue. */
+static void recover(struct server *s)
+{
+    for (size_t i = 0; i < sink_job_count(s->sink); i++) {
+        struct sink_job *known = sink_job(s->sink, i);
+        struct catalogue_job *job = catalogue_add(s->catalogue, known->id, known->job);
+        known->job = NULL; /* taken */
+        job->key = known->key;
+        job->priority = known->priority;
+        memcpy(job->owner, known->owner, sizeof job->owner);
+        job->submitted_s = known->submitted_s;
+        job->finished_s = known->finished_s;
+        job->durable = true;
+        buf_add(&job->table, known->table, known->table_bytes);
+        queue_add(s, job, known);
+    }
+    s->next_job = sink_next_job(s->sink);
+}
+
+static uint64_t random_bits(void *arg)
+{
+    (void)arg;
+    return door_random();
+}
+
+static int check_listen(const struct server_config *config, struct err *err)
+{
+    enum door_kind kind;
+    if (door_kind(config->listen, &kind, err))
+        return -1;
+    if (kind == DOOR_NETWORK && !config->insecure) {
+        err_set(err, ERR_USAGE, "%s would let anyone on the network submit, solve and read",
+                config->listen);
+        return err_hint(err, "listen on 127.0.0.1 or ipc://, or spell out --insecure on a network "
+                             "that you trust");
+    }
+    return 0;
+}
+
+static int server_open(struct server *s, struct err *err)
+{
+    unsigned room = door_room(PEERS);
+    if (room < PEERS)
+        log_debug("descriptors for %u peers", room);
+    struct sink_config sink_config = {.data = s->config->data,
+                                      .results = s->config->results,
+                                      .wake = wake_loop,
+                                      .wake_arg = &s->sink_async};
+    if (sink_open(&sink_config, &s->sink, err))
+        return -1;
+    s->zmq_ctx = zmq_ctx_new();
+    assert(s->zmq_ctx);
+    zmq_ctx_set(s->zmq_ctx, ZMQ_MAX_SOCKETS, (int)room + 16);
+    if (door_bind(s->zmq_ctx, s->config->listen, &s->socket, err))
+        return -1;
+    s->boot = door_random() | 1;
+    s->store = sink_store_id(s->sink);
+    wake_up(s);
+    struct queue_config queue_config;
+    queue_config_default(&queue_config);
+    queue_config.random = random_bits;
+    s->queue = queue_create(&queue_config, s->now_ms);
+    recover(s);
+    if (sink_start(s->sink, err))
+        return -1;
+    s->zloop = zloop_create(&s->loop, s->socket, true, on_message, s);
+    return 0;
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* The sink ends first (its thread wakes the loop), then every handle, then the sockets. */
+static void server_fini(struct server *s)
+{
+    s->stopping = true;
+    sink_close(s->sink);
+    zloop_close(s->zloop);
+    uv_walk(&s->loop, close_handle, NULL);
+    uv_run(&s->loop, UV_RUN_DEFAULT);
+    if (s->socket)
+        zmq_close(s->socket);
+    if (s->zmq_ctx)
+        zmq_ctx_term(s->zmq_ctx);
+    int rc = uv_loop_close(&s->loop);
+    assert(rc == 0);
+    while (s->submissions) {
+        struct submission *sub = s->submissions;
+        s->submissions = sub->next;
+        free(sub);
+    }
+    queue_destroy(s->queue);
+    assembly_destroy(s->assembly);
+    routes_destroy(s->routes);
+    catalogue_destroy(s->catalogue);
+    uploads_destroy(s->uploads);
+    watchers_destroy(s->watchers);
+    buf_fini(&s->out);
+}
+
+static void say_ready(const struct server_config *config)
+{
+    if (config->ready_fd < 0)
+        return;
+    if (write(config->ready_fd, "ready\n", 6) != 6)
+        log_warn("nobody reads --ready-fd");
+    close(config->ready_fd);
+}
+
+int server_run(const struct server_config *config, struct err *err)
+{
+    if (check_listen(config, err))
+        return -1;
+    struct server s = {.config = config};
+    uv_loop_init(&s.loop);
+    handles_open(&s);
+    s.assembly = assembly_create();
+    s.routes = routes_create();
+    s.catalogue = catalogue_create();
+    s.uploads = uploads_create();
+    s.watchers = watchers_create();
+    int rc = server_open(&s, err);
+    if (rc == 0) {
+        log_info("listening endpoint=%s data=%s version=%s", config->listen, config->data,
+                 HILLSWEEP_VERSION);
+        say_ready(config);
+        settle(&s);
+        uv_run(&s.loop, UV_RUN_DEFAULT);
+    }
+    server_fini(&s);
+    return rc;
+}

@@ -1,0 +1,23 @@
+#ifndef BROKER_SERVER_H
+#define BROKER_SERVER_H
+
+#include "err.h"
+#include <stdbool.h>
+
+/* The broker at work: one ROUTER on a libuv loop, between the peers, the queue (which decides) and
+ * the sink (which makes durable). It owns all of them. Nothing here decides about work: messages
+ * become events of the queue, the queue's actions become messages and orders to the sink. */
+
+struct server_config {
+    const char *listen;  /* endpoint */
+    const char *data;    /* DATA */
+    const char *results; /* NULL, or the folder of the one job of a private broker */
+    bool insecure;       /* listen beyond this machine without keys */
+    int lifeline_fd;     /* -1, or a pipe whose end means: leave */
+    int ready_fd;        /* -1, or a pipe to write a line to when the endpoint is bound */
+};
+
+/* Serves until SIGTERM, SIGINT or the end of the lifeline. 0, or -1 when it could not start. */
+int server_run(const struct server_config *config, struct err *err);
+
+#endif

@@ -1,0 +1,89 @@
+#ifndef BROKER_SERVER_PRIVATE_H
+#define BROKER_SERVER_PRIVATE_H
+
+#include "assembly.h"
+#include "catalogue.h"
+#include "json.h"
+#include "queue.h"
+#include "routes.h"
+#include "server.h"
+#include "sink.h"
+#include "uploads.h"
+#include "wire.h"
+#include "zloop.h"
+
+/* The parts of the server share this struct: server.c (life, loop, the queue's actions, the sink's
+ * events), workers.c (messages of workers), clients.c (requests), watchers.c, pages.c. */
+
+enum { PATH_BYTES = 4096 };
+
+static inline bool job_state_is_over(enum job_state state)
+{
+    return state == JOB_DONE || state == JOB_FAILED || state == JOB_CANCELLED;
+}
+
+/* A SUBMIT on its way to the disk. */
+struct submission {
+    struct submission *next;
+    uint32_t job;
+    struct route route;
+    uint64_t tag;
+};
+
+struct server {
+    const struct server_config *config;
+    uv_loop_t loop;
+    uv_timer_t timer;
+    uv_async_t sink_async;
+    uv_signal_t sigterm, sigint;
+    uv_poll_t lifeline;
+    bool lifeline_open, stopping;
+    void *zmq_ctx, *socket;
+    struct zloop *zloop;
+    uint64_t boot, store;
+    uint32_t next_job;
+    int64_t now_ms; /* read once per message or wake-up */
+    struct queue *queue;
+    struct sink *sink;
+    struct assembly *assembly;
+    struct routes *routes;
+    struct catalogue *catalogue;
+    struct uploads *uploads;
+    struct submission *submissions;
+    struct watchers *watchers;
+    struct buf out;   /* a frame being sent */
+    uint64_t dropped; /* malformed messages */
+};
+
+/* server.c */
+int server_send(struct server *s, const struct route *to,
+                struct wire_msg *msg); /* 0 or -1 (errno) */
+void server_send_worker(struct server *s, uint32_t worker, struct wire_msg *msg);
+
+/* workers.c */
+void workers_message(struct server *s, const struct route *from, const struct wire_msg *msg,
+                     zmq_msg_t *frame);
+void workers_action(struct server *s, const struct queue_action *action);
+void workers_send_table(struct server *s, uint32_t worker, const struct catalogue_job *job,
+                        uint32_t offset);
+
+/* clients.c */
+void clients_message(struct server *s, const struct route *from, const struct wire_msg *msg);
+void clients_submitted(struct server *s, uint32_t job,
+                       const struct err *err); /* NULL err: durable */
+struct json_out *clients_status(struct server *s, const struct catalogue_job *job);
+
+/* watchers.c: NOTICE to those who watch a job */
+struct watchers *watchers_create(void);
+void watchers_destroy(struct watchers *w);
+void watchers_add(struct server *s, const struct route *route, uint64_t tag, uint32_t job);
+int64_t watchers_tick(struct server *s); /* sends what is due; the time of the next */
+
+/* pages.c: FETCH, read in libuv's thread pool */
+void pages_fetch(struct server *s, const struct route *from, const struct wire_msg *msg);
+
+void reply_json(struct server *s, const struct route *to, uint64_t tag,
+                struct json_out *json); /* takes */
+void reply_error(struct server *s, const struct route *to, uint64_t tag, const struct err *err);
+
+#endif

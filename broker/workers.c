@@ -1,0 +1,297 @@
+/* What workers send, and what the queue has to say to them. See PROTOCOL.md section 4. */
+#include "server_private.h"
+
+#include "log.h"
+#include <inttypes.h>
+#include <string.h>
+
+enum { HEARTBEAT_MS = 1000 };
+
+static void refuse(struct server *s, const struct route *to, const struct err *err,
+                   uint32_t retry_ms)
+{
+    char text[sizeof err->text + sizeof err->hint];
+    err_format(err, text, sizeof text);
+    struct wire_msg m = {.type = WIRE_REFUSED};
+    m.refused.code = (uint16_t)err->code;
+    m.refused.retry_ms = retry_ms;
+    m.refused.text = wire_str(text);
+    server_send(s, to, &m);
+}
+
+static bool same_version(const struct wire_span *version)
+{
+    return version->len == strlen(HILLSWEEP_VERSION) &&
+           memcmp(version->data, HILLSWEEP_VERSION, version->len) == 0;
+}
+
+static void on_hello(struct server *s, const struct route *from, const struct wire_msg *msg)
+{
+    struct err err = {0};
+    if (!same_version(&msg->hello.version)) {
+        err_set(&err, ERR_VERSION, "this broker is hillsweep %s, the worker is %.*s",
+                HILLSWEEP_VERSION, (int)msg->hello.version.len,
+                (const char *)msg->hello.version.data);
+        err_hint(&err, "install the same version on both machines");
+        refuse(s, from, &err, 0);
+        return;
+    }
+    uint32_t retry_ms = 0;
+    uint32_t worker = queue_worker_hello(s->queue, s->now_ms, msg->sender, msg, &retry_ms, &err);
+    if (!worker) {
+        refuse(s, from, &err, retry_ms);
+        return;
+    }
+    routes_put(s->routes, from->id, from->len, worker);
+    struct wire_msg m = {.type = WIRE_WELCOME};
+    m.welcome.store = s->store;
+    m.welcome.worker = worker;
+    m.welcome.window = queue_worker_window(s->queue, worker);
+    m.welcome.heartbeat_ms = HEARTBEAT_MS;
+    m.welcome.version = wire_str(HILLSWEEP_VERSION);
+    server_send(s, from, &m);
+}
+
+/* One part of a blob from offset on, in a message of the given type. */
+static void send_part(struct server *s, uint32_t worker, enum wire_type type, uint32_t job,
+                      const struct buf *blob, uint32_t offset)
+{
+    struct wire_msg m = {.type = type};
+    m.part.job = job;
+    m.part.total = blob ? (uint32_t)blob->len : 0;
+    m.part.offset = offset < m.part.total ? offset : m.part.total;
+    size_t left = m.part.total - m.part.offset;
+    m.part.data.data = blob && blob->data ? blob->data + m.part.offset : NULL;
+    m.part.data.len = left < WIRE_PART_MAX ? left : WIRE_PART_MAX;
+    server_send_worker(s, worker, &m);
+}
+
+static void on_get_job(struct server *s, uint32_t worker, const struct wire_msg *msg)
+{
+    struct catalogue_job *job = catalogue_job(s->catalogue, msg->get.job);
+    send_part(s, worker, WIRE_JOB_PART, msg->get.job, job ? &job->document : NULL, msg->get.offset);
+}
+
+void workers_send_table(struct server *s, uint32_t worker, const struct catalogue_job *job,
+                        uint32_t offset)
+{
+    send_part(s, worker, WIRE_TABLE_PART, job->id, &job->table, offset);
+}
+
+static void on_get_table(struct server *s, uint32_t worker, const struct wire_msg *msg)
+{
+    struct catalogue_job *job = catalogue_job(s->catalogue, msg->get.job);
+    if (job)
+        workers_send_table(s, worker, job, msg->get.offset);
+}
+
+static void wait_for_table(struct catalogue_job *job, uint32_t worker)
+{
+    for (size_t i = 0; i < job->table_waiter_count; i++)
+        if (job->table_waiters[i] == worker)
+            return;
+    job->table_waiters =
+        mem_resize(job->table_waiters, job->table_waiter_count + 1, sizeof *job->table_waiters);
+    job->table_waiters[job->table_waiter_count++] = worker;
+}
+
+/* A drive table: the samples must fit; the rest is the workers' own business. */
+static bool table_is_sound(const unsigned char *table, size_t len)
+{
+    uint32_t samples;
+    if (len < sizeof samples)
+        return false;
+    memcpy(&samples, table, sizeof samples);
+    return samples <= (len - sizeof samples) / (2 * sizeof(double));
+}
+
+static void on_put_table(struct server *s, uint32_t worker, const struct wire_msg *msg)
+{
+    struct catalogue_job *job = catalogue_job(s->catalogue, msg->part.job);
+    if (!job)
+        return;
+    if (job->table.len > 0) { /* another one was first: its table is the job's own */
+        workers_send_table(s, worker, job, 0);
+        return;
+    }
+    uint64_t key = msg->sender ^ (uint64_t)job->id << 32;
+    bool complete;
+    struct err err;
+    if (uploads_add(s->uploads, s->now_ms, key, msg->part.total, msg->part.offset, msg->part.data,
+                    &complete, &err)) {
+        log_warnx("worker %u: drive table of job %u: %s", worker, job->id, err.text);
+        return;
+    }
+    if (!complete)
+        return;
+    size_t len;
+    const void *table = uploads_get(s->uploads, key, &len);
+    wait_for_table(job, worker);
+    if (!job->table_ordered && table_is_sound(table, len)) {
+        job->table_ordered = true;
+        buf_clear(&job->table_pending);
+        buf_add(&job->table_pending, table, len);
+        sink_table(s->sink, job->id, table, len);
+    }
+    uploads_remove(s->uploads, key);
+}
+
+static void complete(struct server *s, uint32_t worker, const struct wire_msg *msg,
+                     struct sink_result *result)
+{
+    switch (queue_result_complete(s->queue, s->now_ms, worker, msg, result->data_bytes)) {
+    case COMPLETE_STORE:
+        sink_store(s->sink, result);
+        break;
+    case COMPLETE_COMPARE:
+        result->compare = true;
+        sink_store(s->sink, result);
+        break;
+    case COMPLETE_PIECE:
+        assembly_keep_piece(s->assembly, result);
+        break;
+    case COMPLETE_DROP:
+        result->release(result);
+        break;
+    }
+}
+
+static void on_result(struct server *s, uint32_t worker, const struct wire_msg *msg,
+                      zmq_msg_t *frame)
+{
+    struct catalogue_job *job = catalogue_job(s->catalogue, msg->result.job);
+    if (!job || msg->result.tile >= job_tile_count(job->job)) {
+        queue_worker_heard(s->queue, s->now_ms, worker);
+        return;
+    }
+    if (queue_result_part(s->queue, s->now_ms, worker, msg) != VERDICT_TAKE)
+        return;
+    struct assembly_shape shape = job->shape;
+    shape.tile_points = (uint32_t)job_tile_points(job->job, msg->result.tile);
+    struct sink_result *result;
+    struct err err;
+    switch (assembly_add(s->assembly, worker, msg, frame, &shape, &result, &err)) {
+    case ASSEMBLY_MORE:
+        break;
+    case ASSEMBLY_COMPLETE:
+        complete(s, worker, msg, result);
+        break;
+    case ASSEMBLY_BAD:
+        s->dropped++;
+        log_warnx("worker %u: result of job %u tile %u: %s", worker, job->id, msg->result.tile,
+                  err.text);
+        break;
+    }
+}
+
+void workers_message(struct server *s, const struct route *from, const struct wire_msg *msg,
+                     zmq_msg_t *frame)
+{
+    if (msg->type == WIRE_HELLO) {
+        on_hello(s, from, msg);
+        return;
+    }
+    uint32_t worker = routes_worker(s->routes, from->id, from->len);
+    if (!worker) {
+        server_send(s, from, &(struct wire_msg){.type = WIRE_WHO});
+        return;
+    }
+    switch (msg->type) {
+    case WIRE_HEARTBEAT:
+        queue_worker_heartbeat(s->queue, s->now_ms, worker, msg);
+        return;
+    case WIRE_RESULT:
+        on_result(s, worker, msg, frame);
+        return;
+    case WIRE_RETURN:
+        queue_worker_return(s->queue, s->now_ms, worker, msg);
+        return;
+    case WIRE_JOB_FAIL:
+        queue_worker_job_fail(s->queue, s->now_ms, worker, msg);
+        return;
+    case WIRE_BYE:
+        queue_worker_bye(s->queue, s->now_ms, worker);
+        return;
+    default:
+        break;
+    }
+    queue_worker_heard(s->queue, s->now_ms, worker);
+    if (msg->type == WIRE_GET_JOB)
+        on_get_job(s, worker, msg);
+    else if (msg->type == WIRE_GET_TABLE)
+        on_get_table(s, worker, msg);
+    else if (msg->type == WIRE_PUT_TABLE)
+        on_put_table(s, worker, msg);
+}
+
+static void send_lease(struct server *s, const struct queue_action *a)
+{
+    struct wire_msg m = {.type = WIRE_LEASE};
+    m.lease.job = a->job;
+    m.lease.first_tile = a->tile;
+    m.lease.tile_count = a->tile_count;
+    m.lease.first = a->first;
+    m.lease.count = a->count;
+    m.lease.token = a->token;
+    m.lease.flags = a->flags;
+    server_send_worker(s, a->worker, &m);
+}
+
+static void send_tiles(struct server *s, const struct queue_action *a, enum wire_type type)
+{
+    struct wire_tiles tiles = {a->job, a->tile, a->tile_count};
+    struct wire_msg m = {.type = type};
+    m.tiles.window = a->window;
+    m.tiles.tiles = (struct wire_list){.count = a->tile_count > 0, .items = &tiles};
+    server_send_worker(s, a->worker, &m);
+}
+
+static void send_pong(struct server *s, const struct queue_action *a)
+{
+    struct wire_msg m = {.type = WIRE_PONG};
+    m.pong.window = a->window;
+    m.pong.paused = a->paused;
+    m.pong.limit_percent = 100;
+    server_send_worker(s, a->worker, &m);
+}
+
+/* The pieces of a tile that was cut are together: one result for the sink. */
+static void store_pieces(struct server *s, const struct queue_action *a)
+{
+    struct catalogue_job *job = catalogue_job(s->catalogue, a->job);
+    if (!job)
+        return;
+    struct assembly_shape shape = job->shape;
+    shape.tile_points = (uint32_t)job_tile_points(job->job, a->tile);
+    size_t count;
+    const uint32_t *failed = queue_tile_failed_points(s->queue, a->job, a->tile, &count);
+    sink_store(s->sink, assembly_join(s->assembly, a->job, a->tile, &shape, failed, count));
+}
+
+void workers_action(struct server *s, const struct queue_action *a)
+{
+    switch (a->type) {
+    case ACTION_LEASE:
+        send_lease(s, a);
+        break;
+    case ACTION_ACK:
+        send_tiles(s, a, WIRE_ACK);
+        break;
+    case ACTION_DROP:
+        send_tiles(s, a, WIRE_DROP);
+        break;
+    case ACTION_PONG:
+    case ACTION_PROBE:
+        send_pong(s, a);
+        break;
+    case ACTION_FORGET:
+        routes_remove(s->routes, a->worker);
+        assembly_forget_worker(s->assembly, a->worker);
+        break;
+    case ACTION_STORE_PIECES:
+        store_pieces(s, a);
+        break;
+    default:
+        break;
+    }
+}
