@@ -20,7 +20,7 @@ void *mem_resize(void *p, size_t n, size_t size)
 {
     if (size && n > SIZE_MAX / size)
         abort();
-    p = realloc(p, n * size ? n * size : 1);
+    p = realloc(p, n && size ? n * size : 1);
     if (!p)
         abort();
     return p;

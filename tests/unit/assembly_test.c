@@ -1,0 +1,262 @@
+/* Parts become results: whole, in any number of parts, never mixed, never from a malformed part. */
+#include "assembly.h"
+#include "crc32c.h"
+#include "uploads.h"
+#include "routes.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { POINTS = 100 };
+
+static const struct assembly_shape shape = {.tile_points = POINTS, .fields = 1, .errors = true};
+static double values[POINTS];
+static float errors[POINTS];
+static const uint8_t done = 1;
+
+struct bench {
+    struct assembly *a;
+    struct sink_result *out;
+    struct err err;
+};
+
+static int setup(void **state)
+{
+    struct bench *b = calloc(1, sizeof *b);
+    b->a = assembly_create();
+    for (int i = 0; i < POINTS; i++) {
+        values[i] = i + 0.5;
+        errors[i] = (float)i * 1e-9f;
+    }
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *b = *state;
+    if (b->out)
+        b->out->release(b->out);
+    assembly_destroy(b->a);
+    free(b);
+    return 0;
+}
+
+static struct wire_msg part(uint16_t plane, uint8_t coding, uint32_t plane_bytes, uint32_t offset,
+                            const void *data, size_t len)
+{
+    struct wire_msg m = {.type = WIRE_RESULT};
+    m.result.job = 1;
+    m.result.tile = 7;
+    m.result.count = POINTS;
+    m.result.token = (struct token){11, 22};
+    m.result.plane = plane;
+    m.result.coding = coding;
+    m.result.plane_bytes = plane_bytes;
+    m.result.offset = offset;
+    m.result.crc = crc32c(0, data, len);
+    m.result.data = (struct wire_span){data, len};
+    return m;
+}
+
+/* Adds m the way the server does: through a frame, whose bytes then belong to the assembly. */
+static enum assembly_added add(struct bench *b, uint32_t worker, const struct wire_msg *m)
+{
+    struct buf bytes = {0};
+    wire_encode(m, &bytes);
+    zmq_msg_t frame;
+    zmq_msg_init_size(&frame, bytes.len);
+    memcpy(zmq_msg_data(&frame), bytes.data, bytes.len);
+    buf_fini(&bytes);
+    struct wire_msg decoded;
+    assert_int_equal(wire_decode(zmq_msg_data(&frame), zmq_msg_size(&frame), &decoded, NULL), 0);
+    enum assembly_added added =
+        assembly_add(b->a, worker, &decoded, &frame, &shape, &b->out, &b->err);
+    zmq_msg_close(&frame);
+    return added;
+}
+
+static void test_three_planes_make_a_result(void **state)
+{
+    struct bench *b = *state;
+    struct wire_msg v1 = part(0, WIRE_RAW, sizeof values, 0, values, 400);
+    struct wire_msg v2 = part(0, WIRE_RAW, sizeof values, 400, values + 50, 400);
+    struct wire_msg e = part(1, WIRE_RAW, sizeof errors, 0, errors, sizeof errors);
+    struct wire_msg s = part(2, WIRE_SAME, 1, 0, &done, 1);
+    assert_int_equal(add(b, 3, &v1), ASSEMBLY_MORE);
+    assert_int_equal(add(b, 3, &v1), ASSEMBLY_MORE); /* repeated: no harm */
+    assert_int_equal(add(b, 3, &s), ASSEMBLY_MORE);
+    assert_int_equal(add(b, 3, &e), ASSEMBLY_MORE);
+    assert_int_equal(add(b, 3, &v2), ASSEMBLY_COMPLETE);
+    assert_int_equal(b->out->tile, 7);
+    assert_int_equal(b->out->worker, 3);
+    assert_int_equal(b->out->part_count, 4);
+    assert_int_equal(b->out->data_bytes, sizeof values + sizeof errors + 1);
+    double sum = 0;
+    for (size_t i = 0; i < b->out->part_count; i++)
+        if (b->out->parts[i].plane == 0)
+            for (size_t k = 0; k < b->out->parts[i].len / 8; k++)
+                sum += ((const double *)b->out->parts[i].data)[k];
+    assert_true(sum == 99 * 100 / 2 + 50);
+}
+
+static void test_a_gap_is_not_filled_by_what_follows(void **state)
+{
+    struct bench *b = *state;
+    struct wire_msg v2 = part(0, WIRE_RAW, sizeof values, 400, values + 50, 400);
+    struct wire_msg e = part(1, WIRE_RAW, sizeof errors, 0, errors, sizeof errors);
+    struct wire_msg s = part(2, WIRE_SAME, 1, 0, &done, 1);
+    struct wire_msg v1 = part(0, WIRE_RAW, sizeof values, 0, values, 400);
+    assert_int_equal(add(b, 3, &v2), ASSEMBLY_MORE);
+    assert_int_equal(add(b, 3, &e), ASSEMBLY_MORE);
+    assert_int_equal(add(b, 3, &s), ASSEMBLY_MORE);
+    assert_int_equal(add(b, 3, &v1), ASSEMBLY_MORE);
+    assert_int_equal(add(b, 3, &v2), ASSEMBLY_COMPLETE);
+}
+
+static void test_workers_do_not_mix(void **state)
+{
+    struct bench *b = *state;
+    struct wire_msg v = part(0, WIRE_RAW, sizeof values, 0, values, sizeof values);
+    struct wire_msg e = part(1, WIRE_SAME, 4, 0, errors, 4);
+    struct wire_msg s = part(2, WIRE_SAME, 1, 0, &done, 1);
+    assert_int_equal(add(b, 3, &v), ASSEMBLY_MORE);
+    assert_int_equal(add(b, 4, &e), ASSEMBLY_MORE);
+    assert_int_equal(add(b, 3, &s), ASSEMBLY_MORE);
+    struct wire_msg other = v;
+    other.result.token.lo++;
+    assert_int_equal(add(b, 3, &other), ASSEMBLY_MORE);
+    assembly_forget_worker(b->a, 4);
+    assert_int_equal(add(b, 3, &e), ASSEMBLY_COMPLETE);
+}
+
+static void test_malformed_parts(void **state)
+{
+    struct bench *b = *state;
+    struct wire_msg bad[10];
+    for (int i = 0; i < 10; i++)
+        bad[i] = part(0, WIRE_RAW, sizeof values, 0, values, sizeof values);
+    bad[0].result.plane = 3;
+    bad[1].result.coding = 2;
+    bad[2].result.plane_bytes = sizeof values - 8;
+    bad[3].result.offset = 8;
+    bad[4].result.crc ^= 1;
+    bad[5].result.count = 0;
+    bad[6].result.count = POINTS + 1;
+    bad[7].result.first = 1;
+    bad[8].result.data.len = 12, bad[8].result.crc = crc32c(0, values, 12);
+    bad[9].result.data.len = 0;
+    for (int i = 0; i < 10; i++) {
+        b->err.text[0] = '\0';
+        assert_int_equal(add(b, 3, &bad[i]), ASSEMBLY_BAD);
+        assert_true(b->err.text[0]);
+    }
+}
+
+static void test_pieces_and_failed_points_cover_a_tile(void **state)
+{
+    struct bench *b = *state;
+    for (uint32_t first = 0; first < POINTS; first += 50) {
+        uint32_t count = first == 0 ? 50 : 49; /* the last point killed its workers */
+        struct wire_msg v = part(0, WIRE_RAW, 8 * count, 0, values + first, 8 * count);
+        struct wire_msg e = part(1, WIRE_SAME, 4, 0, errors, 4);
+        struct wire_msg s = part(2, WIRE_SAME, 1, 0, &done, 1);
+        struct wire_msg *all[] = {&v, &e, &s};
+        for (int i = 0; i < 3; i++) {
+            all[i]->result.first = first;
+            all[i]->result.count = count;
+            assert_int_equal(add(b, 3, all[i]), i < 2 ? ASSEMBLY_MORE : ASSEMBLY_COMPLETE);
+        }
+        assembly_keep_piece(b->a, b->out);
+        b->out = NULL;
+    }
+    uint32_t failed = POINTS - 1;
+    b->out = assembly_join(b->a, 1, 7, &shape, &failed, 1);
+    int covered[3][POINTS] = {{0}};
+    for (size_t i = 0; i < b->out->part_count; i++) {
+        const struct sink_part *p = &b->out->parts[i];
+        for (uint32_t k = p->first; k < p->first + p->count; k++)
+            covered[p->plane][k]++;
+        if (p->first == failed && p->plane == 2)
+            assert_int_equal(*(const uint8_t *)p->data, 2);
+        if (p->first == failed && p->plane == 0)
+            assert_true(isnan(*(const double *)p->data));
+    }
+    for (int plane = 0; plane < 3; plane++)
+        for (int k = 0; k < POINTS; k++)
+            assert_int_equal(covered[plane][k], 1);
+}
+
+static void test_uploads(void **state)
+{
+    (void)state;
+    struct uploads *u = uploads_create();
+    size_t total = WIRE_PART_MAX + 10, len = 0;
+    char *data = calloc(1, total);
+    data[WIRE_PART_MAX + 9] = 'x';
+    bool complete;
+    struct err err;
+    struct wire_span tail = {data + WIRE_PART_MAX, 10}, head = {data, WIRE_PART_MAX};
+    assert_int_equal(uploads_add(u, 0, 5, (uint32_t)total, WIRE_PART_MAX, tail, &complete, &err),
+                     0);
+    assert_false(complete);
+    assert_null(uploads_get(u, 5, &len));
+    assert_int_equal(uploads_add(u, 0, 5, (uint32_t)total, WIRE_PART_MAX, tail, &complete, &err),
+                     0);
+    assert_false(complete);
+    assert_int_equal(uploads_add(u, 1, 5, (uint32_t)total, 0, head, &complete, &err), 0);
+    assert_true(complete);
+    assert_memory_equal(uploads_get(u, 5, &len), data, total);
+    assert_int_equal(uploads_add(u, 1, 5, 99, 0, head, &complete, &err), -1);
+    assert_int_equal(uploads_add(u, 1, 6, WIRE_BLOB_MAX + 1, 0, head, &complete, &err), -1);
+    assert_int_equal(uploads_add(u, 1, 6, 10, 5, tail, &complete, &err), -1);
+    for (uint64_t key = 100; key < 100 + UPLOADS_MAX; key++) /* the oldest makes room */
+        assert_int_equal(uploads_add(u, 2, key, 10, 0, tail, &complete, &err), 0);
+    assert_null(uploads_get(u, 5, &len));
+    uploads_expire(u, 3 + UPLOADS_AGE_MS);
+    assert_null(uploads_get(u, 100, &len));
+    free(data);
+    uploads_destroy(u);
+}
+
+static void test_routes(void **state)
+{
+    (void)state;
+    struct routes *r = routes_create();
+    for (uint32_t w = 1; w <= 3000; w++) {
+        routes_put(r, &w, sizeof w, w);
+        assert_int_equal(routes_worker(r, &w, sizeof w), w);
+    }
+    uint32_t id = 9999, old = 17, none = 5000;
+    routes_put(r, &id, sizeof id, 17); /* it reconnected */
+    assert_int_equal(routes_worker(r, &id, sizeof id), 17);
+    assert_int_equal(routes_worker(r, &old, sizeof old), 0);
+    assert_int_equal(routes_of(r, 17)->len, sizeof id);
+    assert_memory_equal(routes_of(r, 17)->id, &id, sizeof id);
+    assert_int_equal(routes_worker(r, &none, sizeof none), 0);
+    routes_remove(r, 17);
+    assert_null(routes_of(r, 17));
+    assert_null(routes_of(r, 1 << 20));
+    routes_destroy(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_three_planes_make_a_result, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_gap_is_not_filled_by_what_follows, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_workers_do_not_mix, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_malformed_parts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pieces_and_failed_points_cover_a_tile, setup,
+                                        teardown),
+        cmocka_unit_test(test_uploads),
+        cmocka_unit_test(test_routes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
