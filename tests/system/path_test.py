@@ -1,0 +1,256 @@
+#!/usr/bin/python3
+"""The whole path with real programs: submit, solve, poll, read the results; kills in the middle."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+import numpy
+
+from house import ROOT, House, driven, program, read_folder, until
+
+# What makes the bytes of a job: everything but the order in which tiles became durable.
+DATA_FILES = ["F.npy", "F.error.npy", "status.npy", "q.npy", "a.npy", "w.npy", "job.json"]
+
+
+def truth(name):
+    rows = []
+    with open(os.path.join(ROOT, "tests/truth", name)) as f:
+        for line in f:
+            if not line.startswith("#"):
+                rows.append([float(x) for x in line.split()])
+    return numpy.array(rows)
+
+
+class Path(House):
+    def test_submit_poll_results(self):
+        self.broker()
+        self.worker()
+        job = self.submit(driven())
+        self.assertEqual(job, "1")
+        self.client("wait", job, "--timeout", "30s")
+        status = self.status(job)
+        self.assertEqual(status["state"], "done")
+        self.assertEqual(status["points_done"], 10000)
+        self.assertEqual(status["points_failed"], 0)
+        self.assertEqual(status["tiles_recomputed_after_ack"], 0)
+        folder = os.path.join(self.data, "jobs", job)
+        field = numpy.load(os.path.join(folder, "F.npy"))
+        error = numpy.load(os.path.join(folder, "F.error.npy"))
+        self.assertEqual((field.shape, field.dtype), ((100, 100), numpy.dtype("<f8")))
+        self.assertEqual((error.shape, error.dtype), ((100, 100), numpy.dtype("<f4")))
+        self.assertTrue((numpy.load(os.path.join(folder, "status.npy")) == 1).all())
+        q, a = (numpy.load(os.path.join(folder, n)) for n in ("q.npy", "a.npy"))
+        self.assertTrue((q == numpy.linspace(0, 4, 100)).all())
+        self.assertTrue((a == numpy.linspace(-2, 7, 100)).all())
+        w = numpy.load(os.path.join(folder, "w.npy"))
+        self.assertEqual(w.shape[1], 2)
+        self.assertEqual(w[0, 1], 1.0)
+        for row in truth("driven.txt"):
+            i, j, z, dz, omega = int(row[0]), int(row[1]), row[4], row[5], row[8]
+            scale = 1 + numpy.hypot(z, dz / omega)
+            off = abs(field[i, j] - (1 + z))
+            self.assertLessEqual(off, 1e-9 * scale)
+            self.assertLessEqual(off, error[i, j])
+        self.check_formats(job, field, q, a)
+
+    def check_formats(self, job, field, q, a):
+        grid = [(qv, av, f) for i, qv in enumerate(q) for av, f in zip(a, field[i])]
+        self.client("results", job, "-o", self.path("out.npy"))
+        self.assertEqual(numpy.load(self.path("out.npy")).tobytes(), field.tobytes())
+        self.client("results", job, "-o", self.path("out.txt"))
+        with open(self.path("out.txt")) as f:
+            rows = [tuple(float(x) for x in line.split()) for line in f]
+        self.assertEqual(rows, grid)
+        self.client("results", job, "-o", self.path("out.csv"))
+        with open(self.path("out.csv")) as f:
+            self.assertEqual(f.readline().strip(), "q,a,F")
+            rows = [tuple(float(x) for x in line.split(",")) for line in f]
+        self.assertEqual(rows, grid)
+        streamed = self.client("results", job, "-o", "-").stdout
+        self.assertEqual([tuple(float(x) for x in line.split()) for line in streamed.splitlines()],
+                         grid)
+
+    def test_same_over_ipc_and_by_run(self):
+        self.endpoint = "ipc://" + self.path("broker.sock")
+        self.broker()
+        self.worker(threads=2)
+        job = self.submit(driven())
+        self.client("wait", job)
+        by_queue = self.results(job)
+        self.client("run", self.path("job.json"), "-o", self.path("out"), broker=False)
+        by_run = read_folder(self.path("out"))
+        for name in DATA_FILES:
+            self.assertEqual(by_queue[name], by_run[name], name)
+        self.assertEqual(set(by_run) - set(DATA_FILES), {"tiles.crc"})
+
+    def test_rows_stream_as_they_become_durable(self):
+        self.broker()
+        self.worker("--limit", "5%")
+        slow = driven(grid__q__count=600, grid__a__count=2000, tiles=[60, 4])
+        job = self.submit(slow)
+        rows = subprocess.Popen([program("hillsweep"), "--broker", self.endpoint, "results", job,
+                                 "-o", "-"], stdout=subprocess.PIPE, env=self.env)
+        try:
+            first = rows.stdout.readline().split()
+            self.assertEqual(self.status(job)["state"], "running")
+            self.assertEqual([float(x) for x in first[:2]], [0.0, -2.0])
+        finally:
+            rows.stdout.close()
+            rows.wait(20)  # a closed pipe ends it quietly
+        self.client("cancel", job)
+        until(lambda: self.status(job)["state"] == "cancelled", "cancelled")
+        self.client("wait", job, code=10)
+
+    def test_jobs_are_listed_paused_cancelled_deleted(self):
+        self.broker()
+        self.worker("--limit", "5%")
+        a = self.submit(driven(name="alpha", grid__q__count=2000, grid__a__count=2000))
+        b = self.submit(driven(name="beta"))
+        self.assertEqual([j["name"] for j in json.loads(self.client("list", "--json").stdout)["jobs"]],
+                         ["alpha", "beta"])
+        self.assertEqual(self.status("alp")["id"], int(a))
+        self.client("pause", a)
+        self.assertEqual(self.status(a)["state"], "paused")
+        self.client("wait", b)  # the other one is not held up
+        self.client("resume", a)
+        until(lambda: self.status(a)["state"] == "running", "running again")
+        workers = until(lambda: json.loads(self.client("workers", "--json").stdout)["workers"],
+                        "a worker is listed")
+        self.assertEqual(len(workers), 1)
+        self.client("delete", a, code=2)
+        self.client("cancel", a)
+        self.client("wait", a, code=10)
+        self.client("delete", a)
+        until(lambda: not os.path.exists(os.path.join(self.data, "jobs", a)), "files deleted")
+        self.client("status", a, code=5)
+
+    def test_wait_times_out(self):
+        self.broker()
+        job = self.submit(driven())
+        self.client("wait", job, "--timeout", "100ms", code=6)
+
+    def test_no_broker(self):
+        p = self.client("--connect-timeout", "300ms", "status", code=7)
+        self.assertIn(self.endpoint, p.stderr)
+        self.client("--broker", "carrier://pigeon", "status", code=2, broker=False)
+
+    def test_a_second_broker_is_refused(self):
+        self.broker()
+        p = self.start(program("hillsweep-broker"), "--listen", "ipc://" + self.path("other"),
+                       "--data", self.data)
+        self.assertEqual(p.wait(20), 11)
+        with open(p.log_path) as f:
+            self.assertIn("another broker", f.read())
+
+    def test_network_address_needs_insecure(self):
+        p = self.start(program("hillsweep-broker"), "--listen", "tcp://0.0.0.0:17117", "--data",
+                       self.data)
+        self.assertEqual(p.wait(20), 2)
+
+
+class Kills(House):
+    """A job slow enough to be killed in the middle ends with the bytes of a calm run."""
+
+    JOB = dict(grid__q__count=700, grid__a__count=700, tiles=[35, 5])
+    LIMIT = os.environ.get("HILLSWEEP_KILL_LIMIT", "5%")
+
+    def calm(self):
+        self.client("run", self.write_job(driven(**self.JOB), "calm.json"), "-o", self.path("calm"),
+                    broker=False)
+        return read_folder(self.path("calm"))
+
+    def halfway(self, job):
+        def half():
+            s = self.status(job)
+            self.assertNotEqual(s["state"], "done", "too fast to be killed in the middle")
+            return s["points_done"] >= s["points_total"] * 0.4
+        until(half, "about the half is done", 120)
+
+    def check(self, job, calm):
+        self.client("wait", job, "--timeout", "240s", timeout=300)
+        status = self.status(job)
+        self.assertEqual(status["points_done"], status["points_total"])
+        self.assertEqual(status["points_failed"], 0)
+        self.assertEqual(status["tiles_recomputed_after_ack"], 0)
+        results = self.results(job)
+        for name in DATA_FILES:
+            self.assertEqual(results[name], calm[name], name)
+
+    def test_a_worker_is_killed(self):
+        calm = self.calm()
+        self.broker()
+        victim = self.worker("--limit", self.LIMIT)
+        self.worker("--limit", self.LIMIT)
+        job = self.submit(driven(**self.JOB))
+        self.halfway(job)
+        self.kill(victim)
+        self.check(job, calm)
+
+    def test_the_broker_is_killed(self):
+        calm = self.calm()
+        broker = self.broker()
+        self.worker("--limit", self.LIMIT)
+        self.worker("--limit", self.LIMIT)
+        job = self.submit(driven(**self.JOB))
+        self.halfway(job)
+        done = self.status(job)["points_done"]
+        self.kill(broker)
+        self.broker()
+        self.assertGreaterEqual(self.status(job)["points_done"], done)
+        until(lambda: self.status(job)["workers"] == 2, "both workers are back", 10)
+        self.check(job, calm)
+
+    def test_run_is_interrupted_and_typed_again(self):
+        calm = self.calm()
+        args = [program("hillsweep"), "run", self.write_job(driven(**self.JOB)), "-o",
+                self.path("out"), "-j", "1", "--limit", self.LIMIT]
+        p = self.start(*args)
+        status = self.path("out/status.npy")
+
+        def some_done():
+            self.assertIsNone(p.poll(), "it ended too early")
+            return os.path.exists(status) and (numpy.load(status, mmap_mode="r") == 1).sum() > 50000
+        until(some_done, "some points are done", 60)
+        p.send_signal(signal.SIGINT)
+        self.assertEqual(p.wait(10), 130)
+        self.assertTrue(os.path.exists(self.path("out/F.partial.npy")))
+        self.assertFalse(os.path.exists(self.path("out/F.npy")))
+        other = self.write_job(driven(**dict(self.JOB, tolerance=1e-8)), "other.json")
+        refused = self.client("run", other, "-o", self.path("out"), code=None, broker=False)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("another job", refused.stderr)
+        self.client("run", self.path("job.json"), "-o", self.path("out"), broker=False)
+        out = read_folder(self.path("out"))
+        for name in DATA_FILES:
+            self.assertEqual(out[name], calm[name], name)
+        again = self.client("run", self.path("job.json"), "-o", self.path("out"), broker=False)
+        self.assertIn("done", again.stderr)
+
+    def test_run_killed_leaves_nobody_behind(self):
+        p = self.start(program("hillsweep"), "run", self.write_job(driven(**self.JOB)), "-o",
+                       self.path("out"), "-j", "1", "--limit", self.LIMIT)
+        until(lambda: len(children(p.pid)) == 2, "broker and worker run")
+        pids = children(p.pid)
+        self.kill(p)
+        until(lambda: not any(alive(pid) for pid in pids), "the children end by their lifeline", 5)
+
+
+def children(pid):
+    out = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True)
+    return [int(x) for x in out.stdout.split()]
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
