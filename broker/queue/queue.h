@@ -25,6 +25,7 @@ struct queue_config {
     uint32_t lease_bytes;    /* results of one lease at most: 4 MiB */
     uint64_t sink_bytes;     /* results granted and not yet durable, over all workers: 32 MiB */
     uint32_t frontier_ahead; /* tiles by which the persisted frontier runs ahead of leases */
+    uint32_t verify_one_in;  /* one tile in so many is computed again elsewhere; 0: none; 512 */
     uint64_t (*random)(void *arg); /* unpredictable in the broker, seeded in tests */
     void *random_arg;
 };
@@ -36,7 +37,7 @@ void queue_destroy(struct queue *q);
 /* --- jobs ------------------------------------------------------------------------------------ */
 
 enum job_state {
-    JOB_QUEUED,    /* nothing leased yet */
+    JOB_QUEUED, /* nothing leased yet */
     JOB_RUNNING,
     JOB_PAUSED,    /* by the user */
     JOB_FINISHING, /* every tile durable; the sink is renaming the files */
@@ -48,7 +49,7 @@ const char *job_state_name(enum job_state state); /* FINISHING is shown as "runn
 
 enum tile_state {
     TILE_OPEN,
-    TILE_HELD,    /* below the frontier of a restarted broker: its holder may come back */
+    TILE_HELD, /* below the frontier of a restarted broker: its holder may come back */
     TILE_LEASED,
     TILE_ARRIVED, /* complete result handed to the sink, not yet durable */
     TILE_DONE,    /* durable */
@@ -60,9 +61,10 @@ struct queue_job {
     enum job_state state;
     uint32_t q_count, a_count, q_blocks, a_blocks; /* the grid and its tiles (job.h) */
     uint32_t point_bytes;                          /* result bytes a point, all planes */
-    double point_cost_ns;                          /* job_point_cost_ns, before anything is learnt */
-    uint32_t frontier;                             /* as persisted; 0 for a new job */
-    const uint8_t *tile_done;                      /* one byte a tile, NULL: none; borrowed for the call */
+    double point_cost_ns;     /* job_point_cost_ns, before anything is learnt */
+    bool recovered;           /* known from before a restart of the broker */
+    uint32_t frontier;        /* as persisted; 0 for a new job */
+    const uint8_t *tile_done; /* one byte a tile, NULL: none; borrowed for the call */
     uint64_t points_failed;
 };
 
@@ -75,15 +77,16 @@ int queue_job_resume(struct queue *q, int64_t now_ms, uint32_t job, struct err *
 int queue_job_cancel(struct queue *q, int64_t now_ms, uint32_t job, struct err *err);
 int queue_job_priority(struct queue *q, int64_t now_ms, uint32_t job, int32_t priority,
                        struct err *err);
-void queue_job_finished(struct queue *q, int64_t now_ms, uint32_t job); /* the sink renamed the files */
+void queue_job_finished(struct queue *q, int64_t now_ms,
+                        uint32_t job); /* the sink renamed the files */
 void queue_job_fail(struct queue *q, int64_t now_ms, uint32_t job, const char *reason);
 void queue_frontier_durable(struct queue *q, int64_t now_ms, uint32_t job, uint32_t frontier);
 
 /* --- workers --------------------------------------------------------------------------------- */
 
 /* HELLO. Returns the worker's number (the same for the same session), or 0 with err when it is
- * refused (quarantined: err says why; *retry_ms how long). Adopts its holdings: leases of tiles that
- * are open or held; what nobody wants comes out as ACTION_DROP. */
+ * refused (quarantined: err says why; *retry_ms how long). Adopts its holdings: leases of tiles
+ * that are open or held; what nobody wants comes out as ACTION_DROP. */
 uint32_t queue_worker_hello(struct queue *q, int64_t now_ms, uint64_t session,
                             const struct wire_msg *hello, uint32_t *retry_ms, struct err *err);
 void queue_worker_heartbeat(struct queue *q, int64_t now_ms, uint32_t worker,
@@ -96,6 +99,9 @@ void queue_worker_job_fail(struct queue *q, int64_t now_ms, uint32_t worker,
                            const struct wire_msg *fail);
 void queue_worker_bye(struct queue *q, int64_t now_ms, uint32_t worker);
 
+/* The worker's send window: RESULT data bytes since its WELCOME (cumulative). */
+uint64_t queue_worker_window(const struct queue *q, uint32_t worker);
+
 /* Whether a part of a result may be taken from this worker: the token is one that this tile (piece)
  * was leased under to it, now or earlier in this run, and the tile is not durable. */
 enum queue_verdict {
@@ -106,12 +112,17 @@ enum queue_verdict {
 enum queue_verdict queue_result_part(struct queue *q, int64_t now_ms, uint32_t worker,
                                      const struct wire_msg *result);
 
-/* All parts of a result are there. STORE: hand it to the sink (the tile is ARRIVED). COMPARE: the tile
- * is with the sink or durable already, or this was a verification: the sink compares. PIECE: kept by the
- * caller until ACTION_STORE_PIECES says that the pieces cover their tile. */
+/* All parts of a result are there. STORE: hand it to the sink (the tile is ARRIVED). COMPARE: the
+ * tile is with the sink or durable already, or this was a verification: the sink compares. PIECE:
+ * kept by the caller until ACTION_STORE_PIECES says that the pieces cover their tile. */
 enum queue_complete { COMPLETE_STORE, COMPLETE_COMPARE, COMPLETE_PIECE, COMPLETE_DROP };
 enum queue_complete queue_result_complete(struct queue *q, int64_t now_ms, uint32_t worker,
                                           const struct wire_msg *result, uint64_t data_bytes);
+
+/* The points of a cut tile that killed their workers, ascending indices in the tile; borrowed until
+ * the next event. */
+const uint32_t *queue_tile_failed_points(const struct queue *q, uint32_t job, uint32_t tile,
+                                         size_t *count);
 
 /* From the sink. data_bytes as given to queue_result_complete: its window is renewed. */
 void queue_tile_durable(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
@@ -137,8 +148,8 @@ enum action_type {
     ACTION_FORGET,       /* the worker is dead: forget its connection and unfinished assemblies */
     ACTION_FRONTIER,     /* persist job's frontier; queue_frontier_durable when it is */
     ACTION_JOB_STATE,    /* job's state changed: persist state and reason */
-    ACTION_STORE_PIECES, /* the pieces of job's tile are all there: hand them to the sink as one; the
-                            points listed by queue_tile_failed_points go in as failed */
+    ACTION_STORE_PIECES, /* the pieces of job's tile are all there: hand them to the sink as one;
+                            the points listed by queue_tile_failed_points go in as failed */
     ACTION_ALARM,        /* text: two workers' bytes differ, a machine was set aside, ... */
 };
 
@@ -168,11 +179,12 @@ struct queue_job_info {
     uint64_t points_total, points_done, points_failed;
     uint32_t tiles_total, tiles_done, tiles_leased, rows_done;
     uint32_t tiles_recomputed_after_ack;
-    uint32_t workers;     /* that hold a lease of it */
-    double rate;          /* points a second, smoothed over some seconds; 0 unknown */
-    double eta_s;         /* NaN: unknown */
+    uint32_t workers; /* that hold a lease of it */
+    double rate;      /* points a second, smoothed over some seconds; 0 unknown */
+    double eta_s;     /* NaN: unknown */
 };
-int queue_job_info(const struct queue *q, int64_t now_ms, uint32_t job, struct queue_job_info *info);
+int queue_job_info(const struct queue *q, int64_t now_ms, uint32_t job,
+                   struct queue_job_info *info);
 
 struct queue_worker_info {
     uint32_t worker;
