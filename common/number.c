@@ -93,10 +93,10 @@ static int increment(char *text)
     return 0;
 }
 
-/* Just below a power of two doubles are twice as dense as above it. The nearest decimal of 16 digits
- * may lie too far below, and the next one above still within reach: 2^-44 is 5.684341886080802e-14.
- * %g would not print that one for this value, hence the detour by %e (such cases have exponents that
- * %g writes with an e as well, or are found by the round trip below). */
+/* Just below a power of two doubles are twice as dense as above it: the nearest decimal of 16
+ * digits may lie too far below, and the next one above still within reach (2^-44
+ * = 5.684341886080802e-14). This concerns 54 powers of two, all so large or small that %g writes an
+ * exponent too. */
 static int next_above(double value, char out[NUMBER_TEXT])
 {
     int exponent;
@@ -117,8 +117,8 @@ size_t number_format(double value, char out[NUMBER_TEXT])
     if (isinf(value))
         return (size_t)snprintf(out, NUMBER_TEXT, value < 0 ? "-inf" : "inf");
 
-    /* Any decimal of up to 15 digits survives a normal double, so %.15g (which drops trailing zeros)
-     * prints it if there is one. Subnormal numbers carry fewer digits. */
+    /* Any decimal of up to 15 digits survives a normal double, so %.15g (which drops trailing
+     * zeros) prints it if there is one. Subnormal numbers carry fewer digits. */
     pthread_once(&c_locale_once, c_locale_make);
     locale_t before = uselocale(c_locale);
     int first = value != 0 && fabs(value) < DBL_MIN ? 1 : 15;

@@ -8,7 +8,7 @@
 #define NUMBER_TEXT 32 /* bytes that number_format may write, NUL included */
 
 /* Reads the decimal number at the start of text (JSON's grammar without the sign: digits, fraction,
- * exponent; a leading "." is accepted when `loose`). Returns the characters read, 0 when there is no
+ * exponent; ".5", "5." and "007" are accepted when `loose`). Returns the characters read, 0 when there is no
  * number. The value is correctly rounded; it may be infinite ("1e999"): the caller judges. */
 size_t number_parse(const char *text, size_t len, int loose, double *value);
 
