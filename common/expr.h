@@ -9,9 +9,10 @@
  * nothing else: no global state, no allocation while evaluating, safe to share between threads.
  *
  * Grammar: numbers, names, ( ), unary + -, binary + - * / and ^ (or **; right-associative, binds
- * tighter than unary minus: -x^2 = -(x^2)), calls f(x) and f(x, y). Functions: see EXPR_FUNCTIONS in
- * expr.c. Constants: pi, e. An integer power of up to 64 is multiplications, so its bits do not
- * depend on libm. Limits: 4096 characters, depth 64, 512 nodes.
+ * tighter than unary minus: -x^2 = -(x^2)), calls f(x) and f(x, y). Functions: see FUNCTIONS in
+ * expr_op.c. Constants: pi, e. A constant integer power of up to 64 is multiplications and ^0.5 is
+ * sqrt, so their bits do not depend on libm. Constant parts are folded (without changing a bit) and
+ * must be finite. Limits: 4096 characters, depth 64, 512 nodes (numbers, names, operators, calls).
  *
  * Inputs are numbered: first the scope's variables in their order, then one input for each distinct
  * (solution, time) used, such as z(7.85); the caller supplies their values. A time is a constant
@@ -43,7 +44,7 @@ int expr_is_constant(const struct expr *e);
 /* Whether evaluation calls libm's transcendental functions (bits may then differ between machines). */
 int expr_calls_libm(const struct expr *e);
 
-/* One value; in[input]. */
+/* One value; in[input]. A NaN is always the same NaN, here and below. */
 double expr_eval(const struct expr *e, const double *in);
 
 /* n values: in[input][i] (in[input] may be NULL where expr_uses is 0), out[i]. The same bits as n
@@ -52,7 +53,8 @@ double expr_eval(const struct expr *e, const double *in);
 void expr_eval_batch(const struct expr *e, size_t n, const double *const *in, double *out);
 
 /* As expr_eval_batch, and the first derivatives by forward differentiation:
- * grad[input][i] = d out[i] / d in[input][i] for each input whose grad pointer is not NULL.
+ * grad[input][i] = d out[i] / d in[input][i] for each input whose grad pointer is not NULL (grad
+ * itself may be NULL). At a kink it is the derivative to the right, across a jump it is 0.
  * Also bounds what the evaluation itself rounds away: rounding[i] >= the first-order effect on out[i]
  * of one relative error of 2^-53 in each operation (libm's calls count as 4 of them); may be NULL. */
 void expr_eval_grad(const struct expr *e, size_t n, const double *const *in, double *out,
