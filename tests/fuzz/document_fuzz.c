@@ -1,0 +1,13 @@
+/* Any bytes as a document from the network. */
+#include "job.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct job *job = NULL;
+    struct err err;
+    if (job_decode(data, size, &job, &err) == 0)
+        job_destroy(job);
+    return 0;
+}
