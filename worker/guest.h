@@ -1,0 +1,28 @@
+#ifndef WORKER_GUEST_H
+#define WORKER_GUEST_H
+
+#include <stdbool.h>
+
+/* A good guest on somebody else's machine: what the worker asks of the kernel so that the owner
+ * does not feel it. All of it is best effort; a kernel that refuses is no reason not to work. */
+
+/* Solver threads by default: the cores this process may run on, one less where somebody sits in
+ * front of a graphical session. At least 1. */
+unsigned guest_threads(void);
+
+/* The whole process: idle I/O priority, and the first to be killed when memory is short. Called
+ * before threads are made, which inherit it. */
+void guest_settle(void);
+
+/* The calling thread runs when nothing else wants to (SCHED_IDLE). Never for the I/O thread: on a
+ * busy machine it would wake seconds late. */
+void guest_idle_thread(void);
+
+/* The second line behind the lifeline: should the parent die and the orderly end not come about,
+ * the kernel ends this process a second later. False: the parent is dead already. */
+bool guest_follow_parent(void);
+
+/* Ends the process in `seconds` whatever it does then, unless it has ended by itself. */
+void guest_end_within(unsigned seconds);
+
+#endif

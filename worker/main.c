@@ -1,0 +1,257 @@
+/* hillsweep-worker: command line and process. */
+#include "err.h"
+#include "guest.h"
+#include "json.h"
+#include "log.h"
+#include "loop.h"
+#include "number.h"
+#include "survey.h"
+#include <errno.h>
+#include <getopt.h>
+#include <gsl/gsl_errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { THREADS_MAX = 4096, PROBE_BYTES_MAX = 64 << 20 };
+
+struct settings {
+    const char *broker, *name;
+    unsigned threads; /* 0: as many as a guest may take */
+    double share;
+    int lifeline;
+    bool probe;
+};
+
+/* --- the command line ----------------------------------------------------------------------- */
+
+static int parse_count(const char *option, const char *text, long min, long max, long *value,
+                       struct err *err)
+{
+    char *end;
+    errno = 0;
+    *value = strtol(text, &end, 10);
+    if (*text == '\0' || *end != '\0' || errno || *value < min || *value > max)
+        return err_set(err, ERR_USAGE, "--%s takes a whole number from %ld to %ld, not \"%s\"",
+                       option, min, max, text);
+    return 0;
+}
+
+static int set_broker(struct settings *s, const char *text, struct err *err)
+{
+    (void)err;
+    s->broker = text;
+    return 0;
+}
+
+static int set_threads(struct settings *s, const char *text, struct err *err)
+{
+    long value;
+    if (parse_count("threads", text, 1, THREADS_MAX, &value, err))
+        return -1;
+    s->threads = (unsigned)value;
+    return 0;
+}
+
+static int set_limit(struct settings *s, const char *text, struct err *err)
+{
+    double percent = 0;
+    size_t len = strlen(text), n = number_parse(text, len, 1, &percent);
+    if (n == 0 || (text[n] != '\0' && strcmp(text + n, "%") != 0) ||
+        !(percent >= 0.1 && percent <= 100)) {
+        err_set(err, ERR_USAGE, "--limit takes a share of each core's time, not \"%s\"", text);
+        return err_hint(err, "from 0.1%% to 100%%, for example --limit 5%%");
+    }
+    s->share = percent / 100;
+    return 0;
+}
+
+static int set_name(struct settings *s, const char *text, struct err *err)
+{
+    if (strlen(text) > 63)
+        return err_set(err, ERR_USAGE, "--name takes at most 63 characters");
+    s->name = text;
+    return 0;
+}
+
+static int set_lifeline(struct settings *s, const char *text, struct err *err)
+{
+    long value;
+    if (parse_count("lifeline", text, 0, 1 << 20, &value, err))
+        return -1;
+    s->lifeline = (int)value;
+    return 0;
+}
+
+static int set_log(struct settings *s, const char *text, struct err *err)
+{
+    static const char *const names[] = {"warn", "info", "debug"};
+    (void)s;
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            log_open("hillsweep-worker", (enum log_level)i);
+            return 0;
+        }
+    }
+    return err_set(err, ERR_USAGE, "--log takes warn, info or debug, not \"%s\"", text);
+}
+
+static int set_probe(struct settings *s, const char *text, struct err *err)
+{
+    (void)text, (void)err;
+    s->probe = true;
+    return 0;
+}
+
+static const struct {
+    const char *name, *value; /* value: what it is called in the help; NULL takes none */
+    int (*set)(struct settings *s, const char *text, struct err *err);
+    const char *help;
+} options[] = {
+    {"broker", "ENDPOINT", set_broker, "tcp://host:port or ipc://path (default $HILLSWEEP_BROKER)"},
+    {"threads", "N", set_threads, "solver threads (default: all cores; one less on a desktop)"},
+    {"limit", "P%", set_limit, "at most this share of each thread's time (default 100%)"},
+    {"name", "NAME", set_name, "what `hillsweep workers` shows (default: the host's name)"},
+    {"lifeline", "FD", set_lifeline, "leave when this pipe ends"},
+    {"log", "LEVEL", set_log, "warn, info (default) or debug"},
+    {"probe", NULL, set_probe, "read a job on standard input, print what it would cost here"},
+    {"version", NULL, NULL, ""},
+    {"help", NULL, NULL, ""},
+};
+
+enum { OPTIONS = sizeof options / sizeof *options };
+
+static void print_help(void)
+{
+    puts("Examples:\n"
+         "  hillsweep-worker --broker tcp://office:7117              lend this machine's cores\n"
+         "  hillsweep-worker --broker tcp://office:7117 --limit 5%   a twentieth of them\n"
+         "  hillsweep-worker --probe < job.json                      what would it cost here?\n"
+         "\n"
+         "A worker solves tiles of the broker's jobs, only while nobody else wants the processor,\n"
+         "and keeps each answer until the broker has it on disk. It waits for a broker for ever.\n"
+         "Stop it with Ctrl-C or SIGTERM at any time: what it has begun is given back.\n");
+    for (int i = 0; i < OPTIONS; i++) {
+        char left[32];
+        snprintf(left, sizeof left, "--%s%s%s", options[i].name, options[i].value ? " " : "",
+                 options[i].value ? options[i].value : "");
+        printf("  %-19s %s\n", left, options[i].help);
+    }
+}
+
+/* 0, 1 when there is nothing left to do, -1. */
+static int parse(int argc, char **argv, struct settings *s, struct err *err)
+{
+    struct option table[OPTIONS + 1] = {0};
+    int index, c;
+    for (int i = 0; i < OPTIONS; i++)
+        table[i] = (struct option){options[i].name, options[i].value != NULL, NULL, 1};
+    while ((c = getopt_long(argc, argv, "h", table, &index)) != -1) {
+        if (c == 'h' || (c == 1 && strcmp(options[index].name, "help") == 0)) {
+            print_help();
+            return 1;
+        }
+        if (c != 1) {
+            err_set(err, ERR_USAGE, "this command line is not understood");
+            return err_hint(err, "hillsweep-worker --help shows how it is used");
+        }
+        if (!options[index].set) {
+            puts("hillsweep-worker " HILLSWEEP_VERSION);
+            return 1;
+        }
+        if (options[index].set(s, optarg, err))
+            return -1;
+    }
+    if (optind < argc)
+        return err_set(err, ERR_USAGE, "\"%s\" is one word too many", argv[optind]);
+    return 0;
+}
+
+/* --- what it does --------------------------------------------------------------------------- */
+
+static int read_all(struct buf *text, struct err *err)
+{
+    for (;;) {
+        ssize_t n = read(STDIN_FILENO, buf_grow(text, 65536), 65536);
+        text->len -= 65536 - (size_t)(n > 0 ? n : 0);
+        if (n == 0)
+            return 0;
+        if (n < 0 && errno != EINTR)
+            return err_errno(err, ERR_OTHER, "cannot read the job from standard input");
+        if (text->len > PROBE_BYTES_MAX)
+            return err_set(err, ERR_JOB_REFUSED, "the job on standard input is too large");
+    }
+}
+
+/* The error as the protocol's JSON, for the program that asked. */
+static void print_error(const struct err *e, struct buf *out)
+{
+    struct json_out *o = json_object();
+    json_put_integer(o, "code", e->code);
+    json_put_string(o, "name", err_code_name(e->code));
+    json_put_string(o, "message", e->text);
+    json_put_string(o, "hint", e->hint);
+    json_put_integer(o, "line", e->line);
+    json_put_integer(o, "column", e->column);
+    json_put_string(o, "path", e->path);
+    json_print(o, true, out);
+    json_out_destroy(o);
+}
+
+static int probe(const struct settings *s, struct err *err)
+{
+    struct buf text = {0}, out = {0};
+    if (isatty(STDIN_FILENO)) {
+        err_set(err, ERR_USAGE, "--probe reads a job on standard input");
+        return err_hint(err, "hillsweep-worker --probe < job.json");
+    }
+    int rc = read_all(&text, err);
+    if (rc == 0)
+        rc = survey_run(text.data, text.len, s->threads, &out, err);
+    if (rc)
+        print_error(err, &out);
+    fwrite(out.data, 1, out.len, stdout);
+    if (fflush(stdout) && rc == 0)
+        rc = err_errno(err, ERR_OTHER, "cannot write to standard output");
+    buf_fini(&text);
+    buf_fini(&out);
+    return rc;
+}
+
+static int work(const struct settings *s, struct err *err)
+{
+    char host[64] = "";
+    gethostname(host, sizeof host - 1);
+    if (!s->broker || !*s->broker) {
+        err_set(err, ERR_USAGE, "no broker is given");
+        return err_hint(err, "for example --broker tcp://127.0.0.1:7117");
+    }
+    guest_settle();
+    struct loop_config config = {
+        .endpoint = s->broker,
+        .host = s->name ? s->name : host,
+        .threads = s->threads,
+        .share = s->share,
+        .lifeline = s->lifeline,
+    };
+    return loop_run(&config, err);
+}
+
+int main(int argc, char **argv)
+{
+    struct settings s = {.broker = getenv("HILLSWEEP_BROKER"), .share = 1, .lifeline = -1};
+    struct err err = {0};
+    char text[1024];
+    gsl_set_error_handler_off();
+    log_open("hillsweep-worker", LOG_INFO);
+    int rc = parse(argc, argv, &s, &err);
+    if (s.threads == 0)
+        s.threads = guest_threads();
+    if (rc == 0)
+        rc = s.probe ? probe(&s, &err) : work(&s, &err);
+    if (rc >= 0)
+        return 0;
+    log_warnx("%s", err_format(&err, text, sizeof text));
+    return (int)err.code;
+}

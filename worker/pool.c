@@ -1,0 +1,322 @@
+/* See pool.h.
+ *
+ * `work` counts the tasks in the ring. A thread that got past it takes the next place by adding to
+ * `head`. A place is written again only when the task in it has been collected, because no more
+ * than `ring_size` tasks are out at a time; so nothing is ever read too late. */
+#include "pool.h"
+
+#include "guest.h"
+#include "throttle.h"
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { TASKS_PER_THREAD = 4, TASKS_MORE = 12 };
+
+struct member {
+    struct pool *pool;
+    unsigned number;
+    bool started;
+    pthread_t thread;
+    sem_t wake; /* ends a rest early */
+    struct throttle throttle;
+};
+
+struct pool {
+    unsigned threads;
+    bool idle;
+    pool_wake_fn *wake;
+    void *arg;
+    struct member *members;
+
+    sem_t work, ended; /* tasks in the ring; threads that have left `run` */
+    struct task **ring;
+    size_t ring_size, tail;
+    atomic_size_t head;
+    _Atomic(struct task *) done; /* a stack */
+    atomic_bool stop;
+    _Atomic double share;
+
+    struct task **out; /* [out_count], in no order */
+    size_t out_count;
+    struct task *collected; /* taken off `done`, the oldest first */
+};
+
+struct task *task_create(enum task_kind kind, struct recipe *recipe)
+{
+    struct task *t = mem_alloc(1, sizeof *t);
+    t->kind = kind;
+    t->recipe = recipe;
+    return t;
+}
+
+void task_destroy(struct task *t)
+{
+    if (!t)
+        return;
+    planes_destroy(t->planes);
+    buf_fini(&t->table);
+    free(t);
+}
+
+/* --- a solver thread ------------------------------------------------------------------------ */
+
+static int64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static bool must_end(struct member *m, const struct task *t)
+{
+    return atomic_load_explicit(&m->pool->stop, memory_order_relaxed) ||
+           (t && atomic_load_explicit(&t->cancel, memory_order_relaxed));
+}
+
+/* Rests for as long as the limit asks; a cancelled task or another limit ends it at once, because
+ * whoever sets a flag posts `wake` after it. */
+static void rest(struct member *m, const struct task *t)
+{
+    while (!must_end(m, t)) {
+        double share = atomic_load_explicit(&m->pool->share, memory_order_relaxed);
+        int64_t now = clock_ns(CLOCK_MONOTONIC);
+        int64_t debt = throttle_debt(&m->throttle, share, now, clock_ns(CLOCK_THREAD_CPUTIME_ID));
+        if (debt == 0)
+            return;
+        int64_t end = now + debt;
+        struct timespec at = {end / 1000000000, end % 1000000000};
+        sem_clockwait(&m->wake, CLOCK_MONOTONIC, &at);
+    }
+}
+
+struct solving {
+    struct member *member;
+    struct task *task;
+    int64_t cpu_start_ns;
+};
+
+static int on_yield(void *arg, size_t points_done)
+{
+    const struct solving *s = arg;
+    int64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - s->cpu_start_ns;
+    atomic_store_explicit(&s->task->points_done, points_done, memory_order_relaxed);
+    atomic_store_explicit(&s->task->cpu_ns, (uint64_t)cpu, memory_order_relaxed);
+    rest(s->member, s->task);
+    return must_end(s->member, s->task);
+}
+
+static void solve(struct member *m, struct task *t)
+{
+    struct solving s = {m, t, clock_ns(CLOCK_THREAD_CPUTIME_ID)};
+    const struct job *job = recipe_job(t->recipe);
+    t->planes = planes_create((uint32_t)job->output_count, job->errors, t->count);
+    if (recipe_solve(t->recipe, m->number, t->tile, t->first, t->count, t->planes, on_yield, &s)) {
+        planes_destroy(t->planes);
+        t->planes = NULL;
+        return;
+    }
+    int64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - s.cpu_start_ns;
+    planes_code(t->planes, cpu / 1000 < UINT32_MAX ? (uint32_t)(cpu / 1000) : UINT32_MAX);
+    atomic_store_explicit(&t->cpu_ns, (uint64_t)cpu, memory_order_relaxed);
+}
+
+static void perform(struct member *m, struct task *t)
+{
+    if (must_end(m, t))
+        return;
+    if (t->kind == TASK_BUILD)
+        t->failed = recipe_build(t->recipe, &t->err);
+    else if (t->kind == TASK_ADOPT)
+        t->failed = recipe_adopt(t->recipe, t->table.data, t->table.len, &t->err);
+    else
+        solve(m, t);
+}
+
+static void finish(struct pool *c, struct task *t)
+{
+    t->next = atomic_load_explicit(&c->done, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&c->done, &t->next, t, memory_order_release,
+                                                  memory_order_relaxed))
+        ;
+    c->wake(c->arg);
+}
+
+static void *run(void *arg)
+{
+    struct member *m = arg;
+    struct pool *c = m->pool;
+    if (c->idle)
+        guest_idle_thread();
+    for (;;) {
+        while (sem_wait(&c->work) && errno == EINTR)
+            ;
+        if (atomic_load(&c->stop))
+            break;
+        struct task *t = c->ring[atomic_fetch_add(&c->head, 1) % c->ring_size];
+        perform(m, t);
+        finish(c, t);
+        rest(m, NULL);
+    }
+    sem_post(&c->ended);
+    return NULL;
+}
+
+/* --- the I/O thread's side ------------------------------------------------------------------ */
+
+/* All signals are blocked in solver threads: the I/O thread is to get them. */
+static int start(struct pool *c, struct err *err)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = 0;
+    for (unsigned i = 0; i < c->threads && rc == 0; i++) {
+        struct member *m = &c->members[i];
+        m->pool = c;
+        m->number = i;
+        sem_init(&m->wake, 0, 0);
+        rc = pthread_create(&m->thread, NULL, run, m);
+        m->started = rc == 0;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc)
+        return err_set(err, ERR_OTHER, "cannot start %u solver threads: %s", c->threads,
+                       strerror(rc));
+    return 0;
+}
+
+struct pool *pool_create(unsigned threads, bool idle, pool_wake_fn *wake, void *arg,
+                         struct err *err)
+{
+    struct pool *c = mem_alloc(1, sizeof *c);
+    c->threads = threads;
+    c->idle = idle;
+    c->wake = wake;
+    c->arg = arg;
+    c->members = mem_alloc(threads, sizeof *c->members);
+    c->ring_size = (size_t)threads * TASKS_PER_THREAD + TASKS_MORE;
+    c->ring = mem_alloc(c->ring_size, sizeof(struct task *));
+    c->out = mem_alloc(c->ring_size, sizeof(struct task *));
+    atomic_init(&c->share, 1.0);
+    sem_init(&c->work, 0, 0);
+    sem_init(&c->ended, 0, 0);
+    if (start(c, err)) {
+        pool_destroy(c, 1000);
+        return NULL;
+    }
+    return c;
+}
+
+static void wake_all(struct pool *c)
+{
+    for (unsigned i = 0; i < c->threads; i++)
+        if (c->members[i].started)
+            sem_post(&c->members[i].wake);
+}
+
+static bool join_all(struct pool *c, int wait_ms)
+{
+    int64_t end = clock_ns(CLOCK_MONOTONIC) + (int64_t)wait_ms * 1000000;
+    struct timespec at = {end / 1000000000, end % 1000000000};
+    for (unsigned i = 0; i < c->threads && c->members[i].started; i++)
+        while (sem_clockwait(&c->ended, CLOCK_MONOTONIC, &at))
+            if (errno != EINTR)
+                return false;
+    for (unsigned i = 0; i < c->threads && c->members[i].started; i++) {
+        pthread_join(c->members[i].thread, NULL);
+        sem_destroy(&c->members[i].wake);
+    }
+    return true;
+}
+
+bool pool_destroy(struct pool *c, int wait_ms)
+{
+    if (!c)
+        return true;
+    atomic_store(&c->stop, true);
+    for (unsigned i = 0; i < c->threads; i++)
+        sem_post(&c->work);
+    wake_all(c);
+    if (!join_all(c, wait_ms))
+        return false;
+    for (struct task *t; (t = pool_collect(c));)
+        task_destroy(t);
+    for (size_t i = 0; i < c->out_count; i++)
+        task_destroy(c->out[i]);
+    sem_destroy(&c->work);
+    sem_destroy(&c->ended);
+    free(c->out);
+    free(c->ring);
+    free(c->members);
+    free(c);
+    return true;
+}
+
+unsigned pool_threads(const struct pool *c)
+{
+    return c->threads;
+}
+
+size_t pool_room(const struct pool *c)
+{
+    return c->ring_size - c->out_count;
+}
+
+void pool_submit(struct pool *c, struct task *t)
+{
+    assert(c->out_count < c->ring_size);
+    c->out[c->out_count++] = t;
+    c->ring[c->tail++ % c->ring_size] = t;
+    sem_post(&c->work);
+}
+
+struct task *pool_collect(struct pool *c)
+{
+    if (!c->collected) {
+        struct task *t = atomic_exchange_explicit(&c->done, NULL, memory_order_acquire);
+        for (struct task *next; t; t = next) {
+            next = t->next;
+            t->next = c->collected;
+            c->collected = t;
+        }
+    }
+    struct task *t = c->collected;
+    if (!t)
+        return NULL;
+    c->collected = t->next;
+    size_t i = 0;
+    while (c->out[i] != t)
+        i++;
+    c->out[i] = c->out[--c->out_count];
+    return t;
+}
+
+void pool_cancel(struct pool *c, struct task *t)
+{
+    if (atomic_exchange(&t->cancel, true))
+        return;
+    if (atomic_load_explicit(&c->share, memory_order_relaxed) < 1)
+        wake_all(c);
+}
+
+size_t pool_out(const struct pool *c)
+{
+    return c->out_count;
+}
+
+struct task *pool_task(const struct pool *c, size_t i)
+{
+    return c->out[i];
+}
+
+void pool_limit(struct pool *c, double share)
+{
+    atomic_store(&c->share, share);
+    wake_all(c);
+}

@@ -1,0 +1,69 @@
+#ifndef WORKER_POOL_H
+#define WORKER_POOL_H
+
+#include "err.h"
+#include "recipe.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The solver threads. Tasks go in, tasks come out; between submit and collect a task belongs to the
+ * pool. There is no lock: solver threads are SCHED_IDLE, and one that is preempted inside a
+ * critical section on a busy machine would hold up the I/O thread for seconds. What is shared is a
+ * semaphore, a ring of pointers with one writer, a stack of finished tasks, and the flags below.
+ *
+ * One thread, the I/O thread, calls everything here. */
+
+enum task_kind { TASK_BUILD, TASK_ADOPT, TASK_SOLVE };
+
+struct task {
+    enum task_kind kind;
+    struct recipe *recipe; /* borrowed until the task is collected */
+    struct buf table;      /* ADOPT: the job's table */
+    uint64_t id;           /* SOLVE: the piece, see hand.h */
+    uint32_t tile, first, count;
+    struct planes *planes; /* SOLVE: the coded answer, NULL when it was cancelled; owned */
+
+    atomic_bool cancel;                   /* set by pool_cancel */
+    _Atomic uint64_t points_done, cpu_ns; /* so far; read by anybody */
+
+    int failed; /* BUILD, ADOPT */
+    struct err err;
+    struct task *next; /* among the finished */
+};
+
+struct task *task_create(enum task_kind kind, struct recipe *recipe);
+void task_destroy(struct task *t); /* with what it owns, not the recipe */
+
+struct pool;
+
+/* Called by solver threads after a task is finished. */
+typedef void pool_wake_fn(void *arg);
+
+/* Starts the threads, SCHED_IDLE when `idle`. NULL with err when they cannot be started. */
+struct pool *pool_create(unsigned threads, bool idle, pool_wake_fn *wake, void *arg,
+                         struct err *err);
+
+/* Ends the threads at their next yield, for at most wait_ms. True: all is freed. False: some thread
+ * did not come to an end; nothing may be freed that a task uses, the process has to exit. */
+bool pool_destroy(struct pool *c, int wait_ms);
+
+unsigned pool_threads(const struct pool *c);
+size_t pool_room(const struct pool *c); /* how many more tasks may be submitted; keeps all busy */
+
+void pool_submit(struct pool *c, struct task *t);
+struct task *
+pool_collect(struct pool *c); /* a finished task, the oldest first; NULL: none. Owned */
+
+/* The task ends at its next yield, or is not begun; it is collected like any other. */
+void pool_cancel(struct pool *c, struct task *t);
+
+/* The tasks that are out, for i = 0 .. pool_out - 1, in no order. */
+size_t pool_out(const struct pool *c);
+struct task *pool_task(const struct pool *c, size_t i);
+
+/* CPU time over wall time of each thread, in (0, 1]; 1 is no limit. */
+void pool_limit(struct pool *c, double share);
+
+#endif

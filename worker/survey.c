@@ -1,0 +1,183 @@
+/* See survey.h.
+ *
+ * Nine tiles, spread evenly over the grid's, stand for it. Each is tried as it is; one that does
+ * not end within its share of the time is tried again as a sixteenth of its points (a quarter of
+ * the rows and columns in its middle), and so on down to one point. */
+#include "survey.h"
+
+#include "job.h"
+#include "json.h"
+#include "recipe.h"
+#include "sweep.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { SAMPLES = 9, BUDGET_MS = 450, PARTS = 4 };
+
+struct survey {
+    const struct job *job;
+    struct sweep *sweep;
+    struct solver *solver;
+    int64_t end_ns, sample_end_ns; /* all of it, and this sample's share */
+    double seconds;                /* spent on samples that ended */
+    size_t points;
+    size_t counts[POINT_LIMITED + 1];
+    double worst_error; /* NaN: not known */
+    char reason[256];
+};
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int on_yield(void *arg, size_t points_done)
+{
+    const struct survey *s = arg;
+    (void)points_done;
+    return now_ns() > s->sample_end_ns;
+}
+
+static void judge(struct survey *s, struct planes *planes, size_t points)
+{
+    const uint8_t *status = planes_status(planes);
+    for (size_t i = 0; i < points; i++) {
+        if (status[i] <= POINT_LIMITED)
+            s->counts[status[i]]++;
+        if (status[i] != POINT_DONE && status[i] != POINT_LIMITED)
+            continue;
+        for (uint32_t k = 0; s->job->errors && k < s->job->output_count; k++) {
+            double value = planes_field(planes, k)[i], error = (double)planes_errors(planes, k)[i];
+            s->worst_error = fmax(s->worst_error, error / (s->job->tolerance * (1 + fabs(value))));
+        }
+    }
+    if (s->counts[POINT_FAILED] > 0 && !*s->reason)
+        strncpy(s->reason, solver_reason(s->solver), sizeof s->reason - 1);
+}
+
+/* True: solved, or there is no time for anything. */
+static bool try_block(struct survey *s, const struct block *b)
+{
+    double *fields[JOB_OUTPUTS_MAX];
+    float *errors[JOB_OUTPUTS_MAX];
+    uint32_t count = (uint32_t)s->job->output_count;
+    size_t points = (b->q1 - b->q0) * (b->a1 - b->a0);
+    struct planes *planes = planes_create(count, s->job->errors, (uint32_t)points);
+    for (uint32_t k = 0; k < count; k++) {
+        fields[k] = planes_field(planes, k);
+        errors[k] = s->job->errors ? planes_errors(planes, k) : NULL;
+    }
+    int64_t start = now_ns();
+    s->sample_end_ns = start + (s->end_ns - start) / 2;
+    bool solved = !solver_block(s->solver, b, fields, s->job->errors ? errors : NULL,
+                                planes_status(planes), on_yield, s);
+    if (solved) {
+        s->seconds += (double)(now_ns() - start) * 1e-9;
+        s->points += points;
+        judge(s, planes, points);
+    }
+    planes_destroy(planes);
+    return solved || now_ns() >= s->end_ns;
+}
+
+/* The middle part of a range, at least one value. */
+static void narrow(size_t *from, size_t *to)
+{
+    size_t width = (*to - *from + PARTS - 1) / PARTS;
+    *from += (*to - *from - width) / 2;
+    *to = *from + width;
+}
+
+static void sample(struct survey *s, uint32_t tile)
+{
+    struct job_tile t = job_tile(s->job, tile);
+    struct block b = {t.q0, t.q1, t.a0, t.a1};
+    while (!try_block(s, &b) && (b.q1 - b.q0) * (b.a1 - b.a0) > 1) {
+        narrow(&b.q0, &b.q1);
+        narrow(&b.a0, &b.a1);
+    }
+}
+
+static void sample_all(struct survey *s)
+{
+    int64_t start = now_ns();
+    uint32_t tiles = job_tile_count(s->job);
+    uint32_t samples = tiles < SAMPLES ? tiles : SAMPLES;
+    for (uint32_t i = 0; i < samples; i++) {
+        s->end_ns = start + (int64_t)BUDGET_MS * 1000000 * (i + 1) / samples;
+        sample(s, (uint32_t)((uint64_t)(2 * i + 1) * tiles / (2 * samples)));
+    }
+}
+
+static void put_counts(struct json_out *o, const struct survey *s)
+{
+    struct json_out *status = json_put_object(o, "status");
+    json_put_integer(status, "done", (int64_t)s->counts[POINT_DONE]);
+    json_put_integer(status, "failed", (int64_t)s->counts[POINT_FAILED]);
+    json_put_integer(status, "overflow", (int64_t)s->counts[POINT_OVERFLOW]);
+    json_put_integer(status, "limited", (int64_t)s->counts[POINT_LIMITED]);
+}
+
+static void report(const struct survey *s, unsigned threads, double setup_ms, struct buf *out)
+{
+    uint64_t points = job_points(s->job);
+    double planned = sweep_point_cost_ns(s->sweep);
+    double cost = s->points > 0 ? s->seconds * 1e9 / (double)s->points : planned;
+    size_t point_bytes = planes_raw_bytes((uint32_t)s->job->output_count, s->job->errors, 1);
+    struct json_out *o = json_object();
+    json_put_string(o, "isa", solver_isa());
+    json_put_integer(o, "threads", threads);
+    json_put_integer(o, "points", (int64_t)points);
+    json_put_integer(o, "tiles", job_tile_count(s->job));
+    json_put_integer(o, "result_bytes", (int64_t)(points * point_bytes));
+    json_put_number(o, "setup_ms", setup_ms);
+    json_put_number(o, "planned_ns", planned);
+    json_put_number(o, "point_cost_ns", s->points > 0 ? cost : (double)NAN);
+    json_put_number(o, "seconds", setup_ms * 1e-3 + (double)points * cost * 1e-9 / threads);
+    json_put_integer(o, "sampled_points", (int64_t)s->points);
+    put_counts(o, s);
+    json_put_number(o, "worst_error", s->worst_error);
+    json_put_string(o, "failed_reason", s->reason);
+    json_print(o, true, out);
+    json_out_destroy(o);
+}
+
+/* A document begins with two lengths, the first below 2^24; a text has no zero byte. */
+static bool is_document(const void *text, size_t len)
+{
+    return len >= 8 && memchr(text, 0, 4) != NULL;
+}
+
+static int survey_job(struct survey *s, unsigned threads, struct buf *out, struct err *err)
+{
+    struct sweep_output outputs[JOB_OUTPUTS_MAX];
+    struct sweep_spec spec;
+    recipe_spec(s->job, outputs, &spec);
+    int64_t start = now_ns();
+    if (sweep_create(&spec, &s->sweep, err))
+        return -1;
+    s->solver = solver_create(s->sweep);
+    double setup_ms = (double)(now_ns() - start) * 1e-6;
+    sample_all(s);
+    report(s, threads, setup_ms, out);
+    solver_destroy(s->solver);
+    sweep_destroy(s->sweep);
+    return 0;
+}
+
+int survey_run(const void *text, size_t len, unsigned threads, struct buf *out, struct err *err)
+{
+    struct survey s = {.worst_error = (double)NAN};
+    struct job *job;
+    if (is_document(text, len) ? job_decode(text, len, &job, err)
+                               : job_parse(text, len, NULL, &job, err))
+        return -1;
+    s.job = job;
+    int rc = survey_job(&s, threads, out, err);
+    job_destroy(job);
+    return rc;
+}

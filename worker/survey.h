@@ -1,0 +1,29 @@
+#ifndef WORKER_SURVEY_H
+#define WORKER_SURVEY_H
+
+#include "buf.h"
+#include "err.h"
+#include <stddef.h>
+
+/* `hillsweep-worker --probe`: what a job would cost on this machine, found by building its recipe
+ * and solving a few sample blocks for about half a second at most. The client's `check` runs it as
+ * a child, because only the worker knows the solver.
+ *
+ * The answer is one JSON object:
+ *
+ *   isa, threads                 the code path, and the threads that seconds counts on
+ *   points, tiles, result_bytes  of the whole grid
+ *   setup_ms                     to build w(t), its segments and the outputs, once per worker
+ *   planned_ns                   a point, from the plan alone
+ *   point_cost_ns                a point, measured; null when no sample could be ended in time
+ *   seconds                      the whole grid on this machine's threads
+ *   sampled_points, status       {done, failed, overflow, limited} of the samples
+ *   worst_error                  the largest stated error of the samples over tolerance * (1 +
+ * |value|); null without errors failed_reason                why a sample failed, or ""
+ */
+
+/* text: a job's text (JSON) or its document. On failure (ERR_JOB_REFUSED and the like) out is
+ * empty. */
+int survey_run(const void *text, size_t len, unsigned threads, struct buf *out, struct err *err);
+
+#endif
