@@ -1,0 +1,34 @@
+#ifndef CLIENT_COMMAND_H
+#define CLIENT_COMMAND_H
+
+#include "args.h"
+#include "session.h"
+#include <stdio.h>
+
+/* The one table of commands. Dispatch, help and "did you mean" come from it. */
+
+/* Does the command. Returns the exit code, or -1 with err. */
+typedef int command_fn(struct session *s, struct err *err);
+
+struct command {
+    const char *name, *words, *summary; /* words: the arguments as usage shows them */
+    const char *examples;               /* lines of "command   what it does" */
+    const char *about;                  /* a paragraph */
+    const struct option_spec *options;  /* its own; may be NULL */
+    size_t least_words, most_words;
+    command_fn *run;
+};
+
+const struct command *command_table(void); /* ends with a NULL name */
+const struct option_spec *command_global_options(void);
+
+/* ERR_USAGE with a suggestion when there is none of that name. */
+int command_find(const char *name, const struct command **out, struct err *err);
+
+void command_help(const struct command *command, FILE *out); /* NULL: the overview */
+
+command_fn command_run, command_check, command_submit, command_status, command_wait, command_list,
+    command_cancel, command_pause, command_resume, command_delete, command_priority,
+    command_results, command_workers, command_version;
+
+#endif

@@ -1,0 +1,193 @@
+/* The table of commands, and what is made of it. See command.h. */
+#include "command.h"
+
+#include "expr.h"
+
+#include <string.h>
+
+static const struct option_spec GLOBAL[] = {
+    {"broker", 0, "ENDPOINT", "the broker (default $HILLSWEEP_BROKER, else tcp://127.0.0.1:7117)"},
+    {"connect-timeout", 0, "TIME", "how long to try to reach it (default 3s)"},
+    {"json", 0, NULL, "answer as JSON, errors too"},
+    {"quiet", 'q', NULL, "no talk, only data and errors"},
+    {"help", 'h', NULL, "this help"},
+    {"version", 'V', NULL, "the version"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec RUN[] = {
+    {"output", 'o', "DIR", "the folder for the results (default: the job file without .json)"},
+    {"jobs", 'j', "N", "solver threads (default: all cores, one less on a desktop)"},
+    {"limit", 0, "P%", "at most this share of each core's time"},
+    {"verbose", 'v', NULL, "pass on what broker and worker say"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec SUBMIT[] = {
+    {"wait", 'w', NULL, "stay until it ends, with the exit code of wait"},
+    {"priority", 'p', "N", "-1000 to 1000, higher goes first (default 0)"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec WAIT[] = {
+    {"timeout", 't', "TIME", "give up after 30s, 10min, 2h, ... with exit code 6"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec RESULTS[] = {
+    {"output", 'o', "FILE", "where to (default -, standard output)"},
+    {"format", 0, "FORMAT", "npy, csv or txt (default: by the file's ending; txt on -)"},
+    {"field", 'f', "NAME", "this output only; may be repeated for csv and txt"},
+    {"partial", 0, NULL, "do not wait for the rest of a running job: it becomes nan"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct command COMMANDS[] = {
+    {"run", "JOB.json", "solve a job here, results in a folder",
+     "  hillsweep run driven.json                 results in driven/\n"
+     "  hillsweep run driven.json -o out -j 2     in out/, two solver threads\n"
+     "  hillsweep run driven.json --limit 20%     leave most of each core to others\n",
+     "Starts a private broker and one worker, shows progress, and ends them. Ctrl-C ends in "
+     "order;\n"
+     "the same command typed again carries on where it stopped. A folder that holds another job\n"
+     "is refused.\n",
+     RUN, 1, 1, command_run},
+    {"check", "JOB.json", "validate a job; points, time, disk, advice",
+     "  hillsweep check driven.json\n"
+     "  hillsweep check driven.json --json\n",
+     "Nothing is queued. The time is measured on a few samples by hillsweep-worker.\n", NULL, 1, 1,
+     command_check},
+    {"submit", "JOB.json", "queue a job; prints its number",
+     "  hillsweep submit driven.json\n"
+     "  hillsweep submit driven.json --wait && hillsweep results last -o F.npy\n",
+     "The number is printed, alone, once the broker has the job on disk.\n", SUBMIT, 1, 1,
+     command_submit},
+    {"status", "[JOB]", "how a job is getting on (default: the last)",
+     "  hillsweep status\n"
+     "  hillsweep status 7 --json\n",
+     "JOB is a number, last, a name, or the unique beginning of one.\n", NULL, 0, 1,
+     command_status},
+    {"wait", "JOB", "follow a job until it ends",
+     "  hillsweep wait last\n"
+     "  hillsweep wait 7 --timeout 10min\n",
+     "Exit code 0 done, 3 done but points failed, 10 cancelled, 1 failed, 6 not within the time.\n",
+     WAIT, 1, 1, command_wait},
+    {"list", "", "all jobs of the broker",
+     "  hillsweep list\n"
+     "  hillsweep list --json\n",
+     NULL, NULL, 0, 0, command_list},
+    {"cancel", "JOB", "end a job; what is done stays", "  hillsweep cancel 7\n", NULL, NULL, 1, 1,
+     command_cancel},
+    {"pause", "JOB", "let a job rest", "  hillsweep pause 7\n",
+     "Within a second no worker works on it.\n", NULL, 1, 1, command_pause},
+    {"resume", "JOB", "let a paused job go on", "  hillsweep resume 7\n", NULL, NULL, 1, 1,
+     command_resume},
+    {"delete", "JOB", "remove a job that has ended, with its results", "  hillsweep delete 7\n",
+     NULL, NULL, 1, 1, command_delete},
+    {"priority", "JOB N", "which of several jobs goes first",
+     "  hillsweep priority 7 10                   before those of priority 0\n",
+     "N is from -1000 to 1000. Jobs of one priority share the workers.\n", NULL, 2, 2,
+     command_priority},
+    {"results", "JOB|DIR", "results as .npy, .csv, .txt, or rows on standard output",
+     "  hillsweep results 7 -o F.npy              for numpy.load\n"
+     "  hillsweep results out -o chart.csv        of the folder of a run\n"
+     "  hillsweep results last | head             rows \"q a F\"; while it runs, as they come\n",
+     "Numbers are the shortest that read back as the same double; failed points are nan. A DIR "
+     "that\n"
+     "could be taken for a job is written with a slash (./7).\n",
+     RESULTS, 1, 2, command_results},
+    {"workers", "", "who is working, how fast, and why not", "  hillsweep workers\n", NULL, NULL, 0,
+     0, command_workers},
+    {"version", "", "the versions of this program and of the broker", "  hillsweep version\n", NULL,
+     NULL, 0, 0, command_version},
+    {NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
+};
+
+const struct command *command_table(void)
+{
+    return COMMANDS;
+}
+
+const struct option_spec *command_global_options(void)
+{
+    return GLOBAL;
+}
+
+int command_find(const char *name, const struct command **out, struct err *err)
+{
+    const char *names[sizeof COMMANDS / sizeof COMMANDS[0] + 1];
+    size_t n = 0;
+    for (const struct command *c = COMMANDS; c->name; c++) {
+        if (strcmp(c->name, name) == 0) {
+            *out = c;
+            return 0;
+        }
+        names[n++] = c->name;
+    }
+    names[n++] = "help";
+    names[n] = NULL;
+    err_set(err, ERR_USAGE, "there is no command \"%.40s\"", name);
+    const char *near = expr_nearest(name, names);
+    if (near)
+        return err_hint(err, "did you mean hillsweep %s?", near);
+    return err_hint(err, "hillsweep --help lists the commands");
+}
+
+static void help_options(const struct option_spec *options, FILE *out)
+{
+    for (; options && options->name; options++) {
+        char left[64], letter[6] = "    ";
+        if (options->letter)
+            snprintf(letter, sizeof letter, "-%c, ", options->letter);
+        snprintf(left, sizeof left, "%s--%s%s%s", letter, options->name, options->value ? " " : "",
+                 options->value ? options->value : "");
+        fprintf(out, "  %-29s %s\n", left, options->help);
+    }
+}
+
+static void help_overview(FILE *out)
+{
+    fputs("Examples:\n"
+          "  hillsweep run driven.json                 solve it here, results in driven/\n"
+          "  hillsweep check driven.json               what will it cost?\n"
+          "  hillsweep submit driven.json              queue it at a broker\n"
+          "  hillsweep results last -o F.npy           fetch what it found\n"
+          "\n"
+          "hillsweep sweeps a parametric oscillator over a grid of two parameters.\n"
+          "\n"
+          "Commands:\n",
+          out);
+    for (const struct command *c = COMMANDS; c->name; c++) {
+        char left[40];
+        snprintf(left, sizeof left, "%s %s", c->name, c->words);
+        fprintf(out, "  %-22s %s\n", left, c->summary);
+    }
+    fputs("\nOptions of every command:\n", out);
+    help_options(GLOBAL, out);
+    fputs("\n`hillsweep COMMAND --help` shows examples and options of one command.\n"
+          "Exit codes: 0 ok, 1 other error, 2 usage, 3 finished but points failed, 4 not "
+          "authorised,\n"
+          "5 no such job, 6 wait timed out, 7 broker unreachable, 8 job refused, 9 version "
+          "mismatch,\n"
+          "10 cancelled, 11 storage, 130 interrupted.\n",
+          out);
+}
+
+void command_help(const struct command *command, FILE *out)
+{
+    if (!command) {
+        help_overview(out);
+        return;
+    }
+    fprintf(out, "Examples:\n%s\nUsage: hillsweep %s%s%s [OPTIONS]\n\n", command->examples,
+            command->name, *command->words ? " " : "", command->words);
+    if (command->about)
+        fprintf(out, "%s\n", command->about);
+    if (command->options) {
+        fputs("Options:\n", out);
+        help_options(command->options, out);
+        fputc('\n', out);
+    }
+    fputs("Options of every command:\n", out);
+    help_options(GLOBAL, out);
+}

@@ -1,0 +1,385 @@
+/* See link.h. Everything is built on two functions: transmit() and receive(), which both go through
+ * wait_for(), the only place where the client sleeps. */
+#include "link.h"
+
+#include "answer.h"
+#include "clock.h"
+#include "crc32c.h"
+#include "door.h"
+#include "wire.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+enum {
+    REPEAT_MS = 1000, /* a request without an answer is sent again */
+    PAGES_MAX = 4,    /* pages in flight: hides 50 ms of latency at 20 MB/s */
+};
+
+struct link {
+    void *context, *socket;
+    char *endpoint, *from;
+    uint64_t sender, next_tag;
+    int64_t connect_ms, patience_ms;
+    bool met; /* the broker has answered something */
+    int watch_fd;
+    link_wake_fn *wake;
+    void *wake_arg;
+    zmq_msg_t message; /* the frame that the last received message borrows from */
+    struct buf frame;
+};
+
+int link_open(const char *endpoint, const char *from, int64_t connect_ms, struct link **out,
+              struct err *err)
+{
+    void *context = zmq_ctx_new();
+    if (!context)
+        return err_set(err, ERR_OTHER, "cannot start ZeroMQ: %s", zmq_strerror(zmq_errno()));
+    void *socket;
+    if (door_connect(context, endpoint, &socket, err)) {
+        zmq_ctx_term(context);
+        return err_prefix(err, "%s", from);
+    }
+    struct link *link = mem_alloc(1, sizeof *link);
+    *link = (struct link){
+        .context = context,
+        .socket = socket,
+        .endpoint = mem_strdup(endpoint),
+        .from = mem_strdup(from),
+        .sender = door_random(),
+        .next_tag = door_random() | 1,
+        .connect_ms = connect_ms,
+        .patience_ms = LINK_PATIENCE_MS,
+        .watch_fd = -1,
+    };
+    zmq_msg_init(&link->message);
+    *out = link;
+    return 0;
+}
+
+void link_close(struct link *link)
+{
+    if (!link)
+        return;
+    zmq_msg_close(&link->message);
+    zmq_close(link->socket);
+    zmq_ctx_term(link->context);
+    buf_fini(&link->frame);
+    free(link->endpoint);
+    free(link->from);
+    free(link);
+}
+
+void link_set_patience(struct link *link, int64_t ms)
+{
+    link->patience_ms = ms;
+}
+
+void link_watch(struct link *link, int fd, link_wake_fn *fn, void *arg)
+{
+    link->watch_fd = fd;
+    link->wake = fn;
+    link->wake_arg = arg;
+}
+
+static int64_t later(int64_t now, int64_t ms)
+{
+    return ms > INT64_MAX - now ? INT64_MAX : now + ms;
+}
+
+/* When a request that is made now is given up. */
+static int64_t deadline_of(const struct link *link)
+{
+    int64_t ms = link->connect_ms;
+    if (link->met && link->patience_ms > ms)
+        ms = link->patience_ms;
+    return later(clock_ms(), ms);
+}
+
+static int unreachable(const struct link *link, struct err *err)
+{
+    err_set(err, ERR_UNREACHABLE, "no broker answers at %s (from %s)", link->endpoint, link->from);
+    if (link->met)
+        return err_hint(err, "it answered before: look at its log, then try again");
+    return err_hint(err,
+                    "start one with: hillsweep-broker --listen %s; or solve here without "
+                    "one: hillsweep run JOB.json",
+                    link->endpoint);
+}
+
+/* 1 when the socket is ready for `events`, 0 at `until`, -1 when the watcher says so. */
+static int wait_for(struct link *link, short events, int64_t until, struct err *err)
+{
+    for (;;) {
+        int64_t left = until == INT64_MAX ? 3600000 : until - clock_ms();
+        zmq_pollitem_t items[2] = {
+            {.socket = link->socket, .events = events},
+            {.fd = link->watch_fd, .events = ZMQ_POLLIN},
+        };
+        int n = zmq_poll(items, link->watch_fd >= 0 ? 2 : 1,
+                         left < 0 ? 0 : (long)(left < 3600000 ? left : 3600000));
+        if (n < 0 && zmq_errno() != EINTR)
+            return err_set(err, ERR_OTHER, "cannot wait for the broker: %s",
+                           zmq_strerror(zmq_errno()));
+        if (n > 0 && items[1].revents && link->wake(link->wake_arg, err))
+            return -1;
+        if (n > 0 && items[0].revents)
+            return 1;
+        if (clock_ms() >= until)
+            return 0;
+    }
+}
+
+static int transmit(struct link *link, const struct wire_msg *msg, int64_t deadline,
+                    struct err *err)
+{
+    buf_clear(&link->frame);
+    wire_encode(msg, &link->frame);
+    while (zmq_send(link->socket, link->frame.data, link->frame.len, ZMQ_DONTWAIT) < 0) {
+        if (zmq_errno() != EAGAIN && zmq_errno() != EINTR)
+            return err_set(err, ERR_OTHER, "cannot send to the broker: %s",
+                           zmq_strerror(zmq_errno()));
+        int ready = wait_for(link, ZMQ_POLLOUT, deadline, err);
+        if (ready < 0)
+            return -1;
+        if (ready == 0)
+            return unreachable(link, err);
+    }
+    return 0;
+}
+
+/* The next well-formed message. 1, 0 at `until`, -1; a broker of another version is ERR_VERSION. */
+static int receive(struct link *link, int64_t until, struct wire_msg *msg, struct err *err)
+{
+    for (;;) {
+        zmq_msg_close(&link->message);
+        zmq_msg_init(&link->message);
+        if (zmq_msg_recv(&link->message, link->socket, ZMQ_DONTWAIT) < 0) {
+            int ready = wait_for(link, ZMQ_POLLIN, until, err);
+            if (ready <= 0)
+                return ready;
+            continue;
+        }
+        struct err broken;
+        if (wire_decode(zmq_msg_data(&link->message), zmq_msg_size(&link->message), msg, &broken)) {
+            if (broken.code != ERR_VERSION)
+                continue;
+            *err = broken;
+            return -1;
+        }
+        link->met = true;
+        if (msg->type == WIRE_REFUSED) {
+            err_set(err, (enum err_code)msg->refused.code, "%.*s", (int)msg->refused.text.len,
+                    (const char *)msg->refused.text.data);
+            return -1;
+        }
+        return 1;
+    }
+}
+
+static int upload(struct link *link, uint64_t key, const unsigned char *data, size_t len,
+                  int64_t deadline, struct err *err)
+{
+    for (size_t at = 0; at < len; at += WIRE_PART_MAX) {
+        size_t n = len - at < WIRE_PART_MAX ? len - at : WIRE_PART_MAX;
+        struct wire_msg part = {.type = WIRE_UPLOAD, .sender = link->sender, .tag = key};
+        part.part.total = (uint32_t)len;
+        part.part.offset = (uint32_t)at;
+        part.part.data = (struct wire_span){data + at, n};
+        if (transmit(link, &part, deadline, err))
+            return -1;
+    }
+    return 0;
+}
+
+/* Takes the reply to `tag`: 1 (done, or failed with err->code set), 0 when msg is something else.
+ */
+static int take_reply(const struct wire_msg *msg, uint64_t tag, struct buf *answer, struct err *err)
+{
+    if (msg->type != WIRE_REPLY || msg->tag != tag)
+        return 0;
+    err->code = ERR_NONE;
+    if (msg->reply.code != 0) {
+        answer_error(msg->reply.json.data, msg->reply.json.len, msg->reply.code, err);
+    } else {
+        buf_clear(answer);
+        buf_add(answer, msg->reply.json.data, msg->reply.json.len);
+    }
+    return 1;
+}
+
+struct request {
+    const char *op, *json;
+    uint64_t key; /* of the document */
+    const void *document;
+    size_t len;
+};
+
+static int exchange(struct link *link, const struct request *request, struct buf *answer,
+                    struct err *err)
+{
+    struct wire_msg msg, ask = {.type = WIRE_REQUEST, .sender = link->sender};
+    struct err scratch;
+    err = err ? err : &scratch;
+    ask.tag = link->next_tag++;
+    ask.request.op = wire_str(request->op);
+    ask.request.json = wire_str(request->json);
+    int64_t deadline = deadline_of(link);
+    for (;;) {
+        if (request->document &&
+            upload(link, request->key, request->document, request->len, deadline, err))
+            return -1;
+        if (transmit(link, &ask, deadline, err))
+            return -1;
+        int64_t repeat = later(clock_ms(), REPEAT_MS);
+        int got;
+        while ((got = receive(link, repeat < deadline ? repeat : deadline, &msg, err)) == 1)
+            if (take_reply(&msg, ask.tag, answer, err))
+                return err->code == ERR_NONE ? 0 : -1;
+        if (got < 0)
+            return -1;
+        if (clock_ms() >= deadline)
+            return unreachable(link, err);
+    }
+}
+
+int link_call(struct link *link, const char *op, const char *json, struct buf *answer,
+              struct err *err)
+{
+    struct request request = {.op = op, .json = json};
+    return exchange(link, &request, answer, err);
+}
+
+int link_submit(struct link *link, uint64_t key, const void *document, size_t len, const char *json,
+                struct buf *answer, struct err *err)
+{
+    struct request request = {"submit", json, key, document, len};
+    struct err first;
+    int rc = exchange(link, &request, answer, &first);
+    /* A broker that was started again in between has lost the parts that came before. */
+    if (rc && first.code == ERR_OTHER)
+        rc = exchange(link, &request, answer, &first);
+    if (rc && err)
+        *err = first;
+    return rc;
+}
+
+/* A run of pages on its way. */
+struct fetch {
+    uint32_t job;
+    const char *file;
+    uint64_t offset, first_tag;
+    size_t length, page_count, done_count, in_flight;
+    struct page_state {
+        int64_t sent_ms; /* 0: not asked for yet */
+        bool done;
+    } * pages;
+    unsigned char *data;
+    size_t got; /* bytes up to the file's end */
+};
+
+static int ask_for_page(struct link *link, struct fetch *f, size_t i, int64_t deadline,
+                        struct err *err)
+{
+    size_t at = i * WIRE_PART_MAX;
+    struct wire_msg ask = {.type = WIRE_FETCH, .sender = link->sender, .tag = f->first_tag + i};
+    ask.fetch.job = f->job;
+    ask.fetch.file = wire_str(f->file);
+    ask.fetch.offset = f->offset + at;
+    ask.fetch.length = (uint32_t)(f->length - at < WIRE_PART_MAX ? f->length - at : WIRE_PART_MAX);
+    if (f->pages[i].sent_ms == 0)
+        f->in_flight++;
+    f->pages[i].sent_ms = clock_ms();
+    return transmit(link, &ask, deadline, err);
+}
+
+static int ask_for_pages(struct link *link, struct fetch *f, int64_t deadline, struct err *err)
+{
+    int64_t now = clock_ms();
+    for (size_t i = 0; i < f->page_count; i++) {
+        const struct page_state *p = &f->pages[i];
+        bool fresh = p->sent_ms == 0 && f->in_flight < PAGES_MAX;
+        bool lost = p->sent_ms != 0 && !p->done && now >= p->sent_ms + REPEAT_MS;
+        if ((fresh || lost) && ask_for_page(link, f, i, deadline, err))
+            return -1;
+        if (p->sent_ms == 0)
+            break;
+    }
+    return 0;
+}
+
+static void take_page(struct fetch *f, const struct wire_msg *msg, struct link_page *page)
+{
+    uint64_t i = msg->tag - f->first_tag;
+    size_t at = (size_t)i * WIRE_PART_MAX, n = msg->page.data.len;
+    if (i >= f->page_count || f->pages[i].done || msg->page.offset != f->offset + at ||
+        n > f->length - at)
+        return;
+    memcpy(f->data + at, msg->page.data.data, n);
+    if (n > 0 && at + n > f->got)
+        f->got = at + n;
+    *page = (struct link_page){msg->page.file_bytes, msg->page.final};
+    f->pages[i].done = true;
+    f->done_count++;
+    f->in_flight--;
+}
+
+static int fetch_pages(struct link *link, struct fetch *f, struct link_page *page, struct err *err)
+{
+    int64_t deadline = deadline_of(link);
+    struct wire_msg msg;
+    while (f->done_count < f->page_count) {
+        if (ask_for_pages(link, f, deadline, err))
+            return -1;
+        int64_t repeat = later(clock_ms(), REPEAT_MS);
+        int got = receive(link, repeat < deadline ? repeat : deadline, &msg, err);
+        if (got < 0)
+            return -1;
+        if (got == 0 && clock_ms() >= deadline)
+            return unreachable(link, err);
+        if (got == 0 || msg.tag - f->first_tag >= f->page_count)
+            continue;
+        if (msg.type == WIRE_REPLY && msg.reply.code != 0)
+            return answer_error(msg.reply.json.data, msg.reply.json.len, msg.reply.code, err);
+        if (msg.type == WIRE_PAGE)
+            take_page(f, &msg, page);
+        deadline = deadline_of(link);
+    }
+    return 0;
+}
+
+int link_fetch(struct link *link, uint32_t job, const char *file, uint64_t offset, size_t length,
+               struct buf *out, struct link_page *page, struct err *err)
+{
+    struct err scratch;
+    size_t start = out->len;
+    struct fetch f = {.job = job, .file = file, .offset = offset, .length = length};
+    f.page_count = (length + WIRE_PART_MAX - 1) / WIRE_PART_MAX;
+    f.pages = mem_alloc(f.page_count + 1, sizeof *f.pages);
+    f.data = buf_grow(out, length);
+    f.first_tag = link->next_tag;
+    link->next_tag += f.page_count;
+    int rc = fetch_pages(link, &f, page, err ? err : &scratch);
+    out->len = start + (rc == 0 ? f.got : 0);
+    free(f.pages);
+    return rc;
+}
+
+int link_pause(struct link *link, int64_t ms, struct buf *notice, struct err *err)
+{
+    struct wire_msg msg;
+    struct err scratch;
+    int64_t until = later(clock_ms(), ms);
+    int got;
+    while ((got = receive(link, until, &msg, err ? err : &scratch)) == 1) {
+        if (msg.type != WIRE_NOTICE)
+            continue;
+        buf_clear(notice);
+        buf_add(notice, msg.reply.json.data, msg.reply.json.len);
+        return 1;
+    }
+    return got;
+}

@@ -1,0 +1,99 @@
+/* See progress.h. */
+#include "progress.h"
+
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    REDRAW_MS = 100,
+    PLAIN_FIRST_MS = 2000, /* a short run off a terminal says nothing but its end */
+    PLAIN_MS = 5000,
+};
+
+void progress_init(struct progress *p, FILE *out, struct terminal terminal)
+{
+    *p = (struct progress){.out = out, .terminal = terminal};
+}
+
+static int percent_of(const struct job_view *view)
+{
+    if (view->points_total == 0)
+        return 0;
+    return (int)(100.0 * (double)view->points_done / (double)view->points_total);
+}
+
+void progress_line(const struct job_view *view, int width, struct buf *out)
+{
+    char done[TEXT_MAX], total[TEXT_MAX], rate[TEXT_MAX], eta[TEXT_MAX];
+    size_t start = out->len;
+    buf_printf(out, "[%s/%s  %d%%", count_format(view->points_done, done),
+               count_format(view->points_total, total), percent_of(view));
+    if (view->state == VIEW_RUNNING) {
+        buf_printf(out, "  %s", rate_format(view->rate, rate));
+        if (view->eta_s >= 0)
+            buf_printf(out, "  ETA %s", duration_format(view->eta_s, eta));
+    } else {
+        buf_printf(out, "  %s", view_state_name(view->state));
+    }
+    if (!view_ended(view))
+        buf_printf(out, "  %u worker%s", view->workers, view->workers == 1 ? "" : "s");
+    if (view->points_failed > 0)
+        buf_printf(out, "  %s failed", count_format(view->points_failed, done));
+    buf_str(out, "]");
+    if (*view->reason && !view_ended(view))
+        buf_printf(out, " %s", view->reason);
+    if (width > 0 && out->len - start > (size_t)width)
+        out->len = start + (size_t)width;
+}
+
+static void show_plain(struct progress *p, const struct job_view *view, int64_t now_ms)
+{
+    bool news = view->state != p->shown_state || strcmp(view->reason, p->shown_reason) != 0;
+    bool trouble = view->state == VIEW_PAUSED;
+    if (p->next_ms == 0)
+        p->next_ms = now_ms + PLAIN_FIRST_MS;
+    if (now_ms < p->next_ms && !(news && trouble))
+        return;
+    struct buf line = {0};
+    progress_line(view, 0, &line);
+    fprintf(p->out, "%s\n", buf_text(&line));
+    fflush(p->out);
+    buf_fini(&line);
+    p->next_ms = now_ms + PLAIN_MS;
+    p->shown_state = view->state;
+    snprintf(p->shown_reason, sizeof p->shown_reason, "%s", view->reason);
+}
+
+static void show_redrawn(struct progress *p, const struct job_view *view, int64_t now_ms)
+{
+    if (now_ms < p->next_ms)
+        return;
+    struct buf line = {0};
+    progress_line(view, p->terminal.width - 1, &line);
+    fprintf(p->out, "\r%s\x1b[K", buf_text(&line));
+    fflush(p->out);
+    buf_fini(&line);
+    p->next_ms = now_ms + REDRAW_MS;
+    p->drawn = true;
+}
+
+void progress_show(struct progress *p, const struct job_view *view, int64_t now_ms)
+{
+    if (!p->out || view_ended(view))
+        return;
+    if (p->terminal.redraw)
+        show_redrawn(p, view, now_ms);
+    else
+        show_plain(p, view, now_ms);
+}
+
+void progress_clear(struct progress *p)
+{
+    if (!p->drawn)
+        return;
+    fputs("\r\x1b[K", p->out);
+    fflush(p->out);
+    p->drawn = false;
+}

@@ -1,0 +1,378 @@
+/* results: from a source (a broker's job or a folder) to a file or standard output. Rows go out as
+ * they become durable; a file appears when it is whole. */
+#include "clock.h"
+#include "command.h"
+#include "expr.h"
+#include "formats.h"
+#include "json.h"
+#include "progress.h"
+#include "save.h"
+#include "signals.h"
+#include "source.h"
+#include "text.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BATCH_BYTES (1u << 20) /* of one field read at once */
+
+enum { STATUS_OPEN = 0, STATUS_FAILED = 2 };
+enum { WAIT_MS = 1000, LATE_MS = 20, LATES_MAX = 250 };
+
+/* One export. */
+struct export
+{
+    struct session *session;
+    struct source source;
+    struct save save;
+    struct signals signals;
+    struct progress progress;
+    int wake_fd;
+    enum format format;
+    bool partial; /* do not wait for the rest: nan */
+    size_t field_count;
+    size_t fields[JOB_OUTPUTS_MAX]; /* indices of the job's outputs */
+    uint64_t offsets[JOB_OUTPUTS_MAX], status_offset;
+    uint64_t rows, failed;
+};
+
+static const char *field_name(const struct export *x, size_t k)
+{
+    return x->source.job->outputs[x->fields[k]].name;
+}
+
+static void file_name(const struct export *x, size_t k, char out[JOB_FIELD_MAX + 8])
+{
+    snprintf(out, JOB_FIELD_MAX + 8, "%s.npy", field_name(x, k));
+}
+
+/* Rows [row, row + count) of a field and of the statuses, points that are not known as nan. */
+static int read_field(struct export *x, size_t k, uint64_t row, size_t count, const uint8_t *status,
+                      struct buf *out, struct err *err)
+{
+    char file[JOB_FIELD_MAX + 8];
+    size_t width = x->source.job->a.count;
+    file_name(x, k, file);
+    buf_clear(out);
+    if (source_read(&x->source, file, x->offsets[k] + row * width * sizeof(double),
+                    count * width * sizeof(double), out, err))
+        return -1;
+    double *values = (double *)out->data;
+    for (size_t i = 0; i < count * width && !x->source.final; i++)
+        if (status[i] == STATUS_OPEN || status[i] == STATUS_FAILED)
+            values[i] = (double)NAN;
+    return 0;
+}
+
+/* A broker's rows are durable a moment before status.npy says so: then *known is the rows before.
+ */
+static int read_status(struct export *x, uint64_t row, size_t count, struct buf *out, size_t *known,
+                       struct err *err)
+{
+    size_t width = x->source.job->a.count;
+    buf_clear(out);
+    if (source_read(&x->source, "status.npy", x->status_offset + row * width, count * width, out,
+                    err))
+        return -1;
+    const uint8_t *open = x->partial ? NULL : memchr(out->data, STATUS_OPEN, count * width);
+    *known = open ? (size_t)(open - out->data) / width : count;
+    for (size_t i = 0; i < *known * width; i++)
+        x->failed += out->data[i] == STATUS_FAILED;
+    return 0;
+}
+
+struct batch {
+    struct buf status, fields[JOB_OUTPUTS_MAX], text;
+    struct row_writer writer;
+};
+
+static void batch_fini(struct batch *b)
+{
+    buf_fini(&b->status);
+    buf_fini(&b->text);
+    for (size_t k = 0; k < JOB_OUTPUTS_MAX; k++)
+        buf_fini(&b->fields[k]);
+    row_writer_fini(&b->writer);
+}
+
+static int write_text(struct export *x, struct batch *b, uint64_t row, size_t count,
+                      struct err *err)
+{
+    size_t width = x->source.job->a.count;
+    for (size_t r = 0; r < count; r++) {
+        const double *fields[JOB_OUTPUTS_MAX];
+        for (size_t k = 0; k < x->field_count; k++)
+            fields[k] = (const double *)b->fields[k].data + r * width;
+        buf_clear(&b->text);
+        row_writer_rows(&b->writer, x->source.job->q.values[row + r], fields,
+                        b->status.data + r * width, &b->text);
+        if (save_write(&x->save, b->text.data, b->text.len, err))
+            return -1;
+    }
+    return 0;
+}
+
+/* Returns the number of rows written, or -1. */
+static int write_batch(struct export *x, struct batch *b, uint64_t row, size_t count,
+                       struct err *err)
+{
+    if (read_status(x, row, count, &b->status, &count, err))
+        return -1;
+    if (count == 0)
+        return 0;
+    for (size_t k = 0; k < x->field_count; k++)
+        if (read_field(x, k, row, count, b->status.data, &b->fields[k], err))
+            return -1;
+    int rc = x->format == FORMAT_NPY
+                 ? save_write(&x->save, b->fields[0].data, b->fields[0].len, err)
+                 : write_text(x, b, row, count, err);
+    return rc ? rc : (int)count;
+}
+
+/* Writes the rows up to `end`. */
+static int write_rows(struct export *x, struct batch *b, uint64_t end, struct err *err)
+{
+    size_t row_bytes = x->source.job->a.count * sizeof(double);
+    uint64_t most = row_bytes < BATCH_BYTES ? BATCH_BYTES / row_bytes : 1;
+    while (x->rows < end) {
+        uint64_t count = end - x->rows < most ? end - x->rows : most;
+        if (signals_interrupt(&x->signals, err))
+            return -1;
+        int written = write_batch(x, b, x->rows, (size_t)count, err);
+        if (written < 0)
+            return -1;
+        if (written == 0)
+            break;
+        x->rows += (uint64_t)written;
+    }
+    return x->save.direct ? save_flush(&x->save, err) : 0;
+}
+
+/* Why rows that are missing will never come. */
+static int will_not_come(const struct export *x, struct err *err)
+{
+    const struct job_view *v = &x->source.view;
+    if (v->state == VIEW_CANCELLED)
+        err_set(err, ERR_CANCELLED, "%s was cancelled when %llu of %zu rows were done",
+                x->source.label, (unsigned long long)x->source.rows_done, x->source.job->q.count);
+    else
+        err_set(err, ERR_OTHER, "%s %s: %llu of %zu rows are done%s%s", x->source.label,
+                v->id ? "has failed" : "is not finished and no run is at work there",
+                (unsigned long long)x->source.rows_done, x->source.job->q.count,
+                *v->reason ? ": " : "", v->reason);
+    return err_hint(err, "--partial takes what there is, the rest as nan");
+}
+
+static int write_body(struct export *x, struct batch *b, struct err *err)
+{
+    uint64_t all = x->source.job->q.count;
+    int lates = 0;
+    for (;;) {
+        bool stream = x->save.direct || x->source.final;
+        uint64_t end = x->partial ? all : stream ? x->source.rows_done : 0;
+        if (write_rows(x, b, end, err))
+            return -1;
+        if (x->rows == all)
+            return 0;
+        bool late = x->rows < x->source.rows_done && stream; /* only status.npy is missing */
+        if (late && x->source.final && ++lates > LATES_MAX)
+            return err_set(err, ERR_STORAGE, "status.npy of %s calls points open that are done",
+                           x->source.label);
+        if (!late && view_ended(&x->source.view))
+            return will_not_come(x, err);
+        progress_show(&x->progress, &x->source.view, clock_ms());
+        if (source_wait(&x->source, late ? LATE_MS : WAIT_MS, err) ||
+            source_refresh(&x->source, err))
+            return -1;
+    }
+}
+
+static int write_head(struct export *x, struct batch *b, struct err *err)
+{
+    const char *names[JOB_OUTPUTS_MAX];
+    char file[JOB_FIELD_MAX + 8];
+    int rc = source_head(&x->source, "status.npy", 'u', 1, &x->status_offset, NULL, err);
+    for (size_t k = 0; k < x->field_count && rc == 0; k++) {
+        names[k] = field_name(x, k);
+        file_name(x, k, file);
+        rc = source_head(&x->source, file, 'f', sizeof(double), &x->offsets[k],
+                         x->format == FORMAT_NPY ? &b->text : NULL, err);
+    }
+    if (rc == 0 && x->format != FORMAT_NPY)
+        row_writer_head(&b->writer, names, &b->text);
+    return rc ? rc : save_write(&x->save, b->text.data, b->text.len, err);
+}
+
+/* Ends a wait: a signal, or the reader of our output is gone. */
+static int on_wake(void *arg, struct err *err)
+{
+    struct export *x = arg;
+    if (signals_interrupt(&x->signals, err))
+        return -1;
+    x->save.reader_gone = true;
+    return err_set(err, ERR_INTERRUPTED, "the reader has gone");
+}
+
+static int watch_ends(struct export *x, struct err *err)
+{
+    static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP, 0};
+    struct epoll_event in = {.events = EPOLLIN}, none = {.events = 0};
+    if (signals_open(&x->signals, SIGNALS, err))
+        return -1;
+    x->wake_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (x->wake_fd < 0 || epoll_ctl(x->wake_fd, EPOLL_CTL_ADD, x->signals.fd, &in))
+        return err_errno(err, ERR_OTHER, "cannot wait for signals");
+    struct stat st;
+    if (x->save.direct && fstat(x->save.fd, &st) == 0 && S_ISFIFO(st.st_mode))
+        epoll_ctl(x->wake_fd, EPOLL_CTL_ADD, x->save.fd, &none); /* EPOLLERR comes unasked */
+    source_watch(&x->source, x->wake_fd, on_wake, x);
+    return 0;
+}
+
+static int export(struct export *x, struct err *err)
+{
+    struct batch b = {0};
+    const struct job *job = x->source.job;
+    if (x->format != FORMAT_NPY)
+        row_writer_init(&b.writer, x->format, job->a.values, job->a.count, x->field_count);
+    int rc = watch_ends(x, err);
+    if (rc == 0)
+        rc = write_head(x, &b, err);
+    if (rc == 0)
+        rc = write_body(x, &b, err);
+    progress_clear(&x->progress);
+    if (rc == 0)
+        rc = save_commit(&x->save, err);
+    bool quiet = rc && x->save.reader_gone;
+    save_abort(&x->save);
+    batch_fini(&b);
+    signals_close(&x->signals);
+    if (x->wake_fd >= 0)
+        close(x->wake_fd);
+    return quiet ? 0 : rc;
+}
+
+/* --field NAME, repeatable for csv and txt; by default the first for npy and all for text. */
+static int choose_fields(struct export *x, struct err *err)
+{
+    const struct args *args = x->session->args;
+    const struct job *job = x->source.job;
+    const char *names[JOB_OUTPUTS_MAX + 1];
+    for (size_t i = 0; i < job->output_count; i++)
+        names[i] = job->outputs[i].name;
+    names[job->output_count] = NULL;
+    for (size_t o = 0; o < args->option_count && x->field_count < JOB_OUTPUTS_MAX; o++) {
+        size_t i = 0;
+        if (strcmp(args->options[o].spec->name, "field") != 0)
+            continue;
+        while (i < job->output_count && strcmp(names[i], args->options[o].value) != 0)
+            i++;
+        if (i == job->output_count) {
+            err_set(err, ERR_USAGE, "%s has no field \"%.40s\"", x->source.label,
+                    args->options[o].value);
+            const char *near = expr_nearest(args->options[o].value, names);
+            return err_hint(err, "did you mean %s?", near ? near : names[0]);
+        }
+        x->fields[x->field_count++] = i;
+    }
+    if (x->field_count > 1 && x->format == FORMAT_NPY)
+        return err_set(err, ERR_USAGE, "a .npy file has one field: name it with --field");
+    size_t all = x->format == FORMAT_NPY ? 1 : job->output_count;
+    for (size_t i = 0; x->field_count == 0 && i < all; i++)
+        x->fields[i] = i;
+    x->field_count = x->field_count ? x->field_count : all;
+    return 0;
+}
+
+static int choose_format(const struct session *s, const char *to, enum format *format,
+                         struct err *err)
+{
+    const char *name = args_value(s->args, "format");
+    if (name)
+        return format_parse(name, format, err);
+    *format = FORMAT_TXT;
+    struct stat st;
+    bool device = stat(to, &st) == 0 && !S_ISREG(st.st_mode) && !strchr(to, '.');
+    return strcmp(to, "-") == 0 || device ? 0 : format_of_file(to, format, err);
+}
+
+static bool is_folder(const char *word)
+{
+    struct stat st;
+    if (strchr(word, '/'))
+        return true;
+    struct buf job = {0};
+    buf_printf(&job, "%s/job.json", word);
+    bool is = word[strspn(word, "0123456789")] != '\0' && stat(buf_text(&job), &st) == 0;
+    buf_fini(&job);
+    return is;
+}
+
+static void say_result(const struct export *x, const char *to)
+{
+    char points[TEXT_MAX], failed[TEXT_MAX];
+    uint64_t n = x->rows * x->source.job->a.count;
+    if (x->failed)
+        session_say(x->session, "%s of %s points failed (nan)", count_format(x->failed, failed),
+                    count_format(n, points));
+    if (x->save.direct)
+        return;
+    session_say(x->session, "%s: %s points of %s", to, count_format(n, points), x->source.label);
+    if (!x->session->json)
+        return;
+    struct buf text = {0};
+    struct json_out *out = json_object();
+    json_put_string(out, "file", to);
+    json_put_integer(out, "points", (int64_t)n);
+    json_put_integer(out, "points_failed", (int64_t)x->failed);
+    json_put_bool(out, "final", x->source.final);
+    json_print(out, false, &text);
+    session_print_json(&text);
+    json_out_destroy(out);
+    buf_fini(&text);
+}
+
+static int results(struct session *s, struct export *x, const char *to, struct err *err)
+{
+    x->session = s;
+    x->wake_fd = x->signals.fd = -1;
+    x->partial = args_has(s->args, "partial");
+    session_progress(s, &x->progress);
+    if (strcmp(to, "-") == 0)
+        x->progress.out = NULL; /* rows are progress enough */
+    if (choose_format(s, to, &x->format, err) || choose_fields(x, err) ||
+        save_open(&x->save, to, err))
+        return -1;
+    int rc = export(x, err);
+    if (rc == 0 && !x->save.reader_gone)
+        say_result(x, to);
+    return rc;
+}
+
+int command_results(struct session *s, struct err *err)
+{
+    const char *word = s->args->words[0], *to = args_value(s->args, "output");
+    if (!to)
+        to = s->args->word_count > 1 ? s->args->words[1] : "-";
+    struct link *link = NULL;
+    struct export *x = mem_alloc(1, sizeof *x);
+    bool folder = is_folder(word);
+    int rc = folder ? 0 : session_link(s, &link, err);
+    if (rc == 0)
+        rc = folder ? source_open_folder(word, &x->source, err)
+                    : source_open_job(link, word, &x->source, err);
+    if (rc == 0) {
+        rc = results(s, x, to, err);
+        source_close(&x->source);
+    }
+    free(x);
+    link_close(link);
+    return rc;
+}

@@ -1,0 +1,237 @@
+/* run: solve a job here, with a private broker and one worker, in a folder that can be carried on.
+ */
+#include "clock.h"
+#include "command.h"
+#include "crew.h"
+#include "follow.h"
+#include "jobfile.h"
+#include "json.h"
+#include "number.h"
+#include "runfolder.h"
+#include "submit.h"
+#include "text.h"
+#include "wait.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FIRST_MS = 5,
+    LONGEST_MS = 500, /* the end is pushed */
+};
+
+/* One run. */
+struct run {
+    struct session *session;
+    struct jobfile job;
+    struct runfolder folder;
+    struct crew crew;
+    struct job_view view;
+    struct progress progress;
+    struct buf status; /* JSON */
+    int64_t started_ms;
+    uint64_t points_before; /* done by earlier runs */
+};
+
+/* All cores that this process may use, but one where somebody sits in front of them. */
+static unsigned default_threads(void)
+{
+    cpu_set_t set;
+    int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    const char *x = getenv("DISPLAY"), *wayland = getenv("WAYLAND_DISPLAY");
+    bool desktop = (x && *x) || (wayland && *wayland);
+    return (unsigned)(desktop && cores > 1 ? cores - 1 : cores);
+}
+
+static int check_limit(const char *text, struct err *err)
+{
+    double percent = 0;
+    size_t n = number_parse(text, strlen(text), 1, &percent);
+    if (n > 0 && (!text[n] || strcmp(text + n, "%") == 0) && percent >= 0.1 && percent <= 100)
+        return 0;
+    err_set(err, ERR_USAGE, "--limit takes a share of each core's time, not \"%.20s\"", text);
+    return err_hint(err, "from 0.1%% to 100%%, for example --limit 50%%");
+}
+
+static int make_plan(const struct run *run, struct crew_plan *plan, struct err *err)
+{
+    const struct args *args = run->session->args;
+    const char *threads = args_value(args, "jobs");
+    long n = default_threads();
+    *plan = (struct crew_plan){
+        .data = run->folder.data,
+        .results = run->folder.path,
+        .limit = args_value(args, "limit"),
+        .verbose = args_has(args, "verbose"),
+    };
+    if (threads && integer_parse(threads, 1, 1024, "-j", &n, err))
+        return -1;
+    if (plan->limit && check_limit(plan->limit, err))
+        return -1;
+    plan->threads = (unsigned)n;
+    return 0;
+}
+
+/* The folder's job if its broker knows it already, else the job is submitted. */
+static int find_or_submit(struct run *run, struct link *link, struct err *err)
+{
+    struct err unknown;
+    if (run->folder.state == RUNFOLDER_BEGUN) {
+        if (wait_find_job(link, "1", &run->view, &run->status, &unknown) == 0)
+            return 0;
+        if (unknown.code != ERR_NO_SUCH_JOB) {
+            *err = unknown;
+            return -1;
+        }
+    }
+    return submit_job(link, &run->job, submit_key_of(&run->job), 0, &run->view, &run->status, err);
+}
+
+static int wake(void *arg, struct err *err)
+{
+    struct run *run = arg;
+    crew_progress(&run->crew, run->view.points_done + run->view.points_failed);
+    progress_clear(&run->progress);
+    return crew_wake(&run->crew, err);
+}
+
+static int solve_over(struct run *run, struct link *link, struct err *err)
+{
+    char percent[8];
+    link_set_patience(link, LINK_FOREVER); /* the crew sees to it that somebody answers */
+    link_watch(link, run->crew.events_fd, wake, run);
+    if (find_or_submit(run, link, err))
+        return -1;
+    run->points_before = run->view.points_done;
+    if (run->points_before && !view_ended(&run->view)) {
+        snprintf(percent, sizeof percent, "%d%%",
+                 (int)(100.0 * (double)run->points_before / (double)run->view.points_total));
+        session_say(run->session, "carrying on in %s at %s", run->folder.path, percent);
+    }
+    struct follow follow = {link, run->view.id, &run->progress, LINK_FOREVER, FIRST_MS, LONGEST_MS};
+    return follow_job(&follow, &run->view, &run->status, err);
+}
+
+static int solve(struct run *run, struct err *err)
+{
+    struct crew_plan plan;
+    struct link *link;
+    if (make_plan(run, &plan, err) || crew_start(&run->crew, &plan, err))
+        return -1;
+    session_progress(run->session, &run->progress);
+    int rc = link_open(run->crew.dir.endpoint, "hillsweep run", LINK_FOREVER, &link, err);
+    if (rc == 0) {
+        rc = solve_over(run, link, err);
+        progress_clear(&run->progress);
+        link_close(link);
+    }
+    crew_end(&run->crew, rc != 0);
+    return rc;
+}
+
+static void say_files(const struct run *run)
+{
+    const struct job *job = run->job.job;
+    char solved[TEXT_MAX], took[TEXT_MAX];
+    session_say(run->session, "%s points in %s: %s/%s.npy",
+                count_format(run->view.points_total - run->points_before, solved),
+                duration_format((double)(clock_ms() - run->started_ms) / 1000, took),
+                run->folder.path, job->outputs[0].name);
+    session_say(run->session, "  as text: hillsweep results %s%s -o %s.csv",
+                strchr(run->folder.path, '/') ? "" : "./", run->folder.path, job->outputs[0].name);
+}
+
+/* Says how it ended; the exit code. */
+static int report_end(const struct run *run, struct err *err)
+{
+    char failed[TEXT_MAX];
+    if (run->session->json)
+        session_print_json(&run->status);
+    if (run->view.state != VIEW_DONE) {
+        err_set(err, (enum err_code)view_exit_code(&run->view), "the job %s%s%s",
+                run->view.state == VIEW_CANCELLED ? "was cancelled" : "has failed",
+                *run->view.reason ? ": " : "", run->view.reason);
+        err_hint(err, "to begin anew remove %s", run->folder.path);
+        return -1;
+    }
+    say_files(run);
+    if (run->view.points_failed)
+        session_say(run->session, "%s points failed: they are nan, and 2 in %s/status.npy",
+                    count_format(run->view.points_failed, failed), run->folder.path);
+    return view_exit_code(&run->view);
+}
+
+/* The folder holds the finished job: nothing to do. */
+static int already_done(const struct run *run)
+{
+    if (run->session->json) {
+        struct json_out *out = json_object();
+        struct buf text = {0};
+        json_put_string(out, "state", "done");
+        json_put_integer(out, "points_total", (int64_t)job_points(run->job.job));
+        json_put_integer(out, "points_done",
+                         (int64_t)(job_points(run->job.job) - run->folder.points_failed));
+        json_put_integer(out, "points_failed", (int64_t)run->folder.points_failed);
+        json_put_string(out, "folder", run->folder.path);
+        json_print(out, false, &text);
+        session_print_json(&text);
+        json_out_destroy(out);
+        buf_fini(&text);
+    }
+    session_say(run->session, "%s is done already: %s/%s.npy", run->folder.path, run->folder.path,
+                run->job.job->outputs[0].name);
+    return run->folder.points_failed ? ERR_POINTS_FAILED : 0;
+}
+
+static void say_how_to_carry_on(const struct run *run, struct err *err)
+{
+    double total = (double)run->view.points_total;
+    const char *to = args_value(run->session->args, "output");
+    if (err->code != ERR_INTERRUPTED)
+        return;
+    err_set(err, ERR_INTERRUPTED, "interrupted at %d%%; what is done is safe in %s",
+            total > 0 ? (int)(100.0 * (double)run->view.points_done / total) : 0, run->folder.path);
+    err_hint(err, "to carry on: hillsweep run %s%s%s", run->session->args->words[0],
+             to ? " -o " : "", to ? to : "");
+}
+
+static int run_in_folder(struct run *run, const char *path, struct err *err)
+{
+    if (runfolder_open(path, &run->job, &run->folder, err))
+        return -1;
+    int rc;
+    if (run->folder.state == RUNFOLDER_DONE) {
+        rc = already_done(run);
+    } else if (solve(run, err)) {
+        say_how_to_carry_on(run, err);
+        rc = -1;
+    } else {
+        rc = report_end(run, err);
+    }
+    runfolder_close(&run->folder);
+    buf_fini(&run->status);
+    return rc;
+}
+
+int command_run(struct session *s, struct err *err)
+{
+    char path[RUNFOLDER_PATH_MAX];
+    const char *file = s->args->words[0], *to = args_value(s->args, "output");
+    s->file = file;
+    if (strcmp(file, "-") == 0 && !to)
+        return err_set(err, ERR_USAGE, "a job from standard input needs -o DIR");
+    struct run *run = mem_alloc(1, sizeof *run);
+    run->session = s;
+    run->started_ms = clock_ms();
+    int rc = jobfile_read(file, &run->job, err);
+    if (rc == 0) {
+        s->file = NULL;
+        runfolder_default(file, path);
+        rc = run_in_folder(run, to ? to : path, err);
+        jobfile_fini(&run->job);
+    }
+    free(run);
+    return rc;
+}

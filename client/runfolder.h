@@ -1,0 +1,39 @@
+#ifndef CLIENT_RUNFOLDER_H
+#define CLIENT_RUNFOLDER_H
+
+#include "err.h"
+#include "jobfile.h"
+#include <stdint.h>
+
+/* The folder of a `run`: results directly in it, the private broker's DATA in .hillsweep, and in
+ * there the lock that says that a run is at work. */
+
+#define RUNFOLDER_PATH_MAX 3072
+
+enum runfolder_state {
+    RUNFOLDER_FRESH, /* nothing of a job is there */
+    RUNFOLDER_BEGUN, /* this job, not finished */
+    RUNFOLDER_DONE,  /* this job, finished */
+};
+
+struct runfolder {
+    char path[RUNFOLDER_PATH_MAX];
+    char data[RUNFOLDER_PATH_MAX + 16];
+    enum runfolder_state state;
+    uint64_t points_failed; /* of a finished one */
+    int lock_fd;
+};
+
+/* Where the results of a job file go when nothing is said: its name without ".json". */
+void runfolder_default(const char *job_file, char out[RUNFOLDER_PATH_MAX]);
+
+/* Makes the folder when it is missing, compares what is there with the job, and locks it.
+ * ERR_JOB_REFUSED when another job is there, ERR_STORAGE when it is in use or cannot be written. */
+int runfolder_open(const char *path, const struct jobfile *job, struct runfolder *out,
+                   struct err *err);
+void runfolder_close(struct runfolder *f);
+
+/* Whether a run is at work in the folder at this moment. */
+int runfolder_busy(const char *path);
+
+#endif

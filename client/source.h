@@ -1,0 +1,55 @@
+#ifndef CLIENT_SOURCE_H
+#define CLIENT_SOURCE_H
+
+#include "answer.h"
+#include "buf.h"
+#include "err.h"
+#include "job.h"
+#include "link.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The results of one job, wherever they lie: in a broker's DATA, read in pages over the link, or in
+ * a folder on this machine. Both can be read while the job runs. */
+
+struct source {
+    struct job *job;      /* from its job.json */
+    struct job_view view; /* of a folder: as far as its files tell; id 0 */
+    uint64_t rows_done;   /* leading rows (q values) that are durable as a whole */
+    bool final;           /* the fields are whole */
+    char label[96];       /* "job 7" or the folder, for messages */
+
+    /* one of them */
+    struct link *link;
+    char *folder;
+    int watch_fd;
+    link_wake_fn *wake;
+    void *wake_arg;
+};
+
+/* link is borrowed and may be NULL for a folder. */
+int source_open_job(struct link *link, const char *word, struct source *out, struct err *err);
+int source_open_folder(const char *folder, struct source *out, struct err *err);
+void source_close(struct source *s);
+
+/* Looks again: view, rows_done, final. */
+int source_refresh(struct source *s, struct err *err);
+
+/* As link_watch, for all that waits here. */
+void source_watch(struct source *s, int fd, link_wake_fn *wake, void *arg);
+
+/* Waits until there may be news, for ms at most. */
+int source_wait(struct source *s, int64_t ms, struct err *err);
+
+/* Appends bytes of a result file ("F.npy": also while it is F.partial.npy). ERR_STORAGE when there
+ * are fewer. */
+int source_read(struct source *s, const char *file, uint64_t offset, size_t length, struct buf *out,
+                struct err *err);
+
+/* Reads and checks the head of a grid file: shape (n_q, n_a), that kind and size of items. Appends
+ * the head's bytes to head (may be NULL). *data_offset is where the items begin. */
+int source_head(struct source *s, const char *file, char kind, size_t item_bytes,
+                uint64_t *data_offset, struct buf *head, struct err *err);
+
+#endif

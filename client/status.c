@@ -1,0 +1,172 @@
+/* status, list, workers, version: one request, one answer. */
+#include "answer.h"
+#include "command.h"
+#include "json.h"
+#include "text.h"
+#include "wait.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* "running (paused: disk full)" and the like need no more than a line. */
+static void print_status(const struct job_view *view)
+{
+    char done[TEXT_MAX], total[TEXT_MAX], text[TEXT_MAX];
+    printf("job %u%s%s: %s", view->id, *view->name ? "  " : "", view->name,
+           view_state_name(view->state));
+    printf(", %s of %s points", count_format(view->points_done, done),
+           count_format(view->points_total, total));
+    if (view->points_failed)
+        printf(", %s failed", count_format(view->points_failed, text));
+    if (view->state == VIEW_RUNNING)
+        printf(", %s", rate_format(view->rate, text));
+    if (view->state == VIEW_RUNNING && view->eta_s >= 0)
+        printf(", ETA %s", duration_format(view->eta_s, text));
+    if (!view_ended(view))
+        printf(", %u worker%s", view->workers, view->workers == 1 ? "" : "s");
+    if (*view->reason)
+        printf("\n  %s", view->reason);
+    if (*view->folder)
+        printf("\n  %s", view->folder);
+    putchar('\n');
+}
+
+int command_status(struct session *s, struct err *err)
+{
+    struct link *link;
+    struct job_view view;
+    struct buf json = {0};
+    if (session_link(s, &link, err))
+        return -1;
+    const char *word = s->args->word_count ? s->args->words[0] : "last";
+    int rc = wait_find_job(link, word, &view, &json, err);
+    if (rc == 0 && s->json)
+        session_print_json(&json);
+    else if (rc == 0)
+        print_status(&view);
+    buf_fini(&json);
+    link_close(link);
+    return rc;
+}
+
+static void print_list(const struct job_view *views, size_t count)
+{
+    char total[TEXT_MAX], text[TEXT_MAX];
+    if (count)
+        printf("%5s  %-9s  %6s  %13s  %8s  %s\n", "JOB", "STATE", "DONE", "POINTS", "FAILED",
+               "NAME");
+    for (size_t i = 0; i < count; i++) {
+        const struct job_view *v = &views[i];
+        double percent =
+            v->points_total ? 100.0 * (double)v->points_done / (double)v->points_total : 0;
+        printf("%5u  %-9s  %5d%%  %13s  %8s  %s\n", v->id, view_state_name(v->state), (int)percent,
+               count_format(v->points_total, total), count_format(v->points_failed, text), v->name);
+    }
+}
+
+/* One request without arguments, whose answer the caller owns. */
+static int ask(struct session *s, const char *op, struct buf *json, struct err *err)
+{
+    struct link *link;
+    if (session_link(s, &link, err))
+        return -1;
+    int rc = link_call(link, op, "{}", json, err);
+    link_close(link);
+    return rc;
+}
+
+int command_list(struct session *s, struct err *err)
+{
+    struct buf json = {0};
+    struct job_view *views = NULL;
+    size_t count = 0;
+    int rc = ask(s, "list", &json, err);
+    if (rc == 0 && s->json) {
+        session_print_json(&json);
+    } else if (rc == 0) {
+        rc = view_parse_list((const char *)json.data, json.len, &views, &count, err);
+        print_list(views, count);
+        if (rc == 0 && count == 0)
+            session_say(s, "no jobs; queue one with: hillsweep submit JOB.json");
+    }
+    free(views);
+    buf_fini(&json);
+    return rc;
+}
+
+static void print_worker(const struct json *w)
+{
+    char rate[TEXT_MAX], host[96];
+    snprintf(host, sizeof host, "%s:%lld", json_get_string(w, "host", "?"),
+             (long long)json_get_integer(w, "pid", 0));
+    printf("%6lld  %-24s  %-11s  %7lld  %10s  %8lld  %-8s",
+           (long long)json_get_integer(w, "worker", 0), host, json_get_string(w, "state", "?"),
+           (long long)json_get_integer(w, "threads", 0),
+           rate_format(json_get_number(w, "rate", 0), rate),
+           (long long)json_get_integer(w, "tiles_done", 0), json_get_string(w, "isa", ""));
+    const char *reason = json_get_string(w, "reason", "");
+    printf("%s%s\n", *reason ? "  " : "", reason);
+}
+
+static int print_workers(struct session *s, const struct buf *json, struct err *err)
+{
+    static const struct json_limits LIMITS = {1u << 20, 1u << 17, 1u << 16};
+    struct json *root;
+    if (json_parse((const char *)json->data, json->len, &LIMITS, &root, err))
+        return err_prefix(err, "the broker's answer cannot be read");
+    const struct json *list = json_get(root, "workers");
+    const struct json *w = list ? json_first(list) : NULL;
+    if (w)
+        printf("%6s  %-24s  %-11s  %7s  %10s  %8s  %-8s  %s\n", "WORKER", "HOST:PID", "STATE",
+               "THREADS", "RATE", "TILES", "CODE", "WHY");
+    else
+        session_say(s, "no workers; start one with: hillsweep-worker --broker ENDPOINT");
+    for (; w; w = json_next(w))
+        print_worker(w);
+    json_destroy(root);
+    return 0;
+}
+
+int command_workers(struct session *s, struct err *err)
+{
+    struct buf json = {0};
+    int rc = ask(s, "workers", &json, err);
+    if (rc == 0 && s->json)
+        session_print_json(&json);
+    else if (rc == 0)
+        rc = print_workers(s, &json, err);
+    buf_fini(&json);
+    return rc;
+}
+
+/* The client's version always; the broker's when it answers. */
+int command_version(struct session *s, struct err *err)
+{
+    static const struct json_limits LIMITS = {65536, 256, 256};
+    struct buf json = {0};
+    struct json *root = NULL;
+    int rc = ask(s, "ping", &json, err);
+    if (rc == 0)
+        rc = json_parse((const char *)json.data, json.len, &LIMITS, &root, err);
+    const char *version = root ? json_get_string(root, "version", "?") : NULL;
+    if (s->json) {
+        struct json_out *out = json_object();
+        json_put_string(out, "client", HILLSWEEP_VERSION);
+        if (root)
+            json_put(out, "broker", json_copy(root));
+        else
+            json_put_null(out, "broker");
+        buf_clear(&json);
+        json_print(out, false, &json);
+        json_out_destroy(out);
+        session_print_json(&json);
+    } else {
+        printf("hillsweep %s\n", HILLSWEEP_VERSION);
+        if (version)
+            printf("broker %s at %s\n", version, json_get_string(root, "listen", "?"));
+    }
+    json_destroy(root);
+    buf_fini(&json);
+    return rc;
+}
