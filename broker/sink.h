@@ -24,12 +24,15 @@
  * job lie straight in that folder. */
 
 struct sink;
+struct disk;
 
 struct sink_config {
     const char *data;        /* made (0700) when missing */
     const char *results;     /* NULL: DATA/jobs/N */
     void (*wake)(void *arg); /* called from the sink's thread when there is an event */
     void *wake_arg;
+    const struct disk *disk; /* NULL: the system's; for tests (disk.h) */
+    int retry_ms;            /* between attempts after a storage error; 0: 1000 */
 };
 
 /* Opens, locks and recovers DATA (another broker on it: ERR_STORAGE saying so), without a thread
@@ -51,7 +54,8 @@ struct sink_job {
     int64_t submitted_s, finished_s; /* Unix time; 0: not yet */
     uint32_t frontier;
     uint64_t points_failed;
-    uint8_t *tile_done; /* one byte a tile: 1 durable; NULL when the job is done or over */
+    uint8_t *tile_done; /* one byte a tile: 1 durable; NULL when the job is done or over; borrowed
+                           until sink_close, as is the table */
     const void *table;  /* drive table, NULL: none yet */
     size_t table_bytes;
 };
@@ -60,7 +64,10 @@ struct sink_job *sink_job(struct sink *s, size_t i); /* recovered jobs, by numbe
 
 int sink_start(struct sink *s, struct err *err); /* starts the thread */
 
-/* Orders; all return at once. Pointers are taken unless said otherwise. */
+/* Orders; all return at once. Pointers are taken unless said otherwise. A store order for a tile
+ * that is durable compares; a compare order for one that is not stores (and says DURABLE).
+ * Comparing is by CRC-32C over all planes as they are stored (tile.h has the rules for what workers
+ * send). */
 struct sink_part {
     uint32_t first, count; /* points of the tile that this part's plane covers */
     uint16_t plane;
@@ -101,6 +108,9 @@ enum sink_event_type {
     SINK_DELETED,
     SINK_STALLED, /* err says why */
     SINK_RESUMED,
+    SINK_DROPPED, /* a result that was not stored: its job is over or gone, or (err set) it does not
+                     fit its tile; its bytes are free */
+    SINK_LOST,    /* the job's files were taken away (err): it cannot go on until a restart */
 };
 struct sink_event {
     enum sink_event_type type;
@@ -118,7 +128,8 @@ int sink_file(const struct sink *s, uint32_t job, const struct job *spec, const 
 /* The folder of a job's results. */
 void sink_folder(const struct sink *s, uint32_t job, char *path, size_t size);
 
-/* Writes and commits what has been ordered, stops the thread, unlocks DATA. */
+/* Writes and commits what has been ordered (what cannot be written is tried once more and then
+ * dropped), stops the thread, unlocks DATA. NULL is fine, and so is a sink never started. */
 void sink_close(struct sink *s);
 
 #endif

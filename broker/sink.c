@@ -1,0 +1,437 @@
+/* See sink.h. The caller's side, the thread's loop and its patience. The thread takes all orders
+ * that have arrived at once; so a group is as large as the disk is slow. */
+#include "sink_private.h"
+
+#include "buf.h"
+#include "log.h"
+#include "queue.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RETRY_MS 1000
+
+/* --- orders and events ----------------------------------------------------------------------- */
+
+static struct order *order_new(enum order_type type, uint32_t job)
+{
+    struct order *o = mem_alloc(1, sizeof *o);
+    o->type = type;
+    o->job = job;
+    return o;
+}
+
+void sink_order_free(struct order *o)
+{
+    if (o->result)
+        o->result->release(o->result);
+    free(o->table);
+    free(o->text);
+    free(o);
+}
+
+static void order_put(struct sink *s, struct order *o)
+{
+    pthread_mutex_lock(&s->mutex);
+    bool first = !s->orders;
+    *s->orders_end = o;
+    s->orders_end = &o->next;
+    pthread_mutex_unlock(&s->mutex);
+    if (first)
+        pthread_cond_signal(&s->cond);
+}
+
+void sink_push(struct sink *s, const struct sink_event *event)
+{
+    pthread_mutex_lock(&s->mutex);
+    if (s->event_first == s->event_count)
+        s->event_first = s->event_count = 0;
+    if (s->event_count == s->event_room) {
+        s->event_room = s->event_room ? 2 * s->event_room : 64;
+        s->events = mem_resize(s->events, s->event_room, sizeof *s->events);
+    }
+    s->events[s->event_count++] = *event;
+    pthread_mutex_unlock(&s->mutex);
+}
+
+bool sink_next(struct sink *s, struct sink_event *event)
+{
+    pthread_mutex_lock(&s->mutex);
+    bool any = s->event_first < s->event_count;
+    if (any)
+        *event = s->events[s->event_first++];
+    pthread_mutex_unlock(&s->mutex);
+    return any;
+}
+
+void sink_submit(struct sink *s, uint32_t id, uint64_t key, int32_t priority, const char *owner,
+                 const struct job *job)
+{
+    struct order *o = order_new(ORDER_SUBMIT, id);
+    o->key = key;
+    o->priority = priority;
+    o->text = mem_strdup(owner ? owner : "");
+    o->spec = job;
+    if (id >= s->next_job)
+        s->next_job = id + 1;
+    order_put(s, o);
+}
+
+void sink_table(struct sink *s, uint32_t job, const void *table, size_t bytes)
+{
+    struct order *o = order_new(ORDER_TABLE, job);
+    o->table = mem_alloc(bytes, 1);
+    memcpy(o->table, table, bytes);
+    o->table_bytes = bytes;
+    order_put(s, o);
+}
+
+void sink_store(struct sink *s, struct sink_result *result)
+{
+    struct order *o = order_new(ORDER_RESULT, result->job);
+    o->result = result;
+    order_put(s, o);
+}
+
+void sink_frontier(struct sink *s, uint32_t job, uint32_t frontier)
+{
+    struct order *o = order_new(ORDER_FRONTIER, job);
+    o->frontier = frontier;
+    order_put(s, o);
+}
+
+void sink_job_state(struct sink *s, uint32_t job, int state, const char *reason)
+{
+    bool over = state == JOB_DONE || state == JOB_FAILED || state == JOB_CANCELLED;
+    struct order *o = order_new(over ? ORDER_OVER : ORDER_STATE, job);
+    o->state = state;
+    o->text = mem_strdup(reason ? reason : "");
+    order_put(s, o);
+}
+
+void sink_job_priority(struct sink *s, uint32_t job, int32_t priority)
+{
+    struct order *o = order_new(ORDER_PRIORITY, job);
+    o->priority = priority;
+    order_put(s, o);
+}
+
+void sink_finish(struct sink *s, uint32_t job)
+{
+    order_put(s, order_new(ORDER_FINISH, job));
+}
+
+void sink_delete(struct sink *s, uint32_t job)
+{
+    order_put(s, order_new(ORDER_DELETE, job));
+}
+
+/* --- the thread ------------------------------------------------------------------------------ */
+
+void sink_tell(struct sink *s)
+{
+    if (s->wake)
+        s->wake(s->wake_arg);
+}
+
+static struct timespec after_ms(int ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += ms % 1000 * 1000000L;
+    if (t.tv_nsec >= 1000000000L) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000L;
+    }
+    return t;
+}
+
+/* Sleeps for a retry's time; false when the sink is to stop. */
+static bool pause_before_retry(struct sink *s)
+{
+    struct timespec until = after_ms(s->retry_ms);
+    pthread_mutex_lock(&s->mutex);
+    int rc = 0;
+    while (!s->stop && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&s->cond, &s->mutex, &until);
+    bool go_on = !s->stop;
+    pthread_mutex_unlock(&s->mutex);
+    return go_on;
+}
+
+bool sink_persist(struct sink *s, sink_step *step, void *arg)
+{
+    struct err err = {0};
+    bool last = false;
+    while (!s->given_up && step(s, arg, &err) != 0) {
+        s->given_up = last;
+        if (!s->stalled) {
+            s->stalled = true;
+            sink_push(s, &(struct sink_event){.type = SINK_STALLED, .err = err});
+            sink_tell(s);
+        }
+        last = !pause_before_retry(s);
+        err = (struct err){0};
+    }
+    if (s->given_up)
+        return false;
+    if (s->stalled)
+        sink_push(s, &(struct sink_event){.type = SINK_RESUMED});
+    s->stalled = false;
+    return true;
+}
+
+/* All orders that have come; NULL when the sink is to stop and there are none. */
+static struct order *take_orders(struct sink *s)
+{
+    pthread_mutex_lock(&s->mutex);
+    while (!s->orders && !s->stop)
+        pthread_cond_wait(&s->cond, &s->mutex);
+    struct order *all = s->orders;
+    s->orders = NULL;
+    s->orders_end = &s->orders;
+    pthread_mutex_unlock(&s->mutex);
+    return all;
+}
+
+static void *sink_main(void *arg)
+{
+    struct sink *s = arg;
+    struct order *todo;
+    while ((todo = take_orders(s))) {
+        while (todo) {
+            struct order *first = todo;
+            if (first->type >= ORDER_SUBMIT) {
+                todo = first->next;
+                sink_alone(s, first);
+            } else {
+                todo = sink_group(s, first);
+            }
+            sink_tell(s);
+        }
+    }
+    struct err err = {0};
+    if (!s->given_up && sink_rest(s, &err) != 0)
+        log_debug("%s", err.text); /* the statuses are written again at the next start */
+    return NULL;
+}
+
+/* --- opening and closing --------------------------------------------------------------------- */
+
+static int refuse_second(const char *path, const char *data, int fd, struct err *err)
+{
+    char pid[32] = "";
+    if (errno != EWOULDBLOCK)
+        return disk_fail(err, "lock", path);
+    ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
+    pid[n > 0 ? strspn(pid, "0123456789") : 0] = '\0';
+    err_set(err, ERR_STORAGE, "another broker (pid %s) uses %s", pid[0] ? pid : "unknown", data);
+    return err_hint(err, "connect to that one, or give this one another data folder");
+}
+
+/* One broker a DATA. The kernel drops the lock when its process ends, however it ends. */
+static int lock_data(struct sink *s, struct err *err)
+{
+    char path[PATH_MAX], pid[32];
+    snprintf(path, sizeof path, "%s/lock", s->data);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return disk_fail(err, "open", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        refuse_second(path, s->data, fd, err);
+        close(fd);
+        return -1;
+    }
+    s->lock_fd = fd;
+    int len = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)len, 0) != len)
+        log_debug("the lock does not tell the pid"); /* only the message of a second broker */
+    return 0;
+}
+
+static struct sink *sink_create(const struct sink_config *config)
+{
+    struct sink *s = mem_alloc(1, sizeof *s);
+    s->data = mem_strdup(config->data);
+    s->results = config->results ? mem_strdup(config->results) : NULL;
+    s->wake = config->wake;
+    s->wake_arg = config->wake_arg;
+    s->disk = config->disk ? config->disk : &disk_system;
+    s->retry_ms = config->retry_ms ? config->retry_ms : RETRY_MS;
+    s->lock_fd = -1;
+    s->orders_end = &s->orders;
+    pthread_mutex_init(&s->mutex, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->cond, &attr);
+    pthread_condattr_destroy(&attr);
+    return s;
+}
+
+static int sink_open_data(struct sink *s, struct err *err)
+{
+    char path[PATH_MAX];
+    if (strlen(s->data) > PATH_MAX - 64)
+        return err_set(err, ERR_STORAGE, "the path of the data folder is too long");
+    if (disk_make_folder(s->disk, s->data, NULL, err) != 0 || lock_data(s, err) != 0)
+        return -1;
+    snprintf(path, sizeof path, "%s/hillsweep.db", s->data);
+    if (store_open(path, s->disk, &s->store, err) != 0)
+        return -1;
+    s->next_job = store_next_job(s->store);
+    s->seq = store_seq(s->store);
+    return sink_recover(s, err);
+}
+
+int sink_open(const struct sink_config *config, struct sink **out, struct err *err)
+{
+    struct sink *s = sink_create(config);
+    if (sink_open_data(s, err) != 0) {
+        sink_close(s);
+        return -1;
+    }
+    *out = s;
+    return 0;
+}
+
+int sink_start(struct sink *s, struct err *err)
+{
+    assert(!s->started);
+    int rc = pthread_create(&s->thread, NULL, sink_main, s);
+    if (rc != 0)
+        return err_set(err, ERR_OTHER, "cannot start the sink's thread: %s", strerror(rc));
+    s->started = true;
+    return 0;
+}
+
+void sink_close(struct sink *s)
+{
+    if (!s)
+        return;
+    if (s->started) {
+        pthread_mutex_lock(&s->mutex);
+        s->stop = true;
+        pthread_mutex_unlock(&s->mutex);
+        pthread_cond_signal(&s->cond);
+        pthread_join(s->thread, NULL);
+    }
+    while (s->orders) { /* of a sink that was never started */
+        struct order *o = s->orders;
+        s->orders = o->next;
+        sink_order_free(o);
+    }
+    sink_lives_free(s);
+    for (size_t i = 0; i < s->recovered_count; i++) {
+        job_destroy(s->recovered[i].job);
+        free(s->recovered[i].tile_done);
+        free((void *)s->recovered[i].table);
+    }
+    store_close(s->store);
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
+    pthread_mutex_destroy(&s->mutex);
+    pthread_cond_destroy(&s->cond);
+    free(s->recovered);
+    free(s->events);
+    free(s->band);
+    free(s->scratch);
+    free(s->data);
+    free(s->results);
+    free(s);
+}
+
+uint64_t sink_store_id(const struct sink *s)
+{
+    return store_id(s->store);
+}
+
+uint32_t sink_next_job(const struct sink *s)
+{
+    return s->next_job;
+}
+
+size_t sink_job_count(const struct sink *s)
+{
+    return s->recovered_count;
+}
+
+struct sink_job *sink_job(struct sink *s, size_t i)
+{
+    assert(i < s->recovered_count);
+    return &s->recovered[i];
+}
+
+/* --- readers --------------------------------------------------------------------------------- */
+
+void sink_folder(const struct sink *s, uint32_t job, char *path, size_t size)
+{
+    if (s->results)
+        snprintf(path, size, "%s", s->results);
+    else
+        snprintf(path, size, "%s/jobs/%" PRIu32, s->data, job);
+}
+
+static bool there(const struct sink *s, uint32_t job, const char *name, char *path, size_t size)
+{
+    char folder[PATH_MAX];
+    sink_folder(s, job, folder, sizeof folder);
+    return snprintf(path, size, "%s/%s", folder, name) < (int)size && access(path, F_OK) == 0;
+}
+
+/* The fields are renamed in order, so that the last one's final name says that all is final. */
+static bool all_final(const struct sink *s, uint32_t job, const struct job *spec)
+{
+    char name[JOBDIR_NAME], path[PATH_MAX];
+    jobdir_name(spec, tile_status_plane(spec) - 2, JOBDIR_FINAL, name);
+    return there(s, job, name, path, sizeof path);
+}
+
+static int field_file(const struct sink *s, uint32_t job, const struct job *spec, unsigned slot,
+                      char *path, size_t size, bool *final)
+{
+    char name[JOBDIR_NAME];
+    for (int attempt = 0; attempt < 2; attempt++) { /* it may be renamed between the looks */
+        jobdir_name(spec, slot, JOBDIR_FINAL, name);
+        *final = there(s, job, name, path, size);
+        if (*final)
+            return 0;
+        jobdir_name(spec, slot, JOBDIR_PARTIAL, name);
+        if (there(s, job, name, path, size))
+            return 0;
+    }
+    return -1;
+}
+
+int sink_file(const struct sink *s, uint32_t job, const struct job *spec, const char *file,
+              char *path, size_t size, bool *final)
+{
+    static const char *const constant[] = {"job.json", "q.npy", "a.npy", "w.npy"};
+    for (size_t i = 0; i < sizeof constant / sizeof *constant; i++) {
+        *final = true;
+        if (!strcmp(file, constant[i]))
+            return there(s, job, file, path, size) ? 0 : -1;
+    }
+    unsigned status = tile_status_plane(spec);
+    for (unsigned slot = 0; slot <= status + 1; slot++) {
+        char name[JOBDIR_NAME];
+        jobdir_name(spec, slot, JOBDIR_FINAL, name);
+        if (strcmp(file, name) != 0)
+            continue;
+        if (slot < status && slot % 2 == 0)
+            return field_file(s, job, spec, slot, path, size, final);
+        *final = all_final(s, job, spec);
+        return there(s, job, file, path, size) ? 0 : -1;
+    }
+    return -1;
+}

@@ -1,0 +1,257 @@
+/* One group: the orders that came while the last one was being written. Tiles are written
+ * (sink_tiles.c), everything is synced and committed at once, and then told. An attempt that fails
+ * at any point is made again from the start, with the data written anew, since after a failed
+ * fdatasync nobody knows what is on disk. */
+#include "sink_group.h"
+
+#include <string.h>
+
+#define GROUP_ORDERS 65536
+#define GROUP_BYTES  (64u << 20) /* of results, and of statuses that wait for the commit */
+
+/* --- making it durable ----------------------------------------------------------------------- */
+
+static int sync_live(struct live *l, struct err *err)
+{
+    unsigned status = tile_status_plane(l->spec);
+    for (unsigned slot = 0; slot <= jobdir_record_slot(&l->dir); slot++) {
+        if (jobdir_sync(&l->dir, slot, err) == 0)
+            continue;
+        l->status_stale = l->status_stale || slot == status;
+        return -1;
+    }
+    l->status_synced = l->status_written;
+    return 0;
+}
+
+static int sync_touched(struct sink *s, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < s->live_count; i++) {
+        struct live *l = s->lives[i];
+        if (rc == 0 && l->touched)
+            rc = sync_live(l, err);
+        l->touched = false;
+    }
+    return rc;
+}
+
+/* A tile's statuses as the database keeps them: NULL when all are 1, one byte when all are alike.
+ */
+static const void *pack_status(struct sink *s, const struct run *run, const struct job_tile *at,
+                               const struct tile_record *r, size_t *bytes)
+{
+    if (r->failed + r->overflow + r->limited == 0)
+        return NULL;
+    size_t width = at->a1 - at->a0, height = at->q1 - at->q0, n = width * height;
+    uint8_t *out = sink_room(&s->scratch, &s->scratch_bytes, n);
+    const uint8_t *row = run->status + (at->a0 - run->band.a0);
+    for (size_t i = 0; i < height; i++, row += run->band.a1 - run->band.a0)
+        memcpy(out + i * width, row, width);
+    *bytes = r->failed == n || r->overflow == n || r->limited == n ? 1 : n;
+    return out;
+}
+
+static int commit_run(struct sink *s, const struct group *g, const struct run *run, struct err *err)
+{
+    for (size_t i = run->first; i < run->first + run->count; i++) {
+        const struct entry *e = &g->entries[i];
+        const struct tile_record *r = &e->record;
+        if (e->fate != FATE_STORE)
+            continue;
+        struct job_tile at = job_tile(e->live->spec, r->tile);
+        struct store_tile row = {r->tile,    r->crc, r->failed, r->overflow,
+                                 r->limited, g->seq, NULL,      0};
+        row.status = pack_status(s, run, &at, r, &row.status_bytes);
+        if (store_tile_add(s->store, e->live->id, &row, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int commit_order(struct sink *s, const struct order *o, struct err *err)
+{
+    switch (o->type) {
+    case ORDER_TABLE:
+        return store_table(s->store, o->job, o->table, o->table_bytes, err);
+    case ORDER_FRONTIER:
+        return store_frontier(s->store, o->job, o->frontier, err);
+    case ORDER_PRIORITY:
+        return store_priority(s->store, o->job, o->priority, err);
+    case ORDER_STATE:
+        return store_state(s->store, o->job, o->state, o->text, err);
+    default:
+        return 0;
+    }
+}
+
+static int commit_all(struct sink *s, struct group *g, struct err *err)
+{
+    if (store_begin(s->store, err) != 0)
+        return -1;
+    for (size_t i = 0; i < g->run_count; i++)
+        if (commit_run(s, g, &g->runs[i], err) != 0)
+            return -1;
+    for (const struct order *o = g->orders; o; o = o->next)
+        if (commit_order(s, o, err) != 0)
+            return -1;
+    for (size_t i = 0; i < s->live_count; i++) {
+        const struct live *l = s->lives[i];
+        if (l->status_clean != l->status_synced &&
+            store_status_clean(s->store, l->id, l->status_synced, err) != 0)
+            return -1;
+    }
+    if (g->run_count > 0 && store_set_seq(s->store, g->seq, err) != 0)
+        return -1;
+    return store_commit(s->store, err);
+}
+
+static int write_drives(struct sink *s, const struct group *g, struct err *err)
+{
+    for (const struct order *o = g->orders; o; o = o->next) {
+        struct live *l = o->type == ORDER_TABLE ? sink_live(s, o->job) : NULL;
+        if (!l || l->over || l->has_table)
+            continue;
+        if (jobdir_drive(&l->dir, o->table, o->table_bytes, err) != 0)
+            return -1;
+        l->has_table = true;
+    }
+    return 0;
+}
+
+static int attempt(struct sink *s, struct group *g, struct err *err)
+{
+    for (size_t i = 0; i < s->live_count; i++)
+        if (sink_mend(s, s->lives[i], err) != 0)
+            return -1;
+    if (group_write_tiles(s, g, err) != 0 || write_drives(s, g, err) != 0 ||
+        sync_touched(s, err) != 0)
+        return -1;
+    if (commit_all(s, g, err) == 0)
+        return 0;
+    store_rollback(s->store);
+    return -1;
+}
+
+static int group_step(struct sink *s, void *arg, struct err *err)
+{
+    do {
+        if (attempt(s, arg, err) == 0)
+            return 0;
+    } while (sink_forget_lost(s, err));
+    return -1;
+}
+
+/* --- telling --------------------------------------------------------------------------------- */
+
+static void tell_entry(struct sink *s, const struct entry *e)
+{
+    struct sink_event event = {
+        .type = SINK_DURABLE,
+        .job = e->result->job,
+        .tile = e->result->tile,
+        .worker = e->result->worker,
+        .data_bytes = e->result->data_bytes,
+        .points_failed = e->record.failed,
+    };
+    if (e->fate == FATE_COMPARE)
+        event.type = e->same ? SINK_SAME : SINK_DIFFERS;
+    if (e->fate == FATE_DROP)
+        event.type = SINK_DROPPED;
+    if (e->live && !e->fits)
+        tile_fits(e->live->spec, e->result, &event.err);
+    sink_push(s, &event);
+    if (e->fate != FATE_STORE)
+        return;
+    if (e->live->durable)
+        e->live->durable[e->result->tile] = 1;
+    e->live->open_tiles--;
+    e->live->points_failed += e->record.failed;
+}
+
+static void tell_order(struct sink *s, const struct order *o)
+{
+    struct sink_event event = {.job = o->job, .frontier = o->frontier};
+    if (o->type != ORDER_TABLE && o->type != ORDER_FRONTIER)
+        return;
+    event.type = o->type == ORDER_TABLE ? SINK_TABLE : SINK_FRONTIER;
+    sink_push(s, &event);
+}
+
+/* The statuses of what is durable now. What cannot be written is in doubt, and mended. */
+static void write_statuses(const struct group *g)
+{
+    for (size_t i = 0; i < g->run_count; i++) {
+        const struct run *run = &g->runs[i];
+        struct live *l = g->entries[run->first].live;
+        if (g->entries[run->first].fate != FATE_STORE || l->over || l->status_stale)
+            continue;
+        unsigned plane = tile_status_plane(l->spec);
+        if (jobdir_write(&l->dir, plane, &run->band, run->status, NULL) != 0)
+            l->status_stale = true;
+        else
+            l->status_written = g->seq;
+    }
+}
+
+static int mend_step(struct sink *s, void *arg, struct err *err)
+{
+    (void)arg;
+    for (size_t i = 0; i < s->live_count; i++)
+        if (sink_mend(s, s->lives[i], err) != 0)
+            return sink_forget_lost(s, err) ? mend_step(s, arg, err) : -1;
+    return 0;
+}
+
+static void succeed(struct sink *s, struct group *g)
+{
+    if (g->run_count > 0)
+        s->seq = g->seq;
+    for (size_t i = 0; i < s->live_count; i++)
+        s->lives[i]->status_clean = s->lives[i]->status_synced;
+    for (size_t i = 0; i < g->entry_count; i++)
+        tell_entry(s, &g->entries[i]);
+    for (const struct order *o = g->orders; o; o = o->next)
+        tell_order(s, o);
+    sink_tell(s);
+    write_statuses(g);
+}
+
+/* --- a group --------------------------------------------------------------------------------- */
+
+static size_t weight(const struct sink *s, const struct order *o)
+{
+    const struct live *l = o->type == ORDER_RESULT ? sink_live(s, o->job) : NULL;
+    if (!l || o->result->tile >= job_tile_count(l->spec))
+        return 0;
+    size_t n = job_tile_points(l->spec, o->result->tile);
+    return n > o->result->data_bytes ? n : o->result->data_bytes;
+}
+
+/* Cuts the orders off that make one group; returns the rest. */
+static struct order *cut(const struct sink *s, struct order *orders)
+{
+    size_t count = 0, bytes = 0;
+    struct order *last = NULL;
+    for (struct order *o = orders; o && o->type < ORDER_SUBMIT; last = o, o = o->next) {
+        bytes += weight(s, o);
+        if (last && (++count == GROUP_ORDERS || bytes > GROUP_BYTES))
+            break;
+    }
+    struct order *rest = last->next;
+    last->next = NULL;
+    return rest;
+}
+
+struct order *sink_group(struct sink *s, struct order *orders)
+{
+    struct group g;
+    struct order *rest = cut(s, orders);
+    group_open(&g, s, orders);
+    if (sink_persist(s, group_step, &g))
+        succeed(s, &g);
+    group_close(&g);
+    sink_persist(s, mend_step, NULL);
+    sink_bound_files(s);
+    return rest;
+}

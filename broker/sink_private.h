@@ -1,0 +1,127 @@
+#ifndef BROKER_SINK_PRIVATE_H
+#define BROKER_SINK_PRIVATE_H
+
+#include "jobdir.h"
+#include "sink.h"
+#include "store.h"
+#include <pthread.h>
+
+/* What the files of the sink share. Everything without a remark belongs to the sink's thread
+ * (before sink_start and after its end, to the caller). */
+
+enum order_type {
+    ORDER_RESULT,
+    ORDER_TABLE,
+    ORDER_FRONTIER,
+    ORDER_STATE,
+    ORDER_PRIORITY,
+    ORDER_SUBMIT, /* this and those below are carried out alone */
+    ORDER_OVER,   /* a state that ends the job */
+    ORDER_FINISH,
+    ORDER_DELETE,
+};
+
+struct order {
+    struct order *next;
+    enum order_type type;
+    uint32_t job;
+    struct sink_result *result; /* owned */
+    void *table;                /* owned */
+    size_t table_bytes;
+    uint32_t frontier;
+    int state;
+    int32_t priority;
+    char *text;             /* reason or owner; owned */
+    uint64_t key;           /* SUBMIT */
+    const struct job *spec; /* SUBMIT: borrowed */
+};
+
+/* A job as the sink's thread knows it. */
+struct live {
+    uint32_t id;
+    struct job *spec; /* owned */
+    struct jobdir dir;
+    uint8_t *durable;    /* by tile; NULL when over */
+    uint32_t open_tiles; /* not durable */
+    uint64_t points_failed;
+    bool over;    /* done, failed, cancelled, or its files are lost */
+    bool touched; /* files written in this attempt */
+    bool has_table;
+    bool recut; /* its tiles in the database are others than its job's: nothing can be compared */
+    /* Commits of tiles whose statuses are in status.npy: in the database as such <= known to be
+     * durable <= written. Stale: what is written beyond `synced` is in doubt. */
+    uint64_t status_clean, status_synced, status_written;
+    bool status_stale;
+};
+
+struct sink {
+    char *data, *results; /* constant */
+    void (*wake)(void *arg);
+    void *wake_arg;
+    const struct disk *disk;
+    int retry_ms;
+    int lock_fd;
+    struct store *store;
+
+    struct sink_job *recovered; /* the caller's thread */
+    size_t recovered_count;
+    uint32_t next_job; /* the caller's thread */
+
+    struct live **lives; /* by number */
+    size_t live_count;
+    uint64_t seq; /* of the last commit with tiles */
+    bool stalled, given_up;
+    unsigned char *band, *scratch;
+    size_t band_bytes, scratch_bytes;
+
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t cond;
+    struct order *orders, **orders_end;
+    bool stop;
+    struct sink_event *events;
+    size_t event_first, event_count, event_room;
+};
+
+/* sink.c */
+void sink_push(struct sink *s, const struct sink_event *event); /* without waking */
+void sink_tell(struct sink *s);                                 /* wakes the caller's thread */
+void sink_order_free(struct order *o);
+/* Repeats the step until it succeeds, telling STALLED and RESUMED. False: the sink is closing and
+ * the step has failed again. */
+typedef int sink_step(struct sink *s, void *arg, struct err *err);
+bool sink_persist(struct sink *s, sink_step *step, void *arg);
+
+/* sink_jobs.c: the table of live jobs, and the orders that are carried out alone. */
+struct live *sink_live(const struct sink *s, uint32_t job);                /* NULL: none */
+struct live *sink_live_add(struct sink *s, uint32_t id, struct job *spec); /* takes spec */
+void sink_live_over(struct live *l);
+void sink_lives_free(struct sink *s);
+void sink_alone(struct sink *s, struct order *o); /* frees o */
+/* A job whose files were found missing is over; true when there was such a one. */
+bool sink_forget_lost(struct sink *s, const struct err *err);
+/* Renames the files of a job all of whose tiles are durable, and marks it done. */
+int sink_complete(struct sink *s, struct live *l, struct err *err);
+/* Writes the statuses again that are in doubt. */
+int sink_mend(struct sink *s, struct live *l, struct err *err);
+/* Syncs the statuses of all jobs and notes that; their files are closed. */
+int sink_rest(struct sink *s, struct err *err);
+void sink_bound_files(struct sink *s); /* the same, when too many jobs have files open */
+
+/* Memory that grows and is reused, contents not kept. */
+void *sink_room(unsigned char **memory, size_t *have, size_t bytes);
+
+/* sink_group.c: carries out a run of orders as one commit; returns the rest. */
+struct order *sink_group(struct sink *s, struct order *orders);
+
+/* sink_pending.c: folders that are being made or removed. The note of a folder that holds other
+ * files too (results) names those that go when no job in the database owns them. */
+int sink_note_pending(struct sink *s, const struct live *l, struct err *err);
+void sink_clear_pending(struct sink *s);
+int sink_sweep(struct sink *s, struct err *err); /* at start: removes what nothing refers to */
+
+/* sink_recover.c */
+int sink_recover(struct sink *s, struct err *err);
+
+#endif

@@ -1,0 +1,251 @@
+/* See tile.h. Bytes are copied row by row: a part may begin and end anywhere, also within an
+ * element. */
+#include "tile.h"
+
+#include "crc32c.h"
+
+#include <string.h>
+
+#define RECORD_MAGIC 0x31525448u /* "HTR1" */
+#define EXPONENT     0x7ff0000000000000u
+#define NAN64        0x7ff8000000000000u
+#define NAN32        0x7fc00000u
+
+enum { DONE = 1, FAILED = 2, OVERFLOWED = 3, LIMITED = 4 };
+
+unsigned tile_status_plane(const struct job *job)
+{
+    return 2 * (unsigned)job->output_count;
+}
+
+bool tile_has_plane(const struct job *job, unsigned plane)
+{
+    return plane <= tile_status_plane(job) && (job->errors || plane % 2 == 0);
+}
+
+size_t tile_element(const struct job *job, unsigned plane)
+{
+    if (plane == tile_status_plane(job))
+        return 1;
+    return plane % 2 ? sizeof(float) : sizeof(double);
+}
+
+static bool part_fits(const struct job *job, const struct sink_part *p, size_t points)
+{
+    if (!tile_has_plane(job, p->plane) || p->count == 0 || p->first > points ||
+        p->count > points - p->first)
+        return false;
+    size_t element = tile_element(job, p->plane);
+    if (p->coding == WIRE_SAME)
+        return p->offset == 0 && p->len == element;
+    size_t bytes = p->count * element;
+    return p->coding == WIRE_RAW && p->offset <= bytes && p->len <= bytes - p->offset;
+}
+
+int tile_fits(const struct job *job, const struct sink_result *result, struct err *err)
+{
+    if (result->tile >= job_tile_count(job))
+        return err_set(err, ERR_OTHER, "there is no tile %u", result->tile);
+    size_t points = job_tile_points(job, result->tile);
+    uint64_t covered[2 * JOB_OUTPUTS_MAX + 1] = {0};
+    for (size_t i = 0; i < result->part_count; i++) {
+        const struct sink_part *p = &result->parts[i];
+        if (!part_fits(job, p, points))
+            return err_set(err, ERR_OTHER, "a part of plane %u does not fit tile %u", p->plane,
+                           result->tile);
+        covered[p->plane] +=
+            p->coding == WIRE_SAME ? p->count * tile_element(job, p->plane) : p->len;
+    }
+    for (unsigned plane = 0; plane <= tile_status_plane(job); plane++)
+        if (tile_has_plane(job, plane) && covered[plane] != points * tile_element(job, plane))
+            return err_set(err, ERR_OTHER, "plane %u of tile %u is not complete", plane,
+                           result->tile);
+    return 0;
+}
+
+/* --- decoding -------------------------------------------------------------------------------- */
+
+/* Where byte `pos` of a tile's plane lies in a band, and how many bytes follow in its row. */
+struct spot {
+    unsigned char *at;
+    size_t left;
+};
+
+struct window { /* a tile within a band, in bytes */
+    unsigned char *origin;
+    size_t row_bytes, stride;
+};
+
+static struct spot window_spot(const struct window *w, size_t pos)
+{
+    size_t row = pos / w->row_bytes, column = pos % w->row_bytes;
+    return (struct spot){w->origin + row * w->stride + column, w->row_bytes - column};
+}
+
+static void put_raw(const struct window *w, size_t pos, const unsigned char *data, size_t len)
+{
+    while (len > 0) {
+        struct spot spot = window_spot(w, pos);
+        size_t n = len < spot.left ? len : spot.left;
+        memcpy(spot.at, data, n);
+        pos += n;
+        data += n;
+        len -= n;
+    }
+}
+
+static void put_same(const struct window *w, size_t pos, const void *one, size_t element,
+                     size_t count)
+{
+    size_t len = count * element;
+    while (len > 0) {
+        struct spot spot = window_spot(w, pos);
+        size_t n = len < spot.left ? len : spot.left;
+        if (element == 1)
+            memset(spot.at, *(const unsigned char *)one, n);
+        else
+            for (size_t i = 0; i < n; i += element)
+                memcpy(spot.at + i, one, element);
+        pos += n;
+        len -= n;
+    }
+}
+
+void tile_decode(const struct job *job, const struct sink_result *result, unsigned plane,
+                 const struct job_tile *band, unsigned char *out)
+{
+    struct job_tile at = job_tile(job, result->tile);
+    size_t element = tile_element(job, plane), width = band->a1 - band->a0;
+    struct window w = {
+        .origin = out + ((at.q0 - band->q0) * width + (at.a0 - band->a0)) * element,
+        .row_bytes = (at.a1 - at.a0) * element,
+        .stride = width * element,
+    };
+    for (size_t i = 0; i < result->part_count; i++) {
+        const struct sink_part *p = &result->parts[i];
+        if (p->plane != plane)
+            continue;
+        if (p->coding == WIRE_SAME)
+            put_same(&w, p->first * element, p->data, element, p->count);
+        else
+            put_raw(&w, p->first * element + p->offset, p->data, p->len);
+    }
+}
+
+/* --- the rules ------------------------------------------------------------------------------- */
+
+void tile_judge_statuses(uint8_t *status, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        status[i] = status[i] - 1u <= LIMITED - 1u ? status[i] : FAILED;
+}
+
+static uint64_t bits64(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static bool any_nonfinite(const double *values, size_t n)
+{
+    uint64_t found = 0;
+    for (size_t i = 0; i < n; i++)
+        found |= (bits64(values[i]) & EXPONENT) == EXPONENT;
+    return found != 0;
+}
+
+#define STRETCH 256 /* points looked at together, so that the common case runs without branches */
+
+void tile_judge_values(const double *values, uint8_t *status, size_t n)
+{
+    for (size_t from = 0; from < n; from += STRETCH) {
+        size_t to = n - from < STRETCH ? n : from + STRETCH;
+        if (!any_nonfinite(values + from, to - from))
+            continue;
+        for (size_t i = from; i < to; i++) {
+            uint64_t size = bits64(values[i]) & ~(UINT64_C(1) << 63);
+            if (size < EXPONENT || (status[i] != DONE && status[i] != LIMITED))
+                continue;
+            status[i] = size == EXPONENT ? OVERFLOWED : FAILED;
+        }
+    }
+}
+
+void tile_clean_values(double *values, const uint8_t *status, size_t n)
+{
+    const uint64_t nan_bits = NAN64;
+    for (size_t i = 0; i < n; i++)
+        if (status[i] == FAILED || values[i] != values[i])
+            memcpy(&values[i], &nan_bits, sizeof nan_bits);
+}
+
+void tile_clean_errors(float *errors, const uint8_t *status, size_t n)
+{
+    const uint32_t nan_bits = NAN32;
+    for (size_t i = 0; i < n; i++)
+        if (status[i] == FAILED || errors[i] != errors[i])
+            memcpy(&errors[i], &nan_bits, sizeof nan_bits);
+}
+
+/* --- checksums and records ------------------------------------------------------------------- */
+
+static const unsigned char *band_row(const struct job_tile *at, const struct job_tile *band,
+                                     size_t element, const unsigned char *rows, size_t q)
+{
+    return rows + ((q - band->q0) * (band->a1 - band->a0) + (at->a0 - band->a0)) * element;
+}
+
+uint32_t tile_crc(uint32_t crc, const struct job_tile *at, const struct job_tile *band,
+                  size_t element, const unsigned char *rows)
+{
+    for (size_t q = at->q0; q < at->q1; q++)
+        crc = crc32c(crc, band_row(at, band, element, rows, q), (at->a1 - at->a0) * element);
+    return crc;
+}
+
+bool tile_count_statuses(const struct job_tile *at, const struct job_tile *band,
+                         const uint8_t *status, struct tile_record *r)
+{
+    r->failed = r->overflow = r->limited = 0;
+    uint32_t other = 0;
+    for (size_t q = at->q0; q < at->q1; q++) {
+        const uint8_t *row = band_row(at, band, 1, status, q);
+        for (size_t i = 0; i < at->a1 - at->a0; i++) {
+            r->failed += row[i] == FAILED;
+            r->overflow += row[i] == OVERFLOWED;
+            r->limited += row[i] == LIMITED;
+            other += row[i] != DONE;
+        }
+    }
+    return other == 0;
+}
+
+static void put32(unsigned char *out, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        out[i] = (unsigned char)(v >> 8 * i);
+}
+
+static uint32_t get32(const unsigned char *in)
+{
+    return (uint32_t)in[0] | (uint32_t)in[1] << 8 | (uint32_t)in[2] << 16 | (uint32_t)in[3] << 24;
+}
+
+void tile_record_encode(const struct tile_record *r, unsigned char out[TILE_RECORD_BYTES])
+{
+    const uint32_t words[7] = {RECORD_MAGIC, r->tile,    r->crc, r->failed,
+                               r->overflow,  r->limited, r->seq};
+    for (int i = 0; i < 7; i++)
+        put32(out + 4 * i, words[i]);
+    put32(out + 28, crc32c(0, out, 28));
+}
+
+bool tile_record_decode(const unsigned char in[TILE_RECORD_BYTES], struct tile_record *r)
+{
+    if (get32(in) != RECORD_MAGIC || get32(in + 28) != crc32c(0, in, 28))
+        return false;
+    *r = (struct tile_record){get32(in + 4),  get32(in + 8),  get32(in + 12),
+                              get32(in + 16), get32(in + 20), get32(in + 24)};
+    return true;
+}
