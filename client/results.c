@@ -1,4 +1,4 @@
-/* results: from a source (a broker's job or a folder) to a file or standard output. Rows go out as
+/* results: from an origin (a broker's job or a folder) to a file or standard output. Rows go out as
  * they become durable; a file appears when it is whole. */
 #include "clock.h"
 #include "command.h"
@@ -8,7 +8,7 @@
 #include "progress.h"
 #include "save.h"
 #include "signals.h"
-#include "source.h"
+#include "origin.h"
 #include "text.h"
 
 #include <errno.h>
@@ -30,7 +30,7 @@ enum { WAIT_MS = 1000, LATE_MS = 20, LATES_MAX = 250 };
 struct export
 {
     struct session *session;
-    struct source source;
+    struct origin origin;
     struct save save;
     struct signals signals;
     struct progress progress;
@@ -45,7 +45,7 @@ struct export
 
 static const char *field_name(const struct export *x, size_t k)
 {
-    return x->source.job->outputs[x->fields[k]].name;
+    return x->origin.job->outputs[x->fields[k]].name;
 }
 
 static void file_name(const struct export *x, size_t k, char out[JOB_FIELD_MAX + 8])
@@ -58,14 +58,14 @@ static int read_field(struct export *x, size_t k, uint64_t row, size_t count, co
                       struct buf *out, struct err *err)
 {
     char file[JOB_FIELD_MAX + 8];
-    size_t width = x->source.job->a.count;
+    size_t width = x->origin.job->a.count;
     file_name(x, k, file);
     buf_clear(out);
-    if (source_read(&x->source, file, x->offsets[k] + row * width * sizeof(double),
+    if (origin_read(&x->origin, file, x->offsets[k] + row * width * sizeof(double),
                     count * width * sizeof(double), out, err))
         return -1;
     double *values = (double *)out->data;
-    for (size_t i = 0; i < count * width && !x->source.final; i++)
+    for (size_t i = 0; i < count * width && !x->origin.final; i++)
         if (status[i] == STATUS_OPEN || status[i] == STATUS_FAILED)
             values[i] = (double)NAN;
     return 0;
@@ -76,9 +76,9 @@ static int read_field(struct export *x, size_t k, uint64_t row, size_t count, co
 static int read_status(struct export *x, uint64_t row, size_t count, struct buf *out, size_t *known,
                        struct err *err)
 {
-    size_t width = x->source.job->a.count;
+    size_t width = x->origin.job->a.count;
     buf_clear(out);
-    if (source_read(&x->source, "status.npy", x->status_offset + row * width, count * width, out,
+    if (origin_read(&x->origin, "status.npy", x->status_offset + row * width, count * width, out,
                     err))
         return -1;
     const uint8_t *open = x->partial ? NULL : memchr(out->data, STATUS_OPEN, count * width);
@@ -105,13 +105,13 @@ static void batch_fini(struct batch *b)
 static int write_text(struct export *x, struct batch *b, uint64_t row, size_t count,
                       struct err *err)
 {
-    size_t width = x->source.job->a.count;
+    size_t width = x->origin.job->a.count;
     for (size_t r = 0; r < count; r++) {
         const double *fields[JOB_OUTPUTS_MAX];
         for (size_t k = 0; k < x->field_count; k++)
             fields[k] = (const double *)b->fields[k].data + r * width;
         buf_clear(&b->text);
-        row_writer_rows(&b->writer, x->source.job->q.values[row + r], fields,
+        row_writer_rows(&b->writer, x->origin.job->q.values[row + r], fields,
                         b->status.data + r * width, &b->text);
         if (save_write(&x->save, b->text.data, b->text.len, err))
             return -1;
@@ -139,7 +139,7 @@ static int write_batch(struct export *x, struct batch *b, uint64_t row, size_t c
 /* Writes the rows up to `end`. */
 static int write_rows(struct export *x, struct batch *b, uint64_t end, struct err *err)
 {
-    size_t row_bytes = x->source.job->a.count * sizeof(double);
+    size_t row_bytes = x->origin.job->a.count * sizeof(double);
     uint64_t most = row_bytes < BATCH_BYTES ? BATCH_BYTES / row_bytes : 1;
     while (x->rows < end) {
         uint64_t count = end - x->rows < most ? end - x->rows : most;
@@ -158,38 +158,38 @@ static int write_rows(struct export *x, struct batch *b, uint64_t end, struct er
 /* Why rows that are missing will never come. */
 static int will_not_come(const struct export *x, struct err *err)
 {
-    const struct job_view *v = &x->source.view;
+    const struct job_view *v = &x->origin.view;
     if (v->state == VIEW_CANCELLED)
         err_set(err, ERR_CANCELLED, "%s was cancelled when %llu of %zu rows were done",
-                x->source.label, (unsigned long long)x->source.rows_done, x->source.job->q.count);
+                x->origin.label, (unsigned long long)x->origin.rows_done, x->origin.job->q.count);
     else
-        err_set(err, ERR_OTHER, "%s %s: %llu of %zu rows are done%s%s", x->source.label,
+        err_set(err, ERR_OTHER, "%s %s: %llu of %zu rows are done%s%s", x->origin.label,
                 v->id ? "has failed" : "is not finished and no run is at work there",
-                (unsigned long long)x->source.rows_done, x->source.job->q.count,
+                (unsigned long long)x->origin.rows_done, x->origin.job->q.count,
                 *v->reason ? ": " : "", v->reason);
     return err_hint(err, "--partial takes what there is, the rest as nan");
 }
 
 static int write_body(struct export *x, struct batch *b, struct err *err)
 {
-    uint64_t all = x->source.job->q.count;
+    uint64_t all = x->origin.job->q.count;
     int lates = 0;
     for (;;) {
-        bool stream = x->save.direct || x->source.final;
-        uint64_t end = x->partial ? all : stream ? x->source.rows_done : 0;
+        bool stream = x->save.direct || x->origin.final;
+        uint64_t end = x->partial ? all : stream ? x->origin.rows_done : 0;
         if (write_rows(x, b, end, err))
             return -1;
         if (x->rows == all)
             return 0;
-        bool late = x->rows < x->source.rows_done && stream; /* only status.npy is missing */
-        if (late && x->source.final && ++lates > LATES_MAX)
+        bool late = x->rows < x->origin.rows_done && stream; /* only status.npy is missing */
+        if (late && x->origin.final && ++lates > LATES_MAX)
             return err_set(err, ERR_STORAGE, "status.npy of %s calls points open that are done",
-                           x->source.label);
-        if (!late && view_ended(&x->source.view))
+                           x->origin.label);
+        if (!late && view_ended(&x->origin.view))
             return will_not_come(x, err);
-        progress_show(&x->progress, &x->source.view, clock_ms());
-        if (source_wait(&x->source, late ? LATE_MS : WAIT_MS, err) ||
-            source_refresh(&x->source, err))
+        progress_show(&x->progress, &x->origin.view, clock_ms());
+        if (origin_wait(&x->origin, late ? LATE_MS : WAIT_MS, err) ||
+            origin_refresh(&x->origin, err))
             return -1;
     }
 }
@@ -198,11 +198,11 @@ static int write_head(struct export *x, struct batch *b, struct err *err)
 {
     const char *names[JOB_OUTPUTS_MAX];
     char file[JOB_FIELD_MAX + 8];
-    int rc = source_head(&x->source, "status.npy", 'u', 1, &x->status_offset, NULL, err);
+    int rc = origin_head(&x->origin, "status.npy", 'u', 1, &x->status_offset, NULL, err);
     for (size_t k = 0; k < x->field_count && rc == 0; k++) {
         names[k] = field_name(x, k);
         file_name(x, k, file);
-        rc = source_head(&x->source, file, 'f', sizeof(double), &x->offsets[k],
+        rc = origin_head(&x->origin, file, 'f', sizeof(double), &x->offsets[k],
                          x->format == FORMAT_NPY ? &b->text : NULL, err);
     }
     if (rc == 0 && x->format != FORMAT_NPY)
@@ -232,14 +232,14 @@ static int watch_ends(struct export *x, struct err *err)
     struct stat st;
     if (x->save.direct && fstat(x->save.fd, &st) == 0 && S_ISFIFO(st.st_mode))
         epoll_ctl(x->wake_fd, EPOLL_CTL_ADD, x->save.fd, &none); /* EPOLLERR comes unasked */
-    source_watch(&x->source, x->wake_fd, on_wake, x);
+    origin_watch(&x->origin, x->wake_fd, on_wake, x);
     return 0;
 }
 
 static int export(struct export *x, struct err *err)
 {
     struct batch b = {0};
-    const struct job *job = x->source.job;
+    const struct job *job = x->origin.job;
     if (x->format != FORMAT_NPY)
         row_writer_init(&b.writer, x->format, job->a.values, job->a.count, x->field_count);
     int rc = watch_ends(x, err);
@@ -263,7 +263,7 @@ static int export(struct export *x, struct err *err)
 static int choose_fields(struct export *x, struct err *err)
 {
     const struct args *args = x->session->args;
-    const struct job *job = x->source.job;
+    const struct job *job = x->origin.job;
     const char *names[JOB_OUTPUTS_MAX + 1];
     for (size_t i = 0; i < job->output_count; i++)
         names[i] = job->outputs[i].name;
@@ -275,7 +275,7 @@ static int choose_fields(struct export *x, struct err *err)
         while (i < job->output_count && strcmp(names[i], args->options[o].value) != 0)
             i++;
         if (i == job->output_count) {
-            err_set(err, ERR_USAGE, "%s has no field \"%.40s\"", x->source.label,
+            err_set(err, ERR_USAGE, "%s has no field \"%.40s\"", x->origin.label,
                     args->options[o].value);
             const char *near = expr_nearest(args->options[o].value, names);
             return err_hint(err, "did you mean %s?", near ? near : names[0]);
@@ -318,13 +318,13 @@ static bool is_folder(const char *word)
 static void say_result(const struct export *x, const char *to)
 {
     char points[TEXT_MAX], failed[TEXT_MAX];
-    uint64_t n = x->rows * x->source.job->a.count;
+    uint64_t n = x->rows * x->origin.job->a.count;
     if (x->failed)
         session_say(x->session, "%s of %s points failed (nan)", count_format(x->failed, failed),
                     count_format(n, points));
     if (x->save.direct)
         return;
-    session_say(x->session, "%s: %s points of %s", to, count_format(n, points), x->source.label);
+    session_say(x->session, "%s: %s points of %s", to, count_format(n, points), x->origin.label);
     if (!x->session->json)
         return;
     struct buf text = {0};
@@ -332,7 +332,7 @@ static void say_result(const struct export *x, const char *to)
     json_put_string(out, "file", to);
     json_put_integer(out, "points", (int64_t)n);
     json_put_integer(out, "points_failed", (int64_t)x->failed);
-    json_put_bool(out, "final", x->source.final);
+    json_put_bool(out, "final", x->origin.final);
     json_print(out, false, &text);
     session_print_json(&text);
     json_out_destroy(out);
@@ -366,11 +366,11 @@ int command_results(struct session *s, struct err *err)
     bool folder = is_folder(word);
     int rc = folder ? 0 : session_link(s, &link, err);
     if (rc == 0)
-        rc = folder ? source_open_folder(word, &x->source, err)
-                    : source_open_job(link, word, &x->source, err);
+        rc = folder ? origin_open_folder(word, &x->origin, err)
+                    : origin_open_job(link, word, &x->origin, err);
     if (rc == 0) {
         rc = results(s, x, to, err);
-        source_close(&x->source);
+        origin_close(&x->origin);
     }
     free(x);
     link_close(link);

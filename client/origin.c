@@ -1,7 +1,7 @@
-/* See source.h. */
-#include "source.h"
+/* See origin.h. */
+#include "origin.h"
 
-#include "npy.h"
+#include "npyhead.h"
 #include "runfolder.h"
 #include "wait.h"
 
@@ -19,7 +19,7 @@ enum {
     STATUS_OPEN = 0,
 };
 
-static char *path_of(const struct source *s, const char *file)
+static char *path_of(const struct origin *s, const char *file)
 {
     struct buf path = {0};
     buf_printf(&path, "%s/%s", s->folder, file);
@@ -39,7 +39,7 @@ static char *partial_name(const char *file)
     return out;
 }
 
-static int open_in_folder(const struct source *s, const char *file, struct err *err)
+static int open_in_folder(const struct origin *s, const char *file, struct err *err)
 {
     char *path = path_of(s, file);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -58,7 +58,7 @@ static int open_in_folder(const struct source *s, const char *file, struct err *
 }
 
 /* Appends what there is, up to length bytes. */
-static int read_folder(const struct source *s, const char *file, uint64_t offset, size_t length,
+static int read_folder(const struct origin *s, const char *file, uint64_t offset, size_t length,
                        struct buf *out, struct err *err)
 {
     int fd = open_in_folder(s, file, err);
@@ -81,7 +81,7 @@ static int read_folder(const struct source *s, const char *file, uint64_t offset
     return rc;
 }
 
-static int read_some(struct source *s, const char *file, uint64_t offset, size_t length,
+static int read_some(struct origin *s, const char *file, uint64_t offset, size_t length,
                      struct buf *out, struct link_page *page, struct err *err)
 {
     if (s->link)
@@ -89,7 +89,7 @@ static int read_some(struct source *s, const char *file, uint64_t offset, size_t
     return read_folder(s, file, offset, length, out, err);
 }
 
-int source_read(struct source *s, const char *file, uint64_t offset, size_t length, struct buf *out,
+int origin_read(struct origin *s, const char *file, uint64_t offset, size_t length, struct buf *out,
                 struct err *err)
 {
     struct link_page page;
@@ -102,14 +102,14 @@ int source_read(struct source *s, const char *file, uint64_t offset, size_t leng
                    s->label, length - (out->len - start), (unsigned long long)offset);
 }
 
-int source_head(struct source *s, const char *file, char kind, size_t item_bytes,
+int origin_head(struct origin *s, const char *file, char kind, size_t item_bytes,
                 uint64_t *data_offset, struct buf *head, struct err *err)
 {
     struct buf bytes = {0};
     struct link_page page;
-    struct npy npy = {0};
-    int rc = read_some(s, file, 0, NPY_HEAD_MAX, &bytes, &page, err);
-    if (rc == 0 && (rc = npy_parse(bytes.data, bytes.len, &npy, err)))
+    struct npyhead npy = {0};
+    int rc = read_some(s, file, 0, NPYHEAD_MAX, &bytes, &page, err);
+    if (rc == 0 && (rc = npyhead_parse(bytes.data, bytes.len, &npy, err)))
         err_prefix(err, "%s of %s", file, s->label);
     if (rc == 0 && (npy.kind != kind || npy.item_bytes != item_bytes ||
                     npy.shape[0] != s->job->q.count || npy.shape[1] != s->job->a.count))
@@ -125,7 +125,7 @@ int source_head(struct source *s, const char *file, char kind, size_t item_bytes
 }
 
 /* job.json, whole. */
-static int read_job(struct source *s, struct err *err)
+static int read_job(struct origin *s, struct err *err)
 {
     struct buf text = {0};
     struct link_page page;
@@ -146,38 +146,38 @@ static int read_job(struct source *s, struct err *err)
     return rc;
 }
 
-int source_open_job(struct link *link, const char *word, struct source *out, struct err *err)
+int origin_open_job(struct link *link, const char *word, struct origin *out, struct err *err)
 {
     struct buf json = {0};
-    *out = (struct source){.link = link, .watch_fd = -1};
+    *out = (struct origin){.link = link, .watch_fd = -1};
     int rc = wait_find_job(link, word, &out->view, &json, err);
     buf_fini(&json);
     snprintf(out->label, sizeof out->label, "job %u", out->view.id);
     if (rc == 0)
         rc = read_job(out, err);
     if (rc == 0)
-        rc = source_refresh(out, err);
+        rc = origin_refresh(out, err);
     if (rc)
-        source_close(out);
+        origin_close(out);
     return rc;
 }
 
-int source_open_folder(const char *folder, struct source *out, struct err *err)
+int origin_open_folder(const char *folder, struct origin *out, struct err *err)
 {
-    *out = (struct source){.folder = mem_strdup(folder), .watch_fd = -1};
+    *out = (struct origin){.folder = mem_strdup(folder), .watch_fd = -1};
     snprintf(out->label, sizeof out->label, "%.90s", folder);
     int rc = read_job(out, err);
     if (rc)
         err_hint(err,
                  "a folder of results has a job.json; a job of a broker is named by its number");
     if (rc == 0)
-        rc = source_refresh(out, err);
+        rc = origin_refresh(out, err);
     if (rc)
-        source_close(out);
+        origin_close(out);
     return rc;
 }
 
-void source_close(struct source *s)
+void origin_close(struct origin *s)
 {
     if (s->job)
         job_destroy(s->job);
@@ -188,7 +188,7 @@ void source_close(struct source *s)
     s->folder = NULL;
 }
 
-static int refresh_job(struct source *s, struct err *err)
+static int refresh_job(struct origin *s, struct err *err)
 {
     char word[16];
     struct buf json = {0};
@@ -200,7 +200,7 @@ static int refresh_job(struct source *s, struct err *err)
     return rc;
 }
 
-static bool fields_are_whole(const struct source *s)
+static bool fields_are_whole(const struct origin *s)
 {
     bool whole = true;
     for (size_t i = 0; i < s->job->output_count && whole; i++) {
@@ -213,15 +213,15 @@ static bool fields_are_whole(const struct source *s)
 }
 
 /* Counts leading rows without an open point; status.npy is written after the data are durable. */
-static int count_rows(struct source *s, struct err *err)
+static int count_rows(struct origin *s, struct err *err)
 {
     uint64_t offset;
     size_t width = s->job->a.count;
     struct buf row = {0};
-    int rc = source_head(s, "status.npy", 'u', 1, &offset, NULL, err);
+    int rc = origin_head(s, "status.npy", 'u', 1, &offset, NULL, err);
     while (rc == 0 && s->rows_done < s->job->q.count) {
         buf_clear(&row);
-        rc = source_read(s, "status.npy", offset + s->rows_done * width, width, &row, err);
+        rc = origin_read(s, "status.npy", offset + s->rows_done * width, width, &row, err);
         if (rc == 0 && memchr(row.data, STATUS_OPEN, width))
             break;
         s->rows_done += rc == 0;
@@ -230,7 +230,7 @@ static int count_rows(struct source *s, struct err *err)
     return rc;
 }
 
-static int refresh_folder(struct source *s, struct err *err)
+static int refresh_folder(struct origin *s, struct err *err)
 {
     bool busy =
         runfolder_busy(s->folder); /* before the files: a run that ends now has renamed them */
@@ -245,12 +245,12 @@ static int refresh_folder(struct source *s, struct err *err)
     return 0;
 }
 
-int source_refresh(struct source *s, struct err *err)
+int origin_refresh(struct origin *s, struct err *err)
 {
     return s->link ? refresh_job(s, err) : refresh_folder(s, err);
 }
 
-static int wait_job(struct source *s, int64_t ms, struct err *err)
+static int wait_job(struct origin *s, int64_t ms, struct err *err)
 {
     char request[48];
     struct buf json = {0};
@@ -262,7 +262,7 @@ static int wait_job(struct source *s, int64_t ms, struct err *err)
     return rc;
 }
 
-void source_watch(struct source *s, int fd, link_wake_fn *wake, void *arg)
+void origin_watch(struct origin *s, int fd, link_wake_fn *wake, void *arg)
 {
     s->watch_fd = fd;
     s->wake = wake;
@@ -271,7 +271,7 @@ void source_watch(struct source *s, int fd, link_wake_fn *wake, void *arg)
         link_watch(s->link, fd, wake, arg);
 }
 
-int source_wait(struct source *s, int64_t ms, struct err *err)
+int origin_wait(struct origin *s, int64_t ms, struct err *err)
 {
     if (s->link)
         return wait_job(s, ms, err);

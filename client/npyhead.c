@@ -1,6 +1,6 @@
-/* See npy.h. The dictionary is Python's repr of three keys; the reader looks for each key and
+/* See npyhead.h. The dictionary is Python's repr of three keys; the reader looks for each key and
  * refuses what it does not know rather than guess. */
-#include "npy.h"
+#include "npyhead.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static const char *value_of(const char *dict, const char *key)
     return at + strspn(at, " ");
 }
 
-static int read_type(const char *dict, struct npy *out, struct err *err)
+static int read_type(const char *dict, struct npyhead *out, struct err *err)
 {
     const char *d = value_of(dict, "'descr'");
     if (!d || d[0] != '\'' || !strchr("<|", d[1]) || d[1] == '\0' || !strchr("fui", d[2]))
@@ -38,7 +38,7 @@ static int read_type(const char *dict, struct npy *out, struct err *err)
     return 0;
 }
 
-static int read_shape(const char *dict, struct npy *out, struct err *err)
+static int read_shape(const char *dict, struct npyhead *out, struct err *err)
 {
     const char *s = value_of(dict, "'shape'");
     if (!s || *s++ != '(')
@@ -62,7 +62,7 @@ static int read_shape(const char *dict, struct npy *out, struct err *err)
     return 0;
 }
 
-int npy_parse(const void *head, size_t len, struct npy *out, struct err *err)
+int npyhead_parse(const void *head, size_t len, struct npyhead *out, struct err *err)
 {
     const unsigned char *b = head;
     if (len < 12 || memcmp(b, "\x93NUMPY", 6) != 0)
@@ -71,9 +71,9 @@ int npy_parse(const void *head, size_t len, struct npy *out, struct err *err)
     size_t dict_len = b[8] | (size_t)b[9] << 8;
     if (b[6] != 1)
         dict_len |= (size_t)b[10] << 16 | (size_t)b[11] << 24;
-    if (b[6] < 1 || b[6] > 3 || dict_len > len - start || dict_len >= NPY_HEAD_MAX)
+    if (b[6] < 1 || b[6] > 3 || dict_len > len - start || dict_len >= NPYHEAD_MAX)
         return broken(err, "its head");
-    char dict[NPY_HEAD_MAX];
+    char dict[NPYHEAD_MAX];
     memcpy(dict, b + start, dict_len);
     dict[dict_len] = '\0';
     out->data_offset = start + dict_len;

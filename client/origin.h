@@ -1,5 +1,5 @@
-#ifndef CLIENT_SOURCE_H
-#define CLIENT_SOURCE_H
+#ifndef CLIENT_ORIGIN_H
+#define CLIENT_ORIGIN_H
 
 #include "answer.h"
 #include "buf.h"
@@ -13,7 +13,7 @@
 /* The results of one job, wherever they lie: in a broker's DATA, read in pages over the link, or in
  * a folder on this machine. Both can be read while the job runs. */
 
-struct source {
+struct origin {
     struct job *job;      /* from its job.json */
     struct job_view view; /* of a folder: as far as its files tell; id 0 */
     uint64_t rows_done;   /* leading rows (q values) that are durable as a whole */
@@ -29,27 +29,27 @@ struct source {
 };
 
 /* link is borrowed and may be NULL for a folder. */
-int source_open_job(struct link *link, const char *word, struct source *out, struct err *err);
-int source_open_folder(const char *folder, struct source *out, struct err *err);
-void source_close(struct source *s);
+int origin_open_job(struct link *link, const char *word, struct origin *out, struct err *err);
+int origin_open_folder(const char *folder, struct origin *out, struct err *err);
+void origin_close(struct origin *s);
 
 /* Looks again: view, rows_done, final. */
-int source_refresh(struct source *s, struct err *err);
+int origin_refresh(struct origin *s, struct err *err);
 
 /* As link_watch, for all that waits here. */
-void source_watch(struct source *s, int fd, link_wake_fn *wake, void *arg);
+void origin_watch(struct origin *s, int fd, link_wake_fn *wake, void *arg);
 
 /* Waits until there may be news, for ms at most. */
-int source_wait(struct source *s, int64_t ms, struct err *err);
+int origin_wait(struct origin *s, int64_t ms, struct err *err);
 
 /* Appends bytes of a result file ("F.npy": also while it is F.partial.npy). ERR_STORAGE when there
  * are fewer. */
-int source_read(struct source *s, const char *file, uint64_t offset, size_t length, struct buf *out,
+int origin_read(struct origin *s, const char *file, uint64_t offset, size_t length, struct buf *out,
                 struct err *err);
 
 /* Reads and checks the head of a grid file: shape (n_q, n_a), that kind and size of items. Appends
  * the head's bytes to head (may be NULL). *data_offset is where the items begin. */
-int source_head(struct source *s, const char *file, char kind, size_t item_bytes,
+int origin_head(struct origin *s, const char *file, char kind, size_t item_bytes,
                 uint64_t *data_offset, struct buf *head, struct err *err);
 
 #endif
