@@ -7,6 +7,7 @@
 #include "probe.h"
 #include "text.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
@@ -216,6 +217,10 @@ static void print_json(const struct check *c)
     json_put_number(out, "seconds", c->seconds);
     json_put_number(out, "point_ns", c->point_ns);
     json_put_integer(out, "threads", c->threads);
+    json_put_string(out, "isa", c->isa);
+    json_put_integer(out, "sampled_points", c->sampled);
+    json_put_integer(out, "sampled_failed", c->failed);
+    json_put_number(out, "worst_error", c->probed && c->job->errors ? c->worst_error : (double)NAN);
     json_put_string(out, "binds", c->binds);
     put_list(out, c);
     json_print(out, false, &text);
