@@ -19,6 +19,7 @@ enum {
     WORKER_KILLS_MAX = 60,
     WORKER_EXITS_MAX = 3, /* one that ends by itself would do so again */
     BROKER_DEATHS_MAX = 3,
+    DEATHS_SAID_MAX = 3,
     WORKER_END_MS = 2000,
     BROKER_END_MS = 5000,
     WORKER_HURRY_MS = 800,
@@ -85,13 +86,21 @@ static int take_signals(struct crew *crew, struct err *err)
     return 0;
 }
 
+static void say_death(struct crew *crew, const struct err *why)
+{
+    if (crew->quiet || crew->deaths_said > DEATHS_SAID_MAX)
+        return;
+    fprintf(stderr, "hillsweep: %s; starting it again%s\n", why->text,
+            crew->deaths_said++ == DEATHS_SAID_MAX ? " (and so on)" : "");
+}
+
 static int replace_broker(struct crew *crew, struct err *err)
 {
     if (++crew->broker_deaths > BROKER_DEATHS_MAX)
         return child_error(&crew->broker, err);
     struct err why;
     child_error(&crew->broker, &why);
-    fprintf(stderr, "\nhillsweep: %s; starting it again\n", why.text);
+    say_death(crew, &why);
     return start_broker(crew, -1, err);
 }
 
@@ -105,8 +114,7 @@ static int replace_worker(struct crew *crew, struct err *err)
         *err = why;
         return -1;
     }
-    if (crew->worker_deaths <= 3 || !killed)
-        fprintf(stderr, "\nhillsweep: %s; starting it again\n", why.text);
+    say_death(crew, &why);
     return start_worker(crew, err);
 }
 
@@ -176,6 +184,7 @@ int crew_start(struct crew *crew, const struct crew_plan *plan, struct err *err)
                           .data = plan->data,
                           .results = plan->results};
     crew->broker.output_fd = crew->worker.output_fd = -1;
+    crew->quiet = plan->quiet;
     crew->broker.echo = crew->worker.echo = plan->verbose;
     snprintf(crew->threads, sizeof crew->threads, "%u", plan->threads);
     snprintf(crew->limit, sizeof crew->limit, "%s", plan->limit ? plan->limit : "");

@@ -19,7 +19,9 @@ struct crew {
     const char *data, *results;
     char threads[16], limit[40];           /* options of the worker; limit "" for none */
     unsigned broker_deaths, worker_deaths; /* in a row without progress */
-    uint64_t progress, progress_seen;      /* points settled, as the caller last saw */
+    uint64_t progress_seen;                /* points settled, as the caller last saw */
+    bool quiet;
+    unsigned deaths_said;
 };
 
 struct crew_plan {
@@ -27,6 +29,7 @@ struct crew_plan {
     unsigned threads;
     const char *limit; /* "5%"; NULL: the worker's default */
     bool verbose;      /* pass on what they say */
+    bool quiet;        /* nothing about deaths that are made good */
 };
 
 /* Starts the broker, waits until it serves, starts the worker. -1: nothing is left behind. */

@@ -8,8 +8,9 @@
 /* The head of a .npy file (format 1 to 3: https://numpy.org/doc/stable/reference/generated/
  * numpy.lib.format.html), as far as result files use it: C order, one or two dimensions. Pure. */
 
-#define NPYHEAD_MAX 8192 /* bytes that are enough to read any head of ours (it is padded to 4096)  \
-                          */
+#define NPYHEAD_MAX                                                                                \
+    8192 /* bytes that are enough to read any head of ours (it is padded to 4096)                  \
+          */
 
 struct npyhead {
     char kind; /* 'f', 'u', ... */

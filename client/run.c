@@ -65,6 +65,7 @@ static int make_plan(const struct run *run, struct crew_plan *plan, struct err *
         .results = run->folder.path,
         .limit = args_value(args, "limit"),
         .verbose = args_has(args, "verbose"),
+        .quiet = run->session->quiet || run->session->json,
     };
     if (threads && integer_parse(threads, 1, 1024, "-j", &n, err))
         return -1;
