@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /* The numerics of one job. A `sweep` is everything that all points share: the drive w(t) cut into
- * time segments, the compiled outputs, the axes. It is made once, is immutable afterwards and may be
- * read by any number of threads. A `solver` is one thread's workspace. Neither opens files or
+ * time segments, the compiled outputs, the axes. It is made once, is immutable afterwards and may
+ * be read by any number of threads. A `solver` is one thread's workspace. Neither opens files or
  * sockets, prints, reads a clock or keeps global state.
  *
  *   z'' + damping(t) z' + [u(t) + a v(t) + q w(t)] z = 0,   z(times[0]), z'(times[0]) given
@@ -92,10 +92,11 @@ void solver_destroy(struct solver *s);
  * points_done counts within the block. */
 typedef int solver_yield_fn(void *arg, size_t points_done);
 
-/* Solves the points of one block. fields[k] and errors[k] (errors may be NULL) have the block's shape
- * (q1-q0, a1-a0), C order; status too. Every number depends on the sweep and the point alone, not on
- * the block, the thread or the instruction set. Returns 0, or -1 when yield stopped it (the arrays
- * then mean nothing). A point that cannot be solved has status POINT_FAILED and NaN fields. */
+/* Solves the points of one block. fields[k] and errors[k] (errors may be NULL) have the block's
+ * shape (q1-q0, a1-a0), C order; status too. Every number depends on the sweep and the point alone,
+ * not on the block, the thread or the instruction set. Returns 0, or -1 when yield stopped it (the
+ * arrays then mean nothing). A point that cannot be solved has status POINT_FAILED and NaN fields.
+ */
 int solver_block(struct solver *s, const struct block *b, double *const *fields,
                  float *const *errors, uint8_t *status, solver_yield_fn *yield, void *arg);
 

@@ -1,0 +1,60 @@
+/* Which of the compiled kernels runs here. */
+#include "kernel.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern const struct kernel kernel_portable;
+
+#ifdef __x86_64__
+extern const struct kernel kernel_avx2, kernel_avx512;
+
+static const struct kernel *const kernels[] = {&kernel_avx512, &kernel_avx2, &kernel_portable};
+
+static int runs_here(const struct kernel *k)
+{
+    __builtin_cpu_init();
+    if (k == &kernel_avx512)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
+    if (k == &kernel_avx2)
+        return __builtin_cpu_supports("avx2") != 0;
+    return 1;
+}
+#else
+static const struct kernel *const kernels[] = {&kernel_portable};
+
+static int runs_here(const struct kernel *k)
+{
+    (void)k;
+    return 1;
+}
+#endif
+
+static const struct kernel *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
+        if ((name == NULL || strcmp(kernels[i]->name, name) == 0) && runs_here(kernels[i]))
+            return kernels[i];
+    return NULL;
+}
+
+const struct kernel *kernel_find(const char *name)
+{
+    /* The choice by the environment is made once; racing threads make the same one. */
+    static _Atomic(const struct kernel *) chosen;
+    if (name != NULL)
+        return find(name);
+    const struct kernel *k = atomic_load(&chosen);
+    if (k == NULL) {
+        k = find(getenv("HILLSWEEP_ISA"));
+        k = k != NULL ? k : find(NULL);
+        atomic_store(&chosen, k);
+    }
+    return k;
+}
+
+const char *solver_isa(void)
+{
+    return kernel_find(NULL)->name;
+}

@@ -1,0 +1,183 @@
+/* Compiled once per instruction set, with KERNEL naming the table and VECTOR_BYTES the width: GCC's
+ * vector extensions, no intrinsics. Two vectors are in flight per entry, which hides the latency of
+ * Horner's rule (eight chains) and fits the register file of each set. A lane's bits depend neither
+ * on the width nor on its place. */
+#include "kernel.h"
+
+#ifndef KERNEL
+#define KERNEL       kernel_portable
+#define KERNEL_NAME  "portable"
+#define VECTOR_BYTES 16
+#endif
+
+typedef double vector __attribute__((vector_size(VECTOR_BYTES)));
+typedef int64_t bits __attribute__((vector_size(VECTOR_BYTES)));
+
+#define WIDTH  (VECTOR_BYTES / 8)
+#define GROUPS (LANES / WIDTH)
+
+/* The vectors of 32 lanes. */
+struct lanes {
+    vector v[GROUPS];
+};
+
+static inline const struct lanes *lanes_in(const double *p)
+{
+    return (const struct lanes *)(const void *)p;
+}
+
+static inline struct lanes *lanes_out(double *p)
+{
+    return (struct lanes *)(void *)p;
+}
+
+static inline vector absolute(vector x)
+{
+    return (vector)((bits)x & INT64_MAX);
+}
+
+/* `yes` where the mask is set, else `no`. */
+static inline vector choose(bits mask, vector yes, vector no)
+{
+    return (vector)(((bits)yes & mask) | ((bits)no & ~mask));
+}
+
+static void contract(const struct parts *p, double y, double *row)
+{
+    for (size_t n = 0; n < p->count; n++) {
+        const struct part *part = &p->part[n];
+        size_t width = 4 * (size_t)(part->na + 1);
+        const double *c = p->coef + part->coef + width * (size_t)part->nq;
+        double *restrict out = row + part->row;
+        for (size_t i = 0; i < width; i++)
+            out[i] = c[i];
+        for (int j = part->nq; j > 0; j--) {
+            c -= width;
+            for (size_t i = 0; i < width; i++)
+                out[i] = out[i] * y + c[i];
+        }
+    }
+}
+
+/* One part, two vectors of lanes: four polynomials in x, Horner. */
+static inline void horner(const double *row, int na, vector x0, vector x1, vector out[8])
+{
+    const double *c = row + 4 * na;
+    vector zero = {0};
+    vector zz0 = c[0] + zero, zp0 = c[1] + zero, pz0 = c[2] + zero, pp0 = c[3] + zero;
+    vector zz1 = zz0, zp1 = zp0, pz1 = pz0, pp1 = pp0;
+    for (int i = na; i > 0; i--) {
+        c -= 4;
+        zz0 = zz0 * x0 + c[0];
+        zz1 = zz1 * x1 + c[0];
+        zp0 = zp0 * x0 + c[1];
+        zp1 = zp1 * x1 + c[1];
+        pz0 = pz0 * x0 + c[2];
+        pz1 = pz1 * x1 + c[2];
+        pp0 = pp0 * x0 + c[3];
+        pp1 = pp1 * x1 + c[3];
+    }
+    out[0] = zz0;
+    out[1] = zp0;
+    out[2] = pz0;
+    out[3] = pp0;
+    out[4] = zz1;
+    out[5] = zp1;
+    out[6] = pz1;
+    out[7] = pp1;
+}
+
+static void propagate(const struct parts *p, const double *row, const double *x, double *matrix)
+{
+    const struct lanes *at = lanes_in(x);
+    for (size_t n = 0; n < p->count; n++) {
+        const struct part *part = &p->part[n];
+        struct lanes *m = lanes_out(matrix + n * 4 * LANES);
+        for (int g = 0; g < GROUPS; g += 2) {
+            vector out[8];
+            horner(row + part->row, part->na, at->v[g], at->v[g + 1], out);
+            for (int e = 0; e < 4; e++) {
+                m[e].v[g] = out[e];
+                m[e].v[g + 1] = out[e + 4];
+            }
+        }
+    }
+}
+
+static void rescale(struct lanes *state, struct lanes *scale)
+{
+    vector zero = {0}, one = zero + 1;
+    for (int g = 0; g < GROUPS; g++) {
+        vector size = absolute(state[0].v[g]) + absolute(state[1].v[g]);
+        vector factor = choose(size > KERNEL_LARGE, zero + KERNEL_SHRINK, one);
+        factor = choose((size < KERNEL_SMALL) & (size > zero), zero + KERNEL_GROW, factor);
+        state[0].v[g] = state[0].v[g] * factor;
+        state[1].v[g] = state[1].v[g] * factor;
+        scale->v[g] = factor;
+    }
+}
+
+static void forward(const struct parts *p, const double *matrix, double *state, double *scale)
+{
+    size_t wait = p->every;
+    for (size_t n = 0; n < p->count; n++) {
+        const struct lanes *m = lanes_in(matrix + n * 4 * LANES);
+        struct lanes *now = lanes_out(state + n * 2 * LANES);
+        for (int g = 0; g < GROUPS; g++) {
+            vector z = now[0].v[g], s = now[1].v[g];
+            now[2].v[g] = m[0].v[g] * z + m[1].v[g] * s;
+            now[3].v[g] = m[2].v[g] * z + m[3].v[g] * s;
+        }
+        if (--wait == 0) {
+            rescale(now + 2, lanes_out(scale + (n + 1) / p->every * LANES));
+            wait = p->every;
+        }
+    }
+}
+
+/* Back over part n (the one that ends at node n + 1), for one vector of lanes. */
+struct back {
+    vector z, p;                 /* the row */
+    vector cross, weighted, all; /* sums */
+};
+
+static inline void step_back(struct back *b, const struct lanes *m, const struct lanes *before,
+                             const struct lanes *scale, double cross, double node, int g)
+{
+    vector size = absolute(before[0].v[g]) + absolute(before[1].v[g]);
+    vector z = b->z, p = b->p;
+    if (scale != NULL) {
+        z = z * scale->v[g];
+        p = p * scale->v[g];
+    }
+    b->cross = b->cross + (absolute(z) + absolute(p)) * size * cross;
+    b->z = z * m[0].v[g] + p * m[2].v[g];
+    b->p = z * m[1].v[g] + p * m[3].v[g];
+    vector both = (absolute(b->z) + absolute(b->p)) * size;
+    b->all = b->all + both;
+    b->weighted = b->weighted + both * node;
+}
+
+static void backward(const struct parts *p, const double *matrix, const double *state,
+                     const double *scale, const double *node, size_t at, double row_z, double row_p,
+                     double *sum)
+{
+    for (int g = 0; g < GROUPS; g++) {
+        const struct lanes *end = lanes_in(state + at * 2 * LANES);
+        vector zero = {0};
+        vector size = (absolute(end[0].v[g]) + absolute(end[1].v[g])) * (row_z + row_p);
+        struct back b = {zero + row_z, zero + row_p, zero, size * node[at], size};
+        for (size_t n = at; n-- > 0;) {
+            const struct lanes *s =
+                (n + 1) % p->every == 0 ? lanes_in(scale + (n + 1) / p->every * LANES) : NULL;
+            step_back(&b, lanes_in(matrix + n * 4 * LANES), lanes_in(state + n * 2 * LANES), s,
+                      p->cross[n], node[n], g);
+        }
+        lanes_out(sum)[0].v[g] = b.cross;
+        lanes_out(sum)[1].v[g] = b.weighted;
+        lanes_out(sum)[2].v[g] = b.all;
+    }
+}
+
+extern const struct kernel KERNEL;
+const struct kernel KERNEL = {KERNEL_NAME, contract, propagate, forward, backward};

@@ -1,0 +1,33 @@
+#ifndef SOLVER_LANES_H
+#define SOLVER_LANES_H
+
+#include "sweep_private.h"
+
+/* Solves up to 32 points of one row (one q) at one level, and judges the result. */
+
+#define STRIP 256 /* points of a row that are solved before the outputs are evaluated */
+
+/* What is known of the points of a strip; point k of the strip is at index k. */
+struct strip {
+    size_t count;
+    double q, a[STRIP];
+    double start[2][STRIP];       /* z, z' */
+    double *value, *error;        /* [quantity][STRIP] */
+    unsigned char limited[STRIP]; /* rounding decides */
+};
+
+struct lanes_work;
+
+struct lanes_work *lanes_create(const struct sweep *s, const struct kernel *kernel);
+void lanes_destroy(struct lanes_work *w);
+
+/* Turns to a row at a level; 0 when there is no such level. */
+int lanes_row(struct lanes_work *w, int level, double q);
+
+/* Solves the points at[0..n), n <= 32, of the strip on the row and level at hand and stores their
+ * quantities. Lists those whose error leaves the tolerance in again[] and returns their number: a
+ * finer level may do better. */
+size_t lanes_solve(struct lanes_work *w, struct strip *strip, const uint16_t *at, size_t n,
+                   uint16_t *again);
+
+#endif
