@@ -7,24 +7,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A job: one JSON document whose four main keys are the four steps (DESIGN of the format: README.md).
- * This module parses, validates completely, fills defaults, fixes the tile partition, and writes the
- * canonical form. A `struct job` is a checked value: whoever holds one need not check again.
+/* A job: one JSON document whose four main keys are the four steps (the format: README.md). This
+ * module parses, validates completely, fills defaults, fixes the tile partition, and writes the
+ * canonical form. A `struct job` is a checked value: whoever holds one need not check again. It
+ * evaluates nothing: whether w(t) is finite, say, is for the solver to find out.
  *
- * Two forms travel. The *text* (job.json, what users write): everything inline. The *document* (wire
- * and database): canonical JSON in which lists of more than JOB_INLINE values are placeholders
- * {"data": [offset, count]} into an array of little-endian doubles that follows, so that the JSON
- * part stays below JOB_JSON_MAX and every double keeps its bits. */
+ * Two forms travel. The *text* (job.json, what users write): everything inline. The *document*
+ * (wire and database): canonical JSON in which lists of more than JOB_INLINE values are
+ * placeholders {"data": [offset, count]} into an array of little-endian doubles that follows, so
+ * that the JSON part stays below JOB_JSON_MAX and every double keeps its bits. */
 
 #define JOB_INLINE        64
-#define JOB_JSON_MAX      (64u << 10)  /* JSON of a document */
-#define JOB_DATA_MAX      (16u << 20)  /* bytes of doubles of a document, and of a job's text */
+#define JOB_JSON_MAX      (64u << 10) /* JSON of a document */
+#define JOB_DATA_MAX      (16u << 20) /* bytes of doubles of a document, and of a job's text */
 #define JOB_NAME_MAX      64
-#define JOB_FIELD_MAX     32           /* characters of a field's name */
+#define JOB_FIELD_MAX     32 /* characters of a field's name */
 #define JOB_OUTPUTS_MAX   64
 #define JOB_AXIS_MAX      (1u << 22)   /* values of one axis */
 #define JOB_POINTS_MAX    100000000000 /* 1e11 */
 #define JOB_TILE_SIDE_MAX 512          /* rows or columns of one tile */
+#define JOB_TILE_BYTES    (4u << 20)   /* results of one tile, as a lease carries no more */
+#define JOB_TILES_MAX     (1u << 20)
+#define JOB_KNOTS_MAX     (1u << 20)
+#define JOB_TOLERANCE     1e-9 /* the default */
+#define JOB_TOLERANCE_MIN 1e-14
+#define JOB_TOLERANCE_MAX 0.1
+
+/* Numbers in all lists together. At 26 characters each ("-1.7976931348623157e+308, ") they fit in
+ * JOB_DATA_MAX as text, so that every job can be written down and read again. */
+#define JOB_LISTED_MAX 640000
 
 enum job_interpolation {
     JOB_EXACT,
@@ -35,9 +46,10 @@ enum job_interpolation {
     JOB_PERIODIC,
 };
 
-/* A run of increasing or at least listed values. Made from from/to/count (exactly numpy.linspace:
- * j*step + from, the last is `to`; with scale log: numpy.geomspace's definition is documented in
- * job.c) or from a list. */
+/* The values of an axis, or times: from/to/count or a list. Linear: exactly numpy.linspace, j*step
+ * + from, the last is `to`; count 1 is `from`. Logarithmic: from * (to/from)^(j/(count-1)),
+ * correctly rounded but for rare last digits, both ends exact, the same bits on every machine
+ * (which numpy.geomspace does not promise). */
 struct job_values {
     double *values;
     size_t count;
@@ -57,22 +69,24 @@ struct job {
     char *y_f; /* NULL: no y */
     double y_from, y_to, y_start[2];
 
-    char *w_is;            /* NULL: w is a table */
+    char *w_is; /* NULL: w is a table */
     double *table_t, *table_w;
     size_t table_count;
-    double w_from, w_to;   /* for a table: its first and last time when w.t is left out */
-    enum job_interpolation interpolation; /* of a table: default cspline */
-    size_t knots;
+    double w_from, w_to; /* for a table: its first and last time when w.t is left out */
+    enum job_interpolation interpolation; /* default: exact; of a table: cspline */
+    size_t knots;                         /* 0 for exact and for a table */
     double *breaks;
     size_t break_count;
 
-    char *u, *v, *damping;  /* NULL: 0, 1, 0 */
-    char *z_start[2];       /* expressions in a, q (a number is its shortest text) */
+    char *u, *v, *damping; /* NULL: 0, 1, 0 */
+    char *z_start[2];      /* expressions in a, q (a number is its shortest text) */
     struct job_values times;
 
     struct job_values q, a;
     struct job_output *outputs;
     size_t output_count;
+    double last_time;  /* the latest time that an output asks for (times[0] when none does) */
+    size_t stop_count; /* how many values at a time the outputs ask for */
 
     double tolerance; /* default 1e-9 */
     bool errors;      /* default true */
@@ -80,9 +94,10 @@ struct job {
     uint32_t q_blocks, a_blocks; /* the tile partition */
 };
 
-/* Parses a user's text. `file` names it in messages (may be NULL); `folder` is where a relative
- * w.file is looked up, NULL refuses w.file. On failure: ERR_JOB_REFUSED with line, column, path,
- * text and hint (ERR_OTHER when w.file cannot be read is also ERR_JOB_REFUSED). */
+/* Parses a user's text of at most JOB_DATA_MAX + JOB_JSON_MAX bytes. `folder` is where a relative
+ * w.file is looked up; NULL refuses w.file. *out is returned owned. On failure: ERR_JOB_REFUSED
+ * with line, column, path, text and hint, whatever the cause. What is wrong within w.file has the
+ * place of w.file; the text then begins with the file's name and line ("drive.txt:17: ..."). */
 int job_parse(const char *text, size_t len, const char *folder, struct job **out, struct err *err);
 void job_destroy(struct job *job);
 
@@ -90,12 +105,13 @@ void job_destroy(struct job *job);
  * gives the same bytes. A w.file has become a w.table. */
 void job_format(const struct job *job, struct buf *out);
 
-/* The document: u32 json_len, u32 data_count, json, doubles. */
+/* The document: u32 json_len, u32 data_count, json, doubles. decode checks all that parse checks,
+ * and every length before it allocates; places are those of the JSON part. */
 void job_encode(const struct job *job, struct buf *out);
 int job_decode(const void *document, size_t len, struct job **out, struct err *err);
 
-/* Tiles: index blocks, numbered in band order, tile = q_block * a_blocks + a_block; the block k of n
- * values in b blocks is [floor(n k / b), floor(n (k+1) / b)). */
+/* Tiles: index blocks, numbered in band order, tile = q_block * a_blocks + a_block; the block k of
+ * n values in b blocks is [floor(n k / b), floor(n (k+1) / b)). */
 struct job_tile {
     size_t q0, q1, a0, a1;
 };
@@ -104,8 +120,9 @@ uint32_t job_tile_count(const struct job *job);
 struct job_tile job_tile(const struct job *job, uint32_t tile);
 size_t job_tile_points(const struct job *job, uint32_t tile);
 
-/* A rough cost of one point in nanoseconds on a slow core, from the job alone (never measured, so
- * that every machine cuts the same tiles). */
+/* A rough cost of one point in nanoseconds on a slow core, from the job alone and by + - * / sqrt
+ * only (never measured, so that every machine cuts the same tiles). For an estimate of a run's time
+ * ask the solver. */
 double job_point_cost_ns(const struct job *job);
 
 const char *job_interpolation_name(enum job_interpolation kind); /* "cspline" */

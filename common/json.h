@@ -67,7 +67,7 @@ double json_get_number(const struct json *object, const char *key, double fallba
 int64_t json_get_integer(const struct json *object, const char *key, int64_t fallback);
 bool json_get_bool(const struct json *object, const char *key, bool fallback);
 
-/* Places count lines and characters from 1. json_place: of a value, or of an element of a list;
+/* Places count lines and characters from 1. json_place: of a value, or of an element if it has one;
  * json_place_key: of its key; json_place_char: of the byte `i` (from 0) of a decoded string. */
 void json_place(const struct json *v, size_t element, int *line, int *column);
 void json_place_key(const struct json *v, int *line, int *column);

@@ -135,7 +135,7 @@ static size_t element_at(const struct json *list, size_t i)
 void json_place(const struct json *v, size_t element, int *line, int *column)
 {
     size_t at = v->at;
-    if (element != JSON_SELF && element < v->count)
+    if (v->type == JSON_ARRAY && element < v->count)
         at = v->listed ? element_at(v, element) : json_at(v, element)->at;
     json_locate(v->document, at, line, column);
 }

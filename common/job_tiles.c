@@ -1,0 +1,107 @@
+/* See job.h: how a grid is cut into tiles. The rule looks at the job alone and uses + - * / sqrt
+ * only, so that every machine and every version of the C library cuts the same tiles; the constants
+ * are literals, never measured.
+ *
+ *   1. A tile is at most 512 x 512, has at most 4 MiB of results (a lease carries no more), and
+ * takes at most 0.25 s on a slow core (pause and cancel are obeyed between tiles).
+ *   2. A job of more than a few milliseconds gets 64 tiles, so that several cores can share it, or
+ * as many as still have 5 ms of work each.
+ *   3. The longer side of the tiles is cut, but a is left alone while its blocks are short: solvers
+ *      take the values of a in lanes, and rows that are whole make long writes.
+ *   4. Never more than JOB_TILES_MAX; then tiles are larger than rule 1 would have them. */
+#include "job_private.h"
+
+#include <math.h>
+#include <string.h>
+
+#define TILE_NS      250e6
+#define SHARE_NS     5e6
+#define SHARE_TILES  64
+#define LANES_OF_A   64  /* blocks of a no longer than this are not cut before q is */
+#define STEP_PHASE   1.5 /* radians of the fastest oscillation that a step of the solver covers */
+#define STEP_NS      25  /* a step of one point on a slow core */
+#define POINT_NS     50  /* what a point costs whatever its length */
+#define STOP_NS      25  /* a value of the solution at an output time */
+#define OUTPUT_NS    10  /* an output, and per character of its expression 2 more */
+#define ERRORS_SHARE 1.5 /* the error fields' part */
+#define COST_MAX_NS  1e12
+
+static double largest(const double *x, size_t n)
+{
+    double most = 0;
+    for (size_t i = 0; i < n; i++)
+        most = fabs(x[i]) > most ? fabs(x[i]) : most;
+    return most;
+}
+
+/* 1 at a tolerance of 1e-9; a step's work grows with the digits asked for. */
+static double digits_share(double tolerance)
+{
+    double digits = 0;
+    for (double x = tolerance; x < 0.5 && digits < 20; x *= 10)
+        digits++;
+    return 0.5 + digits / 18;
+}
+
+/* |w| is taken as 1 unless a table says more: nothing is evaluated here. */
+double job_point_cost_ns(const struct job *job)
+{
+    double span = job->last_time - job->times.values[0];
+    double w = largest(job->table_w, job->table_count);
+    double a = largest(job->a.values, job->a.count), q = largest(job->q.values, job->q.count);
+    double omega = sqrt(a + q * (w > 1 ? w : 1));
+    double ns = POINT_NS + STEP_NS * digits_share(job->tolerance) * span * (1 + omega) / STEP_PHASE;
+    ns += STOP_NS * (double)job->stop_count;
+    for (size_t i = 0; i < job->output_count; i++)
+        ns += OUTPUT_NS + 2 * (double)strlen(job->outputs[i].text);
+    ns *= job->errors ? ERRORS_SHARE : 1;
+    return ns < COST_MAX_NS ? ns : COST_MAX_NS; /* also for what overflowed */
+}
+
+size_t job_point_bytes(const struct job *job)
+{
+    return job->output_count * (sizeof(double) + (job->errors ? sizeof(float) : 0)) + 1;
+}
+
+static size_t longest(size_t count, uint32_t blocks)
+{
+    return (count + blocks - 1) / blocks;
+}
+
+size_t job_largest_tile(const struct job *job)
+{
+    return longest(job->q.count, job->q_blocks) * longest(job->a.count, job->a_blocks);
+}
+
+static double points_at_most(const struct job *job)
+{
+    double by_time = TILE_NS / job_point_cost_ns(job);
+    double by_bytes = (double)(JOB_TILE_BYTES / job_point_bytes(job));
+    double most = by_time < by_bytes ? by_time : by_bytes;
+    return most > 1 ? most : 1;
+}
+
+static double tiles_to_share(const struct job *job)
+{
+    double tiles = (double)job_points(job) * job_point_cost_ns(job) / SHARE_NS;
+    return tiles < SHARE_TILES ? tiles : SHARE_TILES;
+}
+
+void job_cut_tiles(struct job *job)
+{
+    double most = points_at_most(job), wanted = tiles_to_share(job);
+    job->q_blocks = (uint32_t)longest(job->q.count, JOB_TILE_SIDE_MAX);
+    job->a_blocks = (uint32_t)longest(job->a.count, JOB_TILE_SIDE_MAX);
+    for (;;) {
+        size_t q = longest(job->q.count, job->q_blocks), a = longest(job->a.count, job->a_blocks);
+        bool small = (double)(q * a) <= most;
+        if ((q == 1 && a == 1) || (small && (double)job_tile_count(job) + 1 > wanted))
+            break;
+        uint32_t *blocks = q > 1 && (q >= a || a <= LANES_OF_A) ? &job->q_blocks : &job->a_blocks;
+        ++*blocks;
+        if ((uint64_t)job->q_blocks * job->a_blocks > JOB_TILES_MAX) {
+            --*blocks;
+            break;
+        }
+    }
+}
