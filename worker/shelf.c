@@ -70,8 +70,10 @@ void shelf_destroy(struct shelf *s)
 {
     if (!s)
         return;
-    for (size_t i = 0; i < s->count; i++)
+    for (size_t i = 0; i < s->count; i++) {
+        s->books[i]->lent = 0; /* tasks that were never collected ended with the pool */
         book_destroy(s->books[i]);
+    }
     free(s->books);
     free(s);
 }

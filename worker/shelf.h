@@ -25,7 +25,7 @@
 struct shelf;
 
 struct shelf *shelf_create(unsigned threads);
-void shelf_destroy(struct shelf *s); /* no task may be out */
+void shelf_destroy(struct shelf *s); /* after the pool: no task may be running */
 
 /* A lease of this job came: it is wanted, and the latest used. A failed job's failure is handed out
  * again, a ready one's readiness too. */

@@ -1,0 +1,784 @@
+/* The whole worker against a broker made of this test: what it says, in which order, how it obeys
+ * the window, what survives silence, and how it ends. The worker runs in a child process, so that
+ * signals are real; nothing sleeps: every step waits for a message or for the end of the child. */
+#include "crc32c.h"
+#include "door.h"
+#include "loop.h"
+#include "recipe.h"
+#include "selftest.h"
+#include "wire.h"
+
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include <cmocka.h>
+
+enum { JOB = 3, PATIENCE_MS = 60000, HEARTBEAT_MS = 100, SILENCE_MS = 400 };
+
+static const uint64_t store = 77;
+static const struct token token = {0x1111, 0x2222};
+
+/* Many tiles of some 100 kB, solved in less than a millisecond each. */
+static const char job_text[] =
+    "{\"w\": {\"is\": \"cos(2*t)\", \"t\": [0, 10]},"
+    " \"z\": {\"start\": [1, 0], \"t\": {\"from\": 0, \"to\": 10, \"count\": 201}},"
+    " \"grid\": {\"q\": {\"from\": 0, \"to\": 4, \"count\": 700},"
+    "            \"a\": {\"from\": -2, \"to\": 7, \"count\": 400}},"
+    " \"output\": {\"F\": \"1 + z(t[157])\"}, \"tolerance\": 1e-9}";
+
+/* A point takes so long that a tile takes many slices of a solver thread's time. */
+static const char slow_text[] = "{\"w\": {\"is\": \"cos(2*t)\", \"t\": [0, 300]},"
+                                " \"z\": {\"start\": [1, 0], \"t\": [0, 300]},"
+                                " \"grid\": {\"q\": {\"from\": 0, \"to\": 4, \"count\": 300},"
+                                "            \"a\": {\"from\": 5, \"to\": 7, \"count\": 300}},"
+                                " \"output\": {\"F\": \"z(300)\"}, \"tolerance\": 1e-9}";
+
+struct bench {
+    char folder[32], endpoint[64];
+    void *context, *socket;
+    pid_t child;
+    int lifeline;
+    uint64_t boot;
+    unsigned char route[16];
+    size_t route_len;
+    zmq_msg_t frame; /* the last one received */
+    struct wire_msg msg;
+    struct job *job;
+    struct buf document;
+    uint64_t window; /* granted so far */
+    bool paused;
+    uint64_t result_bytes;
+};
+
+/* --- the worker's process ------------------------------------------------------------------- */
+
+struct worker_options {
+    double share;
+    bool lifeline;
+};
+
+static void start_worker(struct bench *b, const struct worker_options *o)
+{
+    int pipes[2] = {-1, -1};
+    if (o->lifeline)
+        assert_int_equal(pipe(pipes), 0);
+    b->lifeline = pipes[1];
+    b->child = fork();
+    assert_true(b->child >= 0);
+    if (b->child == 0) {
+        if (o->lifeline)
+            close(pipes[1]);
+        struct loop_config config = {
+            .endpoint = b->endpoint,
+            .host = "testhost",
+            .threads = 2,
+            .share = o->share,
+            .lifeline = pipes[0],
+            .silence_ms = SILENCE_MS,
+        };
+        struct err err = {0};
+        int rc = loop_run(&config, &err);
+        _exit(rc ? (int)err.code : 0);
+    }
+    if (o->lifeline)
+        close(pipes[0]);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* The child's exit code; fails when it has not ended in time. */
+static int await_end(struct bench *b, int limit_ms)
+{
+    int fd = (int)syscall(SYS_pidfd_open, b->child, 0), status;
+    assert_true(fd >= 0);
+    struct pollfd p = {fd, POLLIN, 0};
+    assert_int_equal(poll(&p, 1, limit_ms), 1);
+    close(fd);
+    assert_int_equal(waitpid(b->child, &status, 0), b->child);
+    b->child = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+/* --- the broker ----------------------------------------------------------------------------- */
+
+static void serve(struct bench *b)
+{
+    struct err err;
+    b->context = zmq_ctx_new();
+    b->boot = door_random();
+    if (door_bind(b->context, b->endpoint, &b->socket, &err))
+        fail_msg("%s", err.text);
+}
+
+static void shut(struct bench *b)
+{
+    zmq_close(b->socket);
+    zmq_ctx_term(b->context);
+    b->socket = b->context = NULL;
+}
+
+static void send_bytes(struct bench *b, const void *bytes, size_t len)
+{
+    assert_true(zmq_send(b->socket, b->route, b->route_len, ZMQ_SNDMORE) >= 0);
+    assert_true(zmq_send(b->socket, bytes, len, 0) >= 0);
+}
+
+static void say(struct bench *b, struct wire_msg *msg)
+{
+    struct buf out = {0};
+    msg->sender = b->boot;
+    wire_encode(msg, &out);
+    send_bytes(b, out.data, out.len);
+    buf_fini(&out);
+}
+
+static void pong(struct bench *b)
+{
+    say(b, &(struct wire_msg){.type = WIRE_PONG, .pong = {b->window, b->paused, 100}});
+}
+
+/* The next message into b->msg; false when none comes in time. */
+static bool receive(struct bench *b, int64_t until_ms)
+{
+    int64_t left = until_ms - now_ms();
+    zmq_pollitem_t item = {b->socket, 0, ZMQ_POLLIN, 0};
+    if (zmq_poll(&item, 1, left > 0 ? (long)left : 0) <= 0)
+        return false;
+    int n = zmq_recv(b->socket, b->route, sizeof b->route, 0);
+    assert_in_range(n, 1, sizeof b->route);
+    b->route_len = (size_t)n;
+    zmq_msg_close(&b->frame);
+    zmq_msg_init(&b->frame);
+    assert_true(zmq_msg_recv(&b->frame, b->socket, 0) >= 0);
+    assert_false(zmq_msg_more(&b->frame));
+    struct err err;
+    if (wire_decode(zmq_msg_data(&b->frame), zmq_msg_size(&b->frame), &b->msg, &err))
+        fail_msg("%s", err.text);
+    if (b->msg.type == WIRE_RESULT) {
+        b->result_bytes += b->msg.result.data.len;
+        assert_true(b->result_bytes <= b->window);
+    }
+    return true;
+}
+
+/* Waits for a message of this type; heartbeats are answered, others passed over. */
+static void expect(struct bench *b, enum wire_type type)
+{
+    int64_t until = now_ms() + PATIENCE_MS;
+    for (;;) {
+        if (!receive(b, until))
+            fail_msg("no %s came", wire_type_name(type));
+        if (b->msg.type == type)
+            return;
+        if (b->msg.type == WIRE_HEARTBEAT)
+            pong(b);
+    }
+}
+
+static void welcome(struct bench *b, uint64_t store_id, uint64_t window)
+{
+    b->window = window;
+    b->result_bytes = 0;
+    say(b, &(struct wire_msg){
+               .type = WIRE_WELCOME,
+               .welcome = {store_id, window, 1, HEARTBEAT_MS, wire_str("0.1.0")},
+           });
+}
+
+static void lease(struct bench *b, uint32_t first_tile, uint32_t tile_count, struct token t)
+{
+    say(b, &(struct wire_msg){
+               .type = WIRE_LEASE,
+               .lease = {JOB, first_tile, tile_count, 0, 0, t, 0},
+           });
+}
+
+static void part(struct bench *b, enum wire_type type, const struct buf *blob, uint32_t offset,
+                 size_t most)
+{
+    size_t n = blob->len - offset < most ? blob->len - offset : most;
+    say(b, &(struct wire_msg){
+               .type = type,
+               .part = {JOB, (uint32_t)blob->len, offset, {blob->data + offset, n}},
+           });
+}
+
+/* Takes the worker's table and makes it the job's own. */
+static void take_table(struct bench *b, struct buf *table)
+{
+    expect(b, WIRE_PUT_TABLE);
+    do {
+        assert_int_equal(b->msg.part.offset, table->len);
+        buf_add(table, b->msg.part.data.data, b->msg.part.data.len);
+        if (table->len < b->msg.part.total)
+            expect(b, WIRE_PUT_TABLE);
+    } while (table->len < b->msg.part.total);
+}
+
+static void serve_job(struct bench *b)
+{
+    expect(b, WIRE_GET_JOB);
+    part(b, WIRE_JOB_PART, &b->document, 0, WIRE_PART_MAX);
+}
+
+static void serve_table(struct bench *b)
+{
+    struct buf table = {0};
+    say(b, &(struct wire_msg){.type = WIRE_TABLE_PART, .part = {JOB, 0, 0, {"", 0}}});
+    take_table(b, &table);
+    for (uint32_t at = 0; at < table.len; at += WIRE_PART_MAX)
+        part(b, WIRE_TABLE_PART, &table, at, WIRE_PART_MAX);
+    buf_fini(&table);
+}
+
+/* HELLO, WELCOME, a lease of these tiles, the job and its table. */
+static void begin(struct bench *b, uint64_t window, uint32_t first_tile, uint32_t tile_count)
+{
+    expect(b, WIRE_HELLO);
+    welcome(b, store, window);
+    lease(b, first_tile, tile_count, token);
+    serve_job(b);
+    serve_table(b);
+}
+
+static void ack(struct bench *b, enum wire_type type, uint32_t first_tile, uint32_t tile_count)
+{
+    struct wire_tiles run = {JOB, first_tile, tile_count};
+    say(b, &(struct wire_msg){
+               .type = type,
+               .tiles = {b->window, {.count = 1, .items = &run}},
+           });
+}
+
+/* --- a tile's answer ------------------------------------------------------------------------ */
+
+enum { PLANES = 3 };
+
+struct answer {
+    unsigned char *bytes[PLANES];
+    uint32_t have[PLANES], total[PLANES];
+    uint8_t coding[PLANES];
+};
+
+static bool is_whole(const struct answer *a)
+{
+    for (int i = 0; i < PLANES; i++)
+        if (a->total[i] == 0 || a->have[i] < a->total[i])
+            return false;
+    return true;
+}
+
+static void add_part(struct bench *b, struct answer *a)
+{
+    uint16_t plane = b->msg.result.plane;
+    const struct wire_span *data = &b->msg.result.data;
+    assert_true(plane < PLANES && token_equal(b->msg.result.token, token));
+    assert_int_equal(b->msg.result.job, JOB);
+    assert_int_equal(b->msg.result.crc, crc32c(0, data->data, data->len));
+    assert_int_equal(b->msg.result.offset, a->have[plane]);
+    a->total[plane] = b->msg.result.plane_bytes;
+    a->coding[plane] = b->msg.result.coding;
+    a->bytes[plane] = realloc(a->bytes[plane], a->total[plane]);
+    memcpy(a->bytes[plane] + a->have[plane], data->data, data->len);
+    a->have[plane] += (uint32_t)data->len;
+}
+
+/* The whole answers to tiles [0, count), in whatever order they come. */
+static void collect(struct bench *b, struct answer *a, uint32_t count)
+{
+    memset(a, 0, count * sizeof *a);
+    for (uint32_t i = 0; i < count; i++) {
+        while (!is_whole(&a[i])) {
+            expect(b, WIRE_RESULT);
+            assert_true(b->msg.result.tile < count);
+            add_part(b, &a[b->msg.result.tile]);
+        }
+    }
+}
+
+static void forget(struct answer *a)
+{
+    for (int i = 0; i < PLANES; i++)
+        free(a->bytes[i]);
+}
+
+static int never(void *arg, size_t points_done)
+{
+    (void)arg, (void)points_done;
+    return 0;
+}
+
+/* The same tile solved here, plane by plane. */
+static void check_answer(struct bench *b, uint32_t tile, const struct answer *a)
+{
+    struct buf document = {0};
+    struct err err;
+    buf_add(&document, b->document.data, b->document.len);
+    struct recipe *recipe = recipe_create(&document, 1);
+    assert_int_equal(recipe_build(recipe, &err), 0);
+    uint32_t points = (uint32_t)job_tile_points(b->job, tile);
+    struct planes *planes = planes_create(1, true, points);
+    assert_int_equal(recipe_solve(recipe, 0, tile, 0, points, planes, never, NULL), 0);
+    assert_int_equal(a->total[0], points * 8);
+    assert_memory_equal(a->bytes[0], planes_field(planes, 0), points * 8);
+    assert_memory_equal(a->bytes[1], planes_errors(planes, 0), a->total[1]);
+    assert_memory_equal(a->bytes[2], planes_status(planes), a->total[2]);
+    assert_int_equal(a->coding[2], WIRE_SAME);
+    planes_destroy(planes);
+    recipe_destroy(recipe);
+}
+
+/* --- the stage ------------------------------------------------------------------------------ */
+
+static int stage(void **state, const char *text)
+{
+    struct bench *b = calloc(1, sizeof *b);
+    struct err err;
+    strcpy(b->folder, "/tmp/hillsweep.XXXXXX");
+    if (!mkdtemp(b->folder))
+        return -1;
+    snprintf(b->endpoint, sizeof b->endpoint, "ipc://%s/broker", b->folder);
+    if (job_parse(text, strlen(text), NULL, &b->job, &err))
+        return -1;
+    job_encode(b->job, &b->document);
+    zmq_msg_init(&b->frame);
+    b->lifeline = -1;
+    *state = b;
+    return 0;
+}
+
+static int setup(void **state)
+{
+    if (stage(state, job_text))
+        return -1;
+    start_worker(*state, &(struct worker_options){.share = 1});
+    serve(*state); /* after the fork: no threads of ours are copied */
+    return 0;
+}
+
+/* A worker that takes minutes for a tile. */
+static int setup_slow(void **state)
+{
+    if (stage(state, slow_text))
+        return -1;
+    start_worker(*state, &(struct worker_options){.share = 0.0002, .lifeline = true});
+    serve(*state);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *b = *state;
+    if (b->child > 0) {
+        kill(b->child, SIGKILL);
+        waitpid(b->child, NULL, 0);
+    }
+    zmq_msg_close(&b->frame);
+    if (b->socket)
+        shut(b);
+    if (b->lifeline >= 0)
+        close(b->lifeline);
+    unlink(b->endpoint + strlen("ipc://"));
+    rmdir(b->folder);
+    job_destroy(b->job);
+    buf_fini(&b->document);
+    free(b);
+    return 0;
+}
+
+static const uint64_t wide = 1 << 30;
+
+/* --- tests ---------------------------------------------------------------------------------- */
+
+static void from_hello_to_bye(void **state)
+{
+    struct bench *b = *state;
+    struct answer a[2];
+    struct err err;
+    expect(b, WIRE_HELLO);
+    assert_int_equal(b->msg.hello.store, 0);
+    assert_int_equal(b->msg.hello.threads, 2);
+    assert_int_equal(b->msg.hello.pid, b->child);
+    assert_int_equal(b->msg.hello.self_test, selftest_run(&err));
+    assert_int_not_equal(b->msg.hello.self_test, 0);
+    assert_int_equal(b->msg.hello.hold_bytes, 16 << 20);
+    assert_int_equal(b->msg.hello.holdings.count, 0);
+    assert_memory_equal(b->msg.hello.host.data, "testhost", 8);
+    welcome(b, store, wide);
+    lease(b, 0, 2, token);
+
+    expect(b, WIRE_GET_JOB); /* the document comes in two parts, and nonsense between them */
+    assert_int_equal(b->msg.get.offset, 0);
+    part(b, WIRE_JOB_PART, &b->document, 0, 100);
+    expect(b, WIRE_GET_JOB);
+    assert_int_equal(b->msg.get.offset, 100);
+    part(b, WIRE_JOB_PART, &b->document, 50, 10);
+    send_bytes(b, "nonsense", 8);
+    part(b, WIRE_JOB_PART, &b->document, 100, WIRE_PART_MAX);
+    serve_table(b);
+
+    collect(b, a, 2);
+    for (uint32_t tile = 0; tile < 2; tile++) {
+        check_answer(b, tile, &a[tile]);
+        forget(&a[tile]);
+    }
+    do /* an answer that is not acknowledged keeps its lease alive */
+        expect(b, WIRE_HEARTBEAT);
+    while (b->msg.heartbeat.sent_bytes < b->result_bytes);
+    assert_int_equal(b->msg.heartbeat.sent_bytes, b->result_bytes);
+    assert_int_equal(b->msg.heartbeat.progress.count, 1);
+    struct wire_progress p = wire_progress_at(&b->msg.heartbeat.progress, 0);
+    assert_true(token_equal(p.token, token));
+    assert_int_equal(p.points_done, job_tile_points(b->job, 0) + job_tile_points(b->job, 1));
+    ack(b, WIRE_ACK, 0, 2);
+    do
+        expect(b, WIRE_HEARTBEAT);
+    while (b->msg.heartbeat.progress.count > 0);
+
+    kill(b->child, SIGTERM);
+    expect(b, WIRE_BYE);
+    assert_int_equal(await_end(b, 2000), 0);
+}
+
+static void the_table_is_not_made_twice(void **state)
+{
+    struct bench *b = *state;
+    struct answer a;
+    struct buf table = {0};
+    begin(b, wide, 0, 1);
+    collect(b, &a, 1);
+    ack(b, WIRE_ACK, 0, 1);
+    forget(&a);
+    lease(b, 1, 1, token); /* the job is known: no question, just the answer */
+    do {
+        assert_true(receive(b, now_ms() + PATIENCE_MS));
+        assert_int_not_equal(b->msg.type, WIRE_GET_JOB);
+        assert_int_not_equal(b->msg.type, WIRE_GET_TABLE);
+        assert_int_not_equal(b->msg.type, WIRE_PUT_TABLE);
+    } while (b->msg.type != WIRE_RESULT);
+    assert_int_equal(b->msg.result.tile, 1);
+    buf_fini(&table);
+}
+
+/* receive() asserts the window at each part. */
+static void the_window_is_obeyed(void **state)
+{
+    struct bench *b = *state;
+    struct answer a = {0};
+    const uint64_t half = job_tile_points(b->job, 0) * 4; /* of the values */
+    begin(b, half, 0, 1);
+    while (b->result_bytes + 8 <= half) {
+        expect(b, WIRE_RESULT);
+        add_part(b, &a);
+    }
+    expect(b, WIRE_HEARTBEAT); /* it has stopped, and lives */
+    assert_int_equal(b->msg.heartbeat.sent_bytes, b->result_bytes);
+    expect(b, WIRE_HEARTBEAT);
+    while (!is_whole(&a)) {
+        b->window += 8000;
+        pong(b);
+        uint64_t before = b->result_bytes;
+        while (!is_whole(&a) && b->result_bytes + 8 < b->window) {
+            expect(b, WIRE_RESULT);
+            add_part(b, &a);
+        }
+        assert_true(b->result_bytes > before);
+    }
+    check_answer(b, 0, &a);
+    forget(&a);
+}
+
+static struct wire_holding only_holding(struct bench *b)
+{
+    assert_int_equal(b->msg.hello.holdings.count, 1);
+    return wire_holding_at(&b->msg.hello.holdings, 0);
+}
+
+static void silence_and_who_bring_hello_with_all_it_holds(void **state)
+{
+    struct bench *b = *state;
+    struct answer a[2];
+    begin(b, wide, 0, 2);
+    collect(b, a, 2);
+    forget(&a[0]);
+    forget(&a[1]);
+    uint64_t session = b->msg.sender;
+    while (b->msg.type != WIRE_HELLO) /* and no PONG to its heartbeats */
+        assert_true(receive(b, now_ms() + PATIENCE_MS));
+    assert_int_equal(b->msg.sender, session);
+    assert_int_equal(b->msg.hello.store, store);
+    struct wire_holding h = only_holding(b);
+    assert_true(h.solved && h.first_tile == 0 && h.tile_count == 2 && h.job == JOB);
+    assert_true(token_equal(h.token, token));
+
+    welcome(b, store, wide); /* everything is sent again */
+    collect(b, a, 2);
+    for (uint32_t tile = 0; tile < 2; tile++) {
+        check_answer(b, tile, &a[tile]);
+        forget(&a[tile]);
+    }
+    ack(b, WIRE_ACK, 0, 1);
+    say(b, &(struct wire_msg){.type = WIRE_WHO});
+    expect(b, WIRE_HELLO);
+    h = only_holding(b);
+    assert_true(h.solved && h.first_tile == 1 && h.tile_count == 1);
+
+    welcome(b, store + 1, wide); /* the DATA of another broker: nothing is held any more */
+    say(b, &(struct wire_msg){.type = WIRE_WHO});
+    expect(b, WIRE_HELLO);
+    assert_int_equal(b->msg.hello.store, store + 1);
+    assert_int_equal(b->msg.hello.holdings.count, 0);
+}
+
+static void a_broker_that_was_started_again_gets_everything(void **state)
+{
+    struct bench *b = *state;
+    struct answer a;
+    begin(b, wide, 0, 1);
+    collect(b, &a, 1);
+    forget(&a);
+    shut(b);
+    serve(b);
+    expect(b, WIRE_HELLO);
+    struct wire_holding h = only_holding(b);
+    assert_true(h.solved && h.first_tile == 0 && h.tile_count == 1);
+    welcome(b, store, wide);
+    collect(b, &a, 1);
+    check_answer(b, 0, &a);
+    forget(&a);
+
+    b->boot++; /* or so quickly that nobody noticed */
+    pong(b);
+    expect(b, WIRE_HELLO);
+}
+
+static void what_is_dropped_is_forgotten(void **state)
+{
+    struct bench *b = *state;
+    begin(b, wide, 0, 2);
+    do
+        expect(b, WIRE_HEARTBEAT);
+    while (b->msg.heartbeat.progress.count == 0);
+    ack(b, WIRE_DROP, 0, 2);
+    do
+        expect(b, WIRE_HEARTBEAT);
+    while (b->msg.heartbeat.progress.count > 0);
+    assert_int_equal(b->result_bytes, 0);
+}
+
+/* RETURN messages until the tiles [0, count) have all come back. */
+static void expect_returned(struct bench *b, uint32_t count, const char *reason)
+{
+    uint32_t back = 0;
+    while (back < count) {
+        expect(b, WIRE_RETURN);
+        assert_true(token_equal(b->msg.give_back.token, token));
+        assert_int_equal(b->msg.give_back.job, JOB);
+        assert_int_equal(b->msg.give_back.reason.len, strlen(reason));
+        assert_memory_equal(b->msg.give_back.reason.data, reason, strlen(reason));
+        back += b->msg.give_back.tile_count;
+    }
+    assert_int_equal(back, count);
+}
+
+static void sigterm_gives_the_rest_back(void **state)
+{
+    struct bench *b = *state;
+    begin(b, wide, 0, 2);
+    expect(b, WIRE_HEARTBEAT);
+    kill(b->child, SIGTERM);
+    expect_returned(b, 2, strsignal(SIGTERM));
+    expect(b, WIRE_BYE);
+    assert_int_equal(await_end(b, 1000), 0);
+}
+
+/* With an answer that nobody acknowledges it waits a second, not longer. */
+static void sigterm_does_not_wait_for_ever(void **state)
+{
+    struct bench *b = *state;
+    struct answer a;
+    begin(b, wide, 0, 1);
+    collect(b, &a, 1);
+    forget(&a);
+    kill(b->child, SIGTERM);
+    assert_int_equal(await_end(b, 2500), 0);
+}
+
+static void the_lifelines_end_is_the_workers_end(void **state)
+{
+    struct bench *b = *state;
+    begin(b, wide, 0, 2);
+    expect(b, WIRE_HEARTBEAT);
+    close(b->lifeline);
+    b->lifeline = -1;
+    assert_int_equal(await_end(b, 1000), 0);
+}
+
+static void a_pause_is_obeyed(void **state)
+{
+    struct bench *b = *state;
+    begin(b, wide, 0, 2);
+    expect(b, WIRE_HEARTBEAT);
+    b->paused = true;
+    pong(b);
+    expect_returned(b, 2, "paused");
+    do
+        expect(b, WIRE_HEARTBEAT);
+    while (b->msg.heartbeat.hold_bytes != 0 || b->msg.heartbeat.progress.count != 0);
+    lease(b, 0, 1, token); /* crossed the pause on its way */
+    expect_returned(b, 1, "paused");
+    b->paused = false;
+    pong(b);
+    do
+        expect(b, WIRE_HEARTBEAT);
+    while (b->msg.heartbeat.hold_bytes == 0);
+}
+
+static void refuse(struct bench *b, uint16_t code, uint32_t retry_ms)
+{
+    expect(b, WIRE_HELLO);
+    say(b, &(struct wire_msg){
+               .type = WIRE_REFUSED,
+               .refused = {code, retry_ms, wire_str("a sentence")},
+           });
+}
+
+static void refused_for_a_while_and_for_good(void **state)
+{
+    struct bench *b = *state;
+    refuse(b, ERR_OTHER, 50);
+    refuse(b, ERR_VERSION, 0);
+    assert_int_equal(await_end(b, PATIENCE_MS), ERR_VERSION);
+}
+
+static void a_broker_of_another_version(void **state)
+{
+    struct bench *b = *state;
+    struct buf out = {0};
+    expect(b, WIRE_HELLO);
+    wire_encode(&(struct wire_msg){.type = WIRE_WHO}, &out);
+    out.data[4]++;
+    send_bytes(b, out.data, out.len);
+    buf_fini(&out);
+    assert_int_equal(await_end(b, PATIENCE_MS), ERR_VERSION);
+}
+
+static void a_table_that_differs_is_an_alarm(void **state)
+{
+    struct bench *b = *state;
+    struct buf table = {0};
+    expect(b, WIRE_HELLO);
+    welcome(b, store, wide);
+    lease(b, 0, 1, token);
+    serve_job(b);
+    say(b, &(struct wire_msg){.type = WIRE_TABLE_PART, .part = {JOB, 0, 0, {"", 0}}});
+    take_table(b, &table);
+    for (size_t i = table.len / 2; i < table.len; i++) /* past the samples: segments */
+        table.data[i] ^= 0x55;
+    part(b, WIRE_TABLE_PART, &table, 0, WIRE_PART_MAX);
+    buf_fini(&table);
+    expect(b, WIRE_JOB_FAIL);
+    assert_int_equal(b->msg.job_fail.job, JOB);
+    assert_int_equal(b->msg.job_fail.code, ERR_OTHER);
+    lease(b, 0, 1, token); /* leased again: it says so again */
+    expect(b, WIRE_JOB_FAIL);
+}
+
+static void a_job_that_cannot_be_built(void **state)
+{
+    struct bench *b = *state;
+    expect(b, WIRE_HELLO);
+    welcome(b, store, wide);
+    lease(b, 0, 1, token);
+    expect(b, WIRE_GET_JOB);
+    struct buf nonsense = {.data = (unsigned char *)"nonsense", .len = 8};
+    part(b, WIRE_JOB_PART, &nonsense, 0, 8);
+    expect(b, WIRE_JOB_FAIL);
+    assert_int_equal(b->msg.job_fail.code, ERR_JOB_REFUSED);
+    do
+        expect(b, WIRE_HEARTBEAT);
+    while (b->msg.heartbeat.progress.count > 0);
+}
+
+/* What is lost is asked for again. */
+static void questions_are_repeated(void **state)
+{
+    struct bench *b = *state;
+    expect(b, WIRE_HELLO);
+    expect(b, WIRE_HELLO);
+    welcome(b, store, wide);
+    lease(b, 0, 1, token);
+    expect(b, WIRE_GET_JOB);
+    expect(b, WIRE_GET_JOB);
+    part(b, WIRE_JOB_PART, &b->document, 0, WIRE_PART_MAX);
+    say(b, &(struct wire_msg){.type = WIRE_TABLE_PART, .part = {JOB, 0, 0, {"", 0}}});
+    expect(b, WIRE_PUT_TABLE);
+    expect(b, WIRE_PUT_TABLE);
+}
+
+static void a_piece_is_some_points_of_a_tile(void **state)
+{
+    struct bench *b = *state;
+    enum { FIRST = 395, COUNT = 1210 }; /* ends and begins within rows */
+    struct answer whole, some = {0};
+    begin(b, wide, 0, 1);
+    collect(b, &whole, 1);
+    ack(b, WIRE_ACK, 0, 1);
+    say(b, &(struct wire_msg){
+               .type = WIRE_LEASE,
+               .lease = {JOB, 0, 1, FIRST, COUNT, token, 0},
+           });
+    while (!is_whole(&some)) {
+        expect(b, WIRE_RESULT);
+        assert_int_equal(b->msg.result.first, FIRST);
+        assert_int_equal(b->msg.result.count, COUNT);
+        add_part(b, &some);
+    }
+    assert_int_equal(some.total[0], COUNT * 8);
+    assert_memory_equal(some.bytes[0], whole.bytes[0] + FIRST * 8, COUNT * 8);
+    if (some.coding[1] == WIRE_RAW)
+        assert_memory_equal(some.bytes[1], whole.bytes[1] + FIRST * 4, COUNT * 4);
+    forget(&whole);
+    forget(&some);
+}
+
+int main(void)
+{
+#define TEST(f)      cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define SLOW_TEST(f) cmocka_unit_test_setup_teardown(f, setup_slow, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(from_hello_to_bye),
+        TEST(the_table_is_not_made_twice),
+        TEST(the_window_is_obeyed),
+        TEST(silence_and_who_bring_hello_with_all_it_holds),
+        TEST(a_broker_that_was_started_again_gets_everything),
+        SLOW_TEST(what_is_dropped_is_forgotten),
+        SLOW_TEST(sigterm_gives_the_rest_back),
+        TEST(sigterm_does_not_wait_for_ever),
+        SLOW_TEST(the_lifelines_end_is_the_workers_end),
+        SLOW_TEST(a_pause_is_obeyed),
+        TEST(refused_for_a_while_and_for_good),
+        TEST(a_broker_of_another_version),
+        TEST(a_table_that_differs_is_an_alarm),
+        TEST(a_job_that_cannot_be_built),
+        TEST(questions_are_repeated),
+        TEST(a_piece_is_some_points_of_a_tile),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
