@@ -255,6 +255,9 @@ static int fill_new(struct store *s, struct err *err)
         meta_set(s, "store", id | 1, err) != 0 || meta_set(s, "seq", 0, err) != 0 ||
         meta_set(s, "next_job", 1, err) != 0 || execute(s, "COMMIT", err) != 0)
         return -1;
+    /* Closing would move the WAL into the database too, but tell nobody when that fails. */
+    if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
+        return fail(s, err);
     return 0;
 }
 

@@ -1,0 +1,671 @@
+/* The sink on a healthy disk: every byte of every file, whatever the shape, the order, the coding;
+ * what workers may not do; what a restart finds; what is refused. */
+#include "sink_rig.h"
+
+/* --- files ----------------------------------------------------------------------------------- */
+
+static uint32_t u32_at(const unsigned char *p)
+{
+    uint32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}
+
+static uint32_t right_crc(const struct job *job, const struct content *c, uint32_t tile)
+{
+    struct job_tile t = job_tile(job, tile);
+    unsigned fields = (unsigned)job->output_count;
+    uint32_t crc = 0;
+    for (unsigned plane = 0; plane <= 2 * fields; plane++) {
+        for (size_t q = t.q0; q < t.q1; q++) {
+            for (size_t a = t.a0; a < t.a1; a++) {
+                uint64_t value = right_value(c, fields, plane / 2, q, a);
+                uint32_t error = right_error(c, fields, plane / 2, q, a);
+                uint8_t status = right_status(c, fields, q, a);
+                if (plane == 2 * fields)
+                    crc = crc32c(crc, &status, 1);
+                else if (plane % 2 == 0)
+                    crc = crc32c(crc, &value, 8);
+                else if (job->errors)
+                    crc = crc32c(crc, &error, 4);
+            }
+        }
+    }
+    return crc;
+}
+
+static void check_records(const struct job *job, const char *folder, const struct content *c)
+{
+    char path[300];
+    size_t len;
+    snprintf(path, sizeof path, "%s/tiles.crc", folder);
+    unsigned char *bytes = read_whole(path, &len);
+    assert_int_equal(len, 32 * (size_t)job_tile_count(job));
+    for (uint32_t tile = 0; tile < job_tile_count(job); tile++) {
+        const unsigned char *r = bytes + 32 * (size_t)tile;
+        struct job_tile t = job_tile(job, tile);
+        uint32_t counts[5] = {0};
+        for (size_t q = t.q0; q < t.q1; q++)
+            for (size_t a = t.a0; a < t.a1; a++)
+                counts[right_status(c, (unsigned)job->output_count, q, a)]++;
+        assert_int_equal(u32_at(r + 28), crc32c(0, r, 28));
+        assert_int_equal(u32_at(r + 4), tile);
+        assert_int_equal(u32_at(r + 8), right_crc(job, c, tile));
+        assert_int_equal(u32_at(r + 12), counts[2]);
+        assert_int_equal(u32_at(r + 16), counts[3]);
+        assert_int_equal(u32_at(r + 20), counts[4]);
+        assert_true(u32_at(r + 24) > 0);
+    }
+    free(bytes);
+}
+
+static void check_small_files(const struct job *job, const char *folder)
+{
+    char path[300], shape[64];
+    size_t len;
+    struct buf text = {0};
+    job_format(job, &text);
+    snprintf(path, sizeof path, "%s/job.json", folder);
+    unsigned char *bytes = read_whole(path, &len);
+    assert_int_equal(len, text.len);
+    assert_memory_equal(bytes, text.data, len);
+    free(bytes);
+    buf_fini(&text);
+
+    snprintf(shape, sizeof shape, "(%zu,)", job->q.count);
+    bytes = read_npy(folder, "q.npy", "<f8", shape, 8 * job->q.count);
+    assert_memory_equal(bytes, job->q.values, 8 * job->q.count);
+    free(bytes);
+    snprintf(shape, sizeof shape, "(%zu,)", job->a.count);
+    bytes = read_npy(folder, "a.npy", "<f8", shape, 8 * job->a.count);
+    assert_memory_equal(bytes, job->a.values, 8 * job->a.count);
+    free(bytes);
+}
+
+static const double spans[] = {10, 1e4, 1e6, 1e8};
+
+static void test_every_byte_of_random_jobs(void **state)
+{
+    struct rig *r = *state;
+    uint64_t seed = 20240229;
+    rig_open(r);
+    for (uint32_t id = 1; id <= 24; id++) {
+        struct content c = {.salt = id, .odd = id % 3 != 0};
+        struct job *job =
+            make_job(1 + draw(&seed, 70), 1 + draw(&seed, 130), 1 + (unsigned)draw(&seed, 3),
+                     draw(&seed, 2), spans[draw(&seed, 4)]);
+        char folder[160];
+        folder_of(r, id, folder);
+        rig_submit(r, id, job);
+        check_small_files(job, folder);
+        rig_store_all(r, id, job, &c, seed);
+        assert_true(exists(folder, "field_0.partial.npy"));
+        assert_false(exists(folder, "field_0.npy"));
+        sink_finish(r->sink, id);
+        rig_wait(r, SINK_FINISHED);
+        assert_false(exists(folder, "field_0.partial.npy"));
+        check_planes(job, folder, ".npy", &c, NULL);
+        check_records(job, folder, &c);
+        job_destroy(job);
+    }
+    assert_int_equal(r->stalled, 0);
+    assert_int_equal(r->dropped, 0);
+}
+
+/* Tiles of the largest size, several to a band, rows that are not whole. */
+static void test_large_tiles(void **state)
+{
+    struct rig *r = *state;
+    struct content c = {.salt = 5, .odd = true};
+    struct job *job = make_job(700, 1300, 1, true, 10);
+    char folder[160];
+    folder_of(r, 1, folder);
+    rig_open(r);
+    rig_submit(r, 1, job);
+    rig_store_all(r, 1, job, &c, 1);
+    sink_finish(r->sink, 1);
+    rig_wait(r, SINK_FINISHED);
+    check_planes(job, folder, ".npy", &c, NULL);
+    check_records(job, folder, &c);
+    job_destroy(job);
+}
+
+static void test_numpy_reads_all(void **state)
+{
+    struct rig *r = *state;
+    if (system("/usr/bin/python3 -c 'import numpy' 2>/dev/null") != 0) {
+        print_message("no numpy here: skipped\n");
+        skip();
+    }
+    struct content c = {.salt = 1};
+    struct job *job = make_job(5, 9, 1, true, 1e6);
+    const double table[5] = {0, 1, 0.5, 2, 0.25};
+    unsigned char bytes[4 + sizeof table] = {2}; /* two samples, then (here) 8 bytes of segments */
+    memcpy(bytes + 4, table, sizeof table);
+    rig_open(r);
+    rig_submit(r, 1, job);
+    sink_table(r->sink, 1, bytes, sizeof bytes);
+    rig_wait(r, SINK_TABLE);
+    rig_store_all(r, 1, job, &c, 1);
+    rig_settle(r, 1);
+    char command[1200];
+    snprintf(command, sizeof command,
+             "cd %s/jobs/1 && /usr/bin/python3 -c \"\n"
+             "import numpy as np\n"
+             "f = np.load('field_0.partial.npy', mmap_mode='r')\n"
+             "e = np.load('field_0.error.npy'); s = np.load('status.npy'); w = np.load('w.npy')\n"
+             "assert f.shape == (5, 9) and f.dtype == np.float64 and f.flags.c_contiguous\n"
+             "assert e.shape == (5, 9) and e.dtype == np.float32\n"
+             "assert s.dtype == np.uint8 and (s == 1).all() and np.isfinite(f).all()\n"
+             "assert (np.load('q.npy') == np.linspace(0, 4, 5)).all()\n"
+             "assert (np.load('a.npy') == np.linspace(-2, 7, 9)).all()\n"
+             "assert (w == [[0, 1], [0.5, 2]]).all(), w\n\"",
+             r->data);
+    assert_int_equal(system(command), 0);
+    job_destroy(job);
+}
+
+static void test_readers_paths(void **state)
+{
+    struct rig *r = *state;
+    struct content c = {.salt = 1};
+    struct job *job = make_job(4, 4, 2, true, 1e8);
+    char path[300];
+    bool final;
+    rig_open(r);
+    rig_submit(r, 1, job);
+    assert_int_equal(sink_file(r->sink, 1, job, "field_1.npy", path, sizeof path, &final), 0);
+    assert_non_null(strstr(path, "/jobs/1/field_1.partial.npy"));
+    assert_false(final);
+    assert_int_equal(sink_file(r->sink, 1, job, "status.npy", path, sizeof path, &final), 0);
+    assert_false(final);
+    assert_int_equal(sink_file(r->sink, 1, job, "q.npy", path, sizeof path, &final), 0);
+    assert_true(final);
+    const char *const none[] = {"w.npy", "field_2.npy", "../lock", "field_1.partial.npy", ""};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_int_equal(sink_file(r->sink, 1, job, none[i], path, sizeof path, &final), -1);
+    rig_store_all(r, 1, job, &c, 3);
+    sink_finish(r->sink, 1);
+    rig_wait(r, SINK_FINISHED);
+    assert_int_equal(sink_file(r->sink, 1, job, "field_1.npy", path, sizeof path, &final), 0);
+    assert_non_null(strstr(path, "/jobs/1/field_1.npy"));
+    assert_true(final);
+    assert_int_equal(sink_file(r->sink, 1, job, "status.npy", path, sizeof path, &final), 0);
+    assert_true(final);
+    job_destroy(job);
+}
+
+/* --- repeated, other and malformed results --------------------------------------------------- */
+
+static struct sink_result *as_compare(struct sink_result *result)
+{
+    result->compare = true;
+    return result;
+}
+
+static enum sink_event_type next_of(struct rig *r, struct sink_result *result)
+{
+    uint64_t bytes = result->data_bytes;
+    uint32_t tile = result->tile;
+    sink_store(r->sink, result);
+    struct sink_event e;
+    while (!sink_next(r->sink, &e))
+        sem_wait(&r->woken);
+    assert_int_equal(e.tile, tile);
+    assert_int_equal(e.worker, 7);
+    assert_int_equal(e.data_bytes, bytes);
+    return e.type;
+}
+
+static void test_the_first_counts(void **state)
+{
+    struct rig *r = *state;
+    struct content c = {.salt = 1}, other = {.salt = 2};
+    struct job *job = make_job(6, 11, 2, true, 1e6);
+    char folder[160];
+    folder_of(r, 1, folder);
+    rig_open(r);
+    rig_submit(r, 1, job);
+    assert_int_equal(next_of(r, make_result(job, 1, 0, &c, 1)), SINK_DURABLE);
+    assert_int_equal(next_of(r, make_result(job, 1, 0, &c, 2)), SINK_SAME);
+    assert_int_equal(next_of(r, make_result(job, 1, 0, &other, 3)), SINK_DIFFERS);
+    assert_int_equal(next_of(r, as_compare(make_result(job, 1, 0, &c, 4))), SINK_SAME);
+    assert_int_equal(next_of(r, as_compare(make_result(job, 1, 0, &other, 5))), SINK_DIFFERS);
+    assert_int_equal(next_of(r, as_compare(make_result(job, 1, 1, &c, 6))), SINK_DURABLE);
+
+    for (uint32_t tile = 2; tile < job_tile_count(job); tile++)
+        assert_int_equal(next_of(r, make_result(job, 1, tile, &c, tile)), SINK_DURABLE);
+    rig_settle(r, 1);
+    check_planes(job, folder, ".partial.npy", &c, NULL);
+    job_destroy(job);
+}
+
+/* Many of one tile in one group: which is first is what the sink was given first. */
+static void test_duplicates_within_a_group(void **state)
+{
+    struct rig *r = *state;
+    struct content c = {.salt = 1}, other = {.salt = 2};
+    struct job *job = make_job(8, 8, 1, true, 1e8);
+    char folder[160];
+    folder_of(r, 1, folder);
+    rig_open(r);
+    rig_submit(r, 1, job);
+    uint32_t n = job_tile_count(job);
+    assert_true(n >= 16);
+    for (uint32_t tile = 0; tile < n; tile++) {
+        sink_store(r->sink, make_result(job, 1, tile, &c, tile));
+        sink_store(r->sink, make_result(job, 1, tile, &other, tile));
+        sink_store(r->sink, as_compare(make_result(job, 1, tile, &c, tile + 9)));
+    }
+    unsigned count[SINK_LOST + 1] = {0};
+    for (uint32_t i = 0; i < 3 * n;) {
+        struct sink_event e;
+        for (; sink_next(r->sink, &e); i++)
+            count[e.type]++;
+        if (i < 3 * n)
+            sem_wait(&r->woken);
+    }
+    assert_int_equal(count[SINK_DURABLE], n);
+    assert_int_equal(count[SINK_DIFFERS], n);
+    assert_int_equal(count[SINK_SAME], n);
+    sink_finish(r->sink, 1);
+    rig_wait(r, SINK_FINISHED);
+    check_planes(job, folder, ".npy", &c, NULL);
+
+    /* The job is over, and a restart later: what is late is still compared. */
+    assert_int_equal(next_of(r, make_result(job, 1, 3, &other, 1)), SINK_DIFFERS);
+    rig_close(r);
+    rig_open(r);
+    assert_int_equal(next_of(r, make_result(job, 1, 3, &c, 1)), SINK_SAME);
+    check_planes(job, folder, ".npy", &c, NULL);
+    job_destroy(job);
+}
+
+static void test_malformed_results_are_dropped(void **state)
+{
+    struct rig *r = *state;
+    struct content c = {.salt = 1};
+    struct job *job = make_job(8, 8, 1, true, 1e6);
+    rig_open(r);
+    rig_submit(r, 1, job);
+    struct sink_result *bad = make_result(job, 1, 0, &c, 1);
+    bad->tile = job_tile_count(job);
+    assert_int_equal(next_of(r, bad), SINK_DROPPED);
+    bad = make_result(job, 1, 0, &c, 1);
+    bad->parts[0].plane = 3;
+    assert_int_equal(next_of(r, bad), SINK_DROPPED);
+    bad = make_result(job, 1, 0, &c, 1);
+    bad->parts[0].first = UINT32_MAX;
+    assert_int_equal(next_of(r, bad), SINK_DROPPED);
+    bad = make_result(job, 1, 0, &c, 1);
+    bad->parts[0].count++;
+    assert_int_equal(next_of(r, bad), SINK_DROPPED);
+    bad = make_result(job, 1, 0, &c, 1);
+    bad->parts[0].len--;
+    assert_int_equal(next_of(r, bad), SINK_DROPPED);
+    bad = make_result(job, 1, 0, &c, 1);
+    bad->parts[bad->part_count - 1].coding = 2;
+    assert_int_equal(next_of(r, bad), SINK_DROPPED);
+    assert_int_equal(next_of(r, make_result(job, 9, 0, &c, 1)), SINK_DROPPED);
+    assert_int_equal(next_of(r, make_result(job, 1, 0, &c, 1)), SINK_DURABLE);
+    job_destroy(job);
+}
+
+/* --- restarts -------------------------------------------------------------------------------- */
+
+static void test_a_restart_knows_everything(void **state)
+{
+    struct rig *r = *state;
+    struct content c = {.salt = 3, .odd = true};
+    struct job *job = make_job(20, 30, 2, true, 1e6);
+    char folder[160];
+    folder_of(r, 1, folder);
+    rig_open(r);
+    uint64_t store = sink_store_id(r->sink);
+    assert_int_equal(sink_next_job(r->sink), 1);
+    rig_submit(r, 1, job);
+    assert_int_equal(sink_next_job(r->sink), 2);
+    uint32_t n = job_tile_count(job);
+    uint8_t *done = mem_alloc(n, 1);
+    uint64_t failed = 0;
+    for (uint32_t tile = 0; tile < n; tile += 3) {
+        done[tile] = 1;
+        sink_store(r->sink, make_result(job, 1, tile, &c, tile));
+        rig_wait(r, SINK_DURABLE);
+        failed += r->last.points_failed;
+    }
+    sink_frontier(r->sink, 1, 17);
+    rig_wait(r, SINK_FRONTIER);
+    assert_int_equal(r->last.frontier, 17);
+    sink_job_priority(r->sink, 1, -5);
+    sink_job_state(r->sink, 1, JOB_PAUSED, "by the user");
+    sink_table(r->sink, 1, "\0\0\0\0first", 9);
+    rig_wait(r, SINK_TABLE);
+    sink_table(r->sink, 1, "\0\0\0\0second", 10);
+    rig_wait(r, SINK_TABLE);
+
+    for (int restart = 0; restart < 3; restart++) {
+        rig_close(r);
+        rig_open(r);
+        assert_int_equal(sink_job_count(r->sink), 1);
+        const struct sink_job *known = sink_job(r->sink, 0);
+        assert_true(sink_store_id(r->sink) == store);
+        assert_int_equal(sink_next_job(r->sink), 2);
+        assert_int_equal(known->id, 1);
+        assert_int_equal(known->key, 1000003u);
+        assert_int_equal(known->state, JOB_PAUSED);
+        assert_int_equal(known->priority, -5);
+        assert_string_equal(known->reason, "by the user");
+        assert_string_equal(known->owner, "me");
+        assert_true(known->submitted_s > 0 && known->finished_s == 0);
+        assert_int_equal(known->frontier, 17);
+        assert_int_equal(known->points_failed, failed);
+        assert_memory_equal(known->tile_done, done, n);
+        assert_int_equal(known->table_bytes, 9);
+        assert_memory_equal(known->table, "\0\0\0\0first", 9);
+        check_planes(job, folder, ".partial.npy", &c, done);
+    }
+    r->durable = 0;
+    for (uint32_t tile = 0; tile < n; tile++)
+        sink_store(r->sink, make_result(job, 1, tile, &c, tile));
+    while (r->durable < n - (n + 2) / 3)
+        rig_wait(r, SINK_DURABLE);
+    sink_finish(r->sink, 1);
+    rig_wait(r, SINK_FINISHED);
+    check_planes(job, folder, ".npy", &c, NULL);
+    rig_close(r);
+    rig_open(r);
+    assert_int_equal(sink_job(r->sink, 0)->state, JOB_DONE);
+    assert_null(sink_job(r->sink, 0)->tile_done);
+    assert_true(sink_job(r->sink, 0)->finished_s > 0);
+    free(done);
+    job_destroy(job);
+}
+
+static void test_cancelled_keeps_what_is_durable(void **state)
+{
+    struct rig *r = *state;
+    struct content c = {.salt = 3, .odd = true};
+    struct job *job = make_job(10, 10, 1, false, 1e8);
+    char folder[160];
+    folder_of(r, 1, folder);
+    rig_open(r);
+    rig_submit(r, 1, job);
+    uint8_t *done = mem_alloc(job_tile_count(job), 1);
+    for (uint32_t tile = 0; tile < 5; tile++) {
+        sink_store(r->sink, make_result(job, 1, tile, &c, tile));
+        done[tile] = 1;
+    }
+    sink_job_state(r->sink, 1, JOB_CANCELLED, "enough");
+    sink_store(r->sink, make_result(job, 1, 6, &c, 6));
+    rig_wait(r, SINK_DROPPED);
+    assert_int_equal(r->durable, 5);
+    check_planes(job, folder, ".partial.npy", &c, done);
+    rig_close(r);
+    rig_open(r);
+    assert_int_equal(sink_job(r->sink, 0)->state, JOB_CANCELLED);
+    assert_string_equal(sink_job(r->sink, 0)->reason, "enough");
+    assert_null(sink_job(r->sink, 0)->tile_done);
+    check_planes(job, folder, ".partial.npy", &c, done);
+    free(done);
+    job_destroy(job);
+}
+
+static void test_delete_leaves_nothing(void **state)
+{
+    struct rig *r = *state;
+    struct job *job = make_job(4, 4, 1, true, 1e8);
+    char folder[160];
+    rig_open(r);
+    rig_submit(r, 1, job);
+    rig_submit(r, 2, job);
+    sink_delete(r->sink, 1);
+    rig_wait(r, SINK_DELETED);
+    folder_of(r, 1, folder);
+    assert_int_equal(access(folder, F_OK), -1);
+    folder_of(r, 2, folder);
+    assert_true(exists(folder, "tiles.crc"));
+    rig_close(r);
+    rig_open(r);
+    assert_int_equal(sink_job_count(r->sink), 1);
+    assert_int_equal(sink_job(r->sink, 0)->id, 2);
+    sink_delete(r->sink, 2);
+    rig_wait(r, SINK_DELETED);
+    rig_close(r);
+    rig_open(r);
+    assert_int_equal(sink_next_job(r->sink), 3); /* numbers are not used again */
+    job_destroy(job);
+}
+
+static void test_half_made_folders_are_swept(void **state)
+{
+    struct rig *r = *state;
+    struct job *job = make_job(4, 4, 1, true, 1e8);
+    char path[200];
+    rig_open(r);
+    rig_submit(r, 1, job);
+    rig_close(r);
+    snprintf(path, sizeof path, "%s/jobs/2", r->data);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/jobs/2/F.partial.npy", r->data);
+    close(open(path, O_CREAT | O_WRONLY, 0600));
+    snprintf(path, sizeof path, "%s/jobs/notes", r->data);
+    assert_int_equal(mkdir(path, 0700), 0);
+    rig_open(r);
+    snprintf(path, sizeof path, "%s/jobs", r->data);
+    assert_false(exists(path, "2"));
+    assert_true(exists(path, "1/job.json"));
+    assert_true(exists(path, "notes"));
+    job_destroy(job);
+}
+
+static void test_finishing_is_completed(void **state)
+{
+    struct rig *r = *state;
+    struct content c = {.salt = 8, .odd = true};
+    struct job *job = make_job(6, 6, 3, true, 1e8);
+    char folder[160], from[200], to[200];
+    folder_of(r, 1, folder);
+    rig_open(r);
+    rig_submit(r, 1, job);
+    rig_store_all(r, 1, job, &c, 1);
+    sink_job_state(r->sink, 1, JOB_FINISHING, "");
+    rig_close(r);
+    snprintf(from, sizeof from, "%s/field_0.partial.npy", folder); /* as far as it got */
+    snprintf(to, sizeof to, "%s/field_0.npy", folder);
+    assert_int_equal(rename(from, to), 0);
+    rig_open(r);
+    assert_int_equal(sink_job(r->sink, 0)->state, JOB_DONE);
+    assert_false(exists(folder, "field_2.partial.npy"));
+    check_planes(job, folder, ".npy", &c, NULL);
+    job_destroy(job);
+}
+
+static void test_lost_files(void **state)
+{
+    struct rig *r = *state;
+    struct content c = {.salt = 8};
+    struct job *job = make_job(6, 6, 1, true, 1e8);
+    char folder[160], from[200], to[200];
+    folder_of(r, 1, folder);
+    snprintf(from, sizeof from, "%s/field_0.error.npy", folder);
+    snprintf(to, sizeof to, "%s/away", folder);
+    rig_open(r);
+    rig_submit(r, 1, job);
+    rig_submit(r, 2, job);
+    assert_int_equal(rename(from, to), 0);
+    sink_store(r->sink, make_result(job, 1, 0, &c, 1));
+    rig_wait(r, SINK_LOST);
+    assert_int_equal(r->last.job, 1);
+    assert_non_null(strstr(r->last.err.text, "field_0.error.npy is missing"));
+    rig_wait(r, SINK_DROPPED);
+    sink_store(r->sink, make_result(job, 2, 0, &c, 1));
+    rig_wait(r, SINK_DURABLE);
+    assert_int_equal(r->stalled, 0);
+
+    rig_close(r);
+    rig_open(r);
+    assert_int_equal(sink_job(r->sink, 0)->state, JOB_FAILED);
+    assert_int_equal(sink_job(r->sink, 1)->state, JOB_QUEUED);
+    rig_close(r);
+    assert_int_equal(rename(to, from), 0); /* brought back */
+    rig_open(r);
+    assert_int_equal(sink_job(r->sink, 0)->state, JOB_QUEUED);
+    assert_int_equal(truncate(from, 4100), 0);
+    rig_close(r);
+    rig_open(r);
+    assert_int_equal(sink_job(r->sink, 0)->state, JOB_FAILED);
+    job_destroy(job);
+}
+
+/* --- what is refused ------------------------------------------------------------------------- */
+
+static void test_a_second_opener(void **state)
+{
+    struct rig *r = *state;
+    struct sink *second = NULL;
+    struct err err = {0};
+    char pid[32];
+    rig_open(r);
+    assert_int_equal(sink_open(&r->config, &second, &err), -1);
+    assert_int_equal(err.code, ERR_STORAGE);
+    snprintf(pid, sizeof pid, "(pid %ld)", (long)getpid());
+    assert_non_null(strstr(err.text, pid));
+    rig_close(r);
+    rig_open(r);
+}
+
+static void write_text(const char *folder, const char *name, const char *text)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+static void test_a_damaged_database(void **state)
+{
+    struct rig *r = *state;
+    struct err err = {0};
+    rig_open(r);
+    rig_close(r);
+    write_text(r->data, "hillsweep.db",
+               "this was a database once, but somebody wrote into it; "
+               "it is long enough to be taken for one at a glance ......");
+    assert_int_equal(sink_open(&r->config, &r->sink, &err), -1);
+    assert_int_equal(err.code, ERR_STORAGE);
+    assert_non_null(strstr(err.text, "damaged"));
+    assert_true(err.hint[0] != '\0');
+    r->sink = NULL;
+}
+
+static void test_data_that_cannot_be_made(void **state)
+{
+    struct rig *r = *state;
+    struct err err = {0};
+    write_text(r->root, "state", "a file");
+    assert_int_equal(sink_open(&r->config, &r->sink, &err), -1);
+    assert_int_equal(err.code, ERR_STORAGE);
+    assert_non_null(strstr(err.text, "/state: Not a directory"));
+    r->sink = NULL;
+}
+
+static void test_a_job_too_large_for_the_disk(void **state)
+{
+    struct rig *r = *state;
+    struct job *job = make_job(300000, 300000, 1, true, 10); /* 1.2 TB */
+    char path[200];
+    rig_open(r);
+    sink_submit(r->sink, 1, 5, 0, "", job);
+    rig_wait(r, SINK_REFUSED);
+    assert_int_equal(r->last.err.code, ERR_STORAGE);
+    assert_non_null(strstr(r->last.err.text, "need 1.2 TB but only"));
+    snprintf(path, sizeof path, "%s/jobs", r->data);
+    assert_false(exists(path, "1"));
+    rig_close(r);
+    rig_open(r);
+    assert_int_equal(sink_job_count(r->sink), 0);
+    job_destroy(job);
+}
+
+/* --- a folder of the user's ------------------------------------------------------------------ */
+
+static void test_results_beside_other_files(void **state)
+{
+    struct rig *r = *state;
+    struct content c = {.salt = 4, .odd = true};
+    struct job *job = make_job(6, 6, 1, true, 1e8);
+    assert_int_equal(mkdir(r->results, 0700), 0);
+    write_text(r->results, "thesis.txt", "years of work");
+    write_text(r->results, "field_0.npy", "of another program");
+    r->config.results = r->results;
+    rig_open(r);
+    sink_submit(r->sink, 1, 5, 0, "", job);
+    rig_wait(r, SINK_REFUSED);
+    assert_non_null(strstr(r->last.err.text, "field_0.npy exists already"));
+    assert_false(exists(r->results, "job.json"));
+    rig_close(r);
+    rig_open(r); /* nor does a restart touch it */
+    assert_true(exists(r->results, "field_0.npy"));
+    write_text(r->results, "field_0.npy", "");
+    char path[200];
+    snprintf(path, sizeof path, "%s/field_0.npy", r->results);
+    unlink(path);
+    rig_submit(r, 2, job);
+    rig_store_all(r, 2, job, &c, 1);
+    sink_finish(r->sink, 2);
+    rig_wait(r, SINK_FINISHED);
+    check_planes(job, r->results, ".npy", &c, NULL);
+    sink_delete(r->sink, 2);
+    rig_wait(r, SINK_DELETED);
+    assert_true(exists(r->results, "thesis.txt"));
+    assert_false(exists(r->results, "field_0.npy"));
+    assert_false(exists(r->results, "job.json"));
+    job_destroy(job);
+}
+
+static void test_half_made_results_are_swept(void **state)
+{
+    struct rig *r = *state;
+    char note[300];
+    assert_int_equal(mkdir(r->results, 0700), 0);
+    write_text(r->results, "thesis.txt", "years of work");
+    write_text(r->results, "q.npy", "half");
+    r->config.results = r->results;
+    rig_open(r);
+    rig_close(r);
+    snprintf(note, sizeof note, "1\n%s\nq.npy\na.npy\n../out/thesis.txt\n", r->results);
+    write_text(r->data, "pending", note);
+    rig_open(r);
+    assert_false(exists(r->results, "q.npy"));
+    assert_true(exists(r->results, "thesis.txt"));
+    assert_false(exists(r->data, "pending"));
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_every_byte_of_random_jobs),
+        TEST(test_large_tiles),
+        TEST(test_numpy_reads_all),
+        TEST(test_readers_paths),
+        TEST(test_the_first_counts),
+        TEST(test_duplicates_within_a_group),
+        TEST(test_malformed_results_are_dropped),
+        TEST(test_a_restart_knows_everything),
+        TEST(test_cancelled_keeps_what_is_durable),
+        TEST(test_delete_leaves_nothing),
+        TEST(test_half_made_folders_are_swept),
+        TEST(test_finishing_is_completed),
+        TEST(test_lost_files),
+        TEST(test_a_second_opener),
+        TEST(test_a_damaged_database),
+        TEST(test_data_that_cannot_be_made),
+        TEST(test_a_job_too_large_for_the_disk),
+        TEST(test_results_beside_other_files),
+        TEST(test_half_made_results_are_swept),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
