@@ -37,7 +37,7 @@ static const char job_text[] =
     "            \"a\": {\"from\": -2, \"to\": 7, \"count\": 400}},"
     " \"output\": {\"F\": \"1 + z(t[157])\"}, \"tolerance\": 1e-9}";
 
-/* A point takes so long that a tile takes many slices of a solver thread's time. */
+/* A tile takes a while. */
 static const char slow_text[] = "{\"w\": {\"is\": \"cos(2*t)\", \"t\": [0, 300]},"
                                 " \"z\": {\"start\": [1, 0], \"t\": [0, 300]},"
                                 " \"grid\": {\"q\": {\"from\": 0, \"to\": 4, \"count\": 300},"
@@ -372,7 +372,8 @@ static int setup(void **state)
     return 0;
 }
 
-/* A worker that takes minutes for a tile. */
+/* A worker that rests for seconds after a millisecond's work: of many tiles it solves a few at
+ * most. */
 static int setup_slow(void **state)
 {
     if (stage(state, slow_text))
@@ -568,25 +569,27 @@ static void a_broker_that_was_started_again_gets_everything(void **state)
     expect(b, WIRE_HELLO);
 }
 
+enum { SLOW_TILES = 8, SOLVED_AT_ONCE = 3 };
+
 static void what_is_dropped_is_forgotten(void **state)
 {
     struct bench *b = *state;
-    begin(b, wide, 0, 2);
+    begin(b, wide, 0, SLOW_TILES);
     do
         expect(b, WIRE_HEARTBEAT);
     while (b->msg.heartbeat.progress.count == 0);
-    ack(b, WIRE_DROP, 0, 2);
+    ack(b, WIRE_DROP, 0, SLOW_TILES);
     do
         expect(b, WIRE_HEARTBEAT);
     while (b->msg.heartbeat.progress.count > 0);
-    assert_int_equal(b->result_bytes, 0);
 }
 
-/* RETURN messages until the tiles [0, count) have all come back. */
-static void expect_returned(struct bench *b, uint32_t count, const char *reason)
+/* RETURN messages until no more of the tiles is missing than may have been solved; then those are
+ * acknowledged, whichever they are. */
+static void expect_returned(struct bench *b, uint32_t count, uint32_t solved, const char *reason)
 {
     uint32_t back = 0;
-    while (back < count) {
+    while (back + solved < count) {
         expect(b, WIRE_RETURN);
         assert_true(token_equal(b->msg.give_back.token, token));
         assert_int_equal(b->msg.give_back.job, JOB);
@@ -594,16 +597,17 @@ static void expect_returned(struct bench *b, uint32_t count, const char *reason)
         assert_memory_equal(b->msg.give_back.reason.data, reason, strlen(reason));
         back += b->msg.give_back.tile_count;
     }
-    assert_int_equal(back, count);
+    assert_true(back <= count);
+    ack(b, WIRE_ACK, 0, count);
 }
 
 static void sigterm_gives_the_rest_back(void **state)
 {
     struct bench *b = *state;
-    begin(b, wide, 0, 2);
+    begin(b, wide, 0, SLOW_TILES);
     expect(b, WIRE_HEARTBEAT);
     kill(b->child, SIGTERM);
-    expect_returned(b, 2, strsignal(SIGTERM));
+    expect_returned(b, SLOW_TILES, SOLVED_AT_ONCE, strsignal(SIGTERM));
     expect(b, WIRE_BYE);
     assert_int_equal(await_end(b, 1000), 0);
 }
@@ -623,7 +627,7 @@ static void sigterm_does_not_wait_for_ever(void **state)
 static void the_lifelines_end_is_the_workers_end(void **state)
 {
     struct bench *b = *state;
-    begin(b, wide, 0, 2);
+    begin(b, wide, 0, SLOW_TILES);
     expect(b, WIRE_HEARTBEAT);
     close(b->lifeline);
     b->lifeline = -1;
@@ -633,16 +637,16 @@ static void the_lifelines_end_is_the_workers_end(void **state)
 static void a_pause_is_obeyed(void **state)
 {
     struct bench *b = *state;
-    begin(b, wide, 0, 2);
+    begin(b, wide, 0, SLOW_TILES);
     expect(b, WIRE_HEARTBEAT);
     b->paused = true;
     pong(b);
-    expect_returned(b, 2, "paused");
+    expect_returned(b, SLOW_TILES, SOLVED_AT_ONCE, "paused");
     do
         expect(b, WIRE_HEARTBEAT);
     while (b->msg.heartbeat.hold_bytes != 0 || b->msg.heartbeat.progress.count != 0);
     lease(b, 0, 1, token); /* crossed the pause on its way */
-    expect_returned(b, 1, "paused");
+    expect_returned(b, 1, 0, "paused");
     b->paused = false;
     pong(b);
     do

@@ -44,8 +44,8 @@ static int eval_batch(struct function *f, size_t n, const double *t, double *val
         if (!isfinite(value[i]))
             return err_set(err, ERR_JOB_REFUSED, "its value at t = %.9g is not a finite number",
                            t[i]);
-        /* Times are rounded at random, 0.3 units in the last place each. */
-        error[i] = rounding[i] + fabs(dt_w[i] * t[i]) * 0.25 * DBL_EPSILON +
+        /* Times are rounded at random by 0.3 units in the last place, 16 in a segment. */
+        error[i] = rounding[i] + fabs(dt_w[i] * t[i]) * 0.1 * DBL_EPSILON +
                    fabs(dy_w[i]) * y_error[i] + fabs(ddy_w[i]) * dy_error[i];
         if (!isfinite(error[i]))
             error[i] = DBL_EPSILON * fabs(value[i]);
@@ -104,8 +104,15 @@ static int build_source(struct builder *b, struct err *err)
     }
     if (compile(&f, spec->f, "y.f", 0, err) != 0)
         return -1;
-    int rc = source_build(&b->source, &b->gauss, eval_function, &f, spec->y_from, spec->w_to,
-                          spec->y_start, spec->breaks, spec->break_count, err);
+    struct source_job job = {.gauss = &b->gauss,
+                             .f = eval_function,
+                             .arg = &f,
+                             .from = spec->y_from,
+                             .to = spec->w_to,
+                             .start = {spec->y_start[0], spec->y_start[1]},
+                             .stops = spec->breaks,
+                             .stop_count = spec->break_count};
+    int rc = source_build(&b->source, &job, err);
     expr_destroy(f.expr);
     return rc == 0 ? 0 : at_path(err, "y.f");
 }

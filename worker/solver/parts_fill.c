@@ -288,7 +288,10 @@ static void weigh(struct filler *s, size_t k, double error, double size)
     struct curve_bounds b = bounds_over(s->frame->drive, part->t0, part->t1);
     double h = part->t1 - part->t0;
     double rest = h / p->omega * (b.u_error + s->frame->a_most * b.v_error) + h * b.d_error;
-    p->cross[k] = error + ROUNDING * 0.5 * DBL_EPSILON * size;
+    /* Roundings of different parts are independent and half cancel, but not all are: x itself is
+     * rounded. */
+    double share = fmax(0.5, fmin(1, 3 / sqrt((double)p->count)));
+    p->cross[k] = error + ROUNDING * share * 0.5 * DBL_EPSILON * size;
     for (size_t node = k; node <= k + 1; node++) {
         p->node[node] += SAFETY_W * 0.5 * rest;
         p->node_q[node] += SAFETY_W * 0.5 * h / p->omega * b.w_error;

@@ -8,14 +8,21 @@
  * costs nothing. y and y' are then known everywhere, as series on common segments. */
 
 struct source {
-    struct curve y,
-        dy; /* the same segments; error: three standard deviations of what rounding did */
+    struct curve y, dy; /* the same segments; their errors are estimates of the largest */
 };
 
-/* f is evaluated at single times; its errors count. Returns -1 with err set. */
-int source_build(struct source *s, const struct gauss *g, curve_fn *f, void *arg, double from,
-                 double to, const double start[2], const double *stops, size_t stop_count,
-                 struct err *err);
+struct source_job {
+    const struct gauss *gauss; /* 16 points */
+    curve_fn *f;
+    void *arg;
+    double from, to;
+    double start[2];     /* y, y' at `from` */
+    const double *stops; /* jumps and kinks of f; see curve_build */
+    size_t stop_count;
+};
+
+/* Fills *s, which is zero; to be ended by source_fini in any case. Returns -1 with err set. */
+int source_build(struct source *s, const struct source_job *job, struct err *err);
 void source_fini(struct source *s);
 
 #endif
