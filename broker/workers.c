@@ -42,6 +42,7 @@ static void on_hello(struct server *s, const struct route *from, const struct wi
         refuse(s, from, &err, retry_ms);
         return;
     }
+    assembly_forget_worker(s->assembly, worker); /* it sends unfinished results again */
     routes_put(s->routes, from->id, from->len, worker);
     struct wire_msg m = {.type = WIRE_WELCOME};
     m.welcome.store = s->store;

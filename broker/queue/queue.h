@@ -24,8 +24,7 @@ struct queue_config {
     int64_t lease_ms;        /* work aimed at in one lease: 500 */
     uint32_t lease_bytes;    /* results of one lease at most: 4 MiB */
     uint64_t sink_bytes;     /* results granted and not yet durable, over all workers: 32 MiB */
-    uint32_t frontier_ahead; /* tiles by which the persisted frontier runs ahead of leases */
-    uint32_t verify_one_in;  /* one tile in so many is computed again elsewhere; 0: none; 512 */
+    uint32_t frontier_ahead; /* tiles, at least, by which the persisted frontier runs ahead: 16 */
     uint64_t (*random)(void *arg); /* unpredictable in the broker, seeded in tests */
     void *random_arg;
 };
@@ -53,6 +52,7 @@ enum tile_state {
     TILE_LEASED,
     TILE_ARRIVED, /* complete result handed to the sink, not yet durable */
     TILE_DONE,    /* durable */
+    TILE_CUT,     /* killed its workers twice: goes out in pieces */
 };
 
 struct queue_job {

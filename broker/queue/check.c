@@ -1,0 +1,88 @@
+/* The invariants. */
+#include "queue_private.h"
+
+#include <stdlib.h>
+
+static void check_job(const struct queue *q, const struct job_entry *j)
+{
+    uint32_t in_state[TILE_CUT + 1] = {0}, leases = 0, doubles = 0, holders = 0;
+    uint64_t done = 0;
+    uint8_t *held = mem_alloc(j->tiles.count, 1);
+    for (size_t i = 0; i < q->worker_count; i++) {
+        bool holds = false;
+        for (const struct lease *l = q->workers[i]->first; l; l = l->next) {
+            if (l->job != j->id)
+                continue;
+            holds = true;
+            leases++;
+            doubles += l->doubled;
+            for (uint32_t k = 0; k < l->tile_count; k++)
+                if (l->tile[k] == LEASE_PENDING && held[l->first_tile + k] < 255)
+                    held[l->first_tile + k]++;
+        }
+        holders += holds;
+    }
+    for (uint32_t t = 0; t < j->tiles.count; t++) {
+        enum tile_state state = tile_get(&j->tiles, t);
+        in_state[state]++;
+        if (state == TILE_DONE)
+            done += tile_points(j, t);
+        if (state == TILE_LEASED)
+            assert(held[t] > 0);
+        if (state == TILE_OPEN || state == TILE_HELD)
+            assert(held[t] == 0);
+        if (held[t] > 1 && state == TILE_LEASED)
+            assert(j->doubles > 0);
+    }
+    for (int s = 0; s <= TILE_CUT; s++)
+        assert(in_state[s] == j->tiles.in_state[s]);
+    assert(leases == j->lease_count && doubles == j->doubles && holders == j->holders);
+    assert(done == j->points_done);
+    assert(j->frontier <= j->frontier_asked && j->frontier_asked <= j->tiles.count);
+    if (j->state == JOB_FINISHING || j->state == JOB_DONE)
+        assert(in_state[TILE_DONE] == j->tiles.count);
+    if (j->state == JOB_FAILED || j->state == JOB_CANCELLED)
+        assert(leases == 0);
+    free(held);
+}
+
+static void check_worker(const struct queue *q, const struct worker *w)
+{
+    uint64_t bytes = 0, points = 0;
+    uint32_t leases = 0;
+    for (const struct lease *l = w->first; l; l = l->next) {
+        const struct job_entry *j = job_find(q, l->job);
+        uint32_t pending = 0;
+        assert(j && !l->ended && l->worker == w->number);
+        leases++;
+        for (uint32_t k = 0; k < l->tile_count; k++) {
+            assert(l->tile[k] <= LEASE_ARRIVED);
+            pending += l->tile[k] == LEASE_PENDING;
+            if (l->tile[k] == LEASE_SETTLED)
+                continue;
+            uint64_t n = l->count ? l->count : tile_points(j, l->first_tile + k);
+            points += n;
+            bytes += n * j->point_bytes;
+        }
+        assert(pending == l->pending);
+    }
+    assert(leases == w->lease_count && bytes == w->bytes_in_hand && points == w->points_in_hand);
+    if (w->state == WORKER_GONE)
+        assert(leases == 0);
+    assert(w->granted >= w->received && w->unsettled >= w->at_sink);
+}
+
+void queue_check(const struct queue *q)
+{
+    uint64_t sum = 0;
+    size_t up = 0;
+    for (size_t i = 0; i < q->worker_count; i++) {
+        const struct worker *w = q->workers[i];
+        check_worker(q, w);
+        sum += w->granted - w->received + w->unsettled;
+        up += w->state != WORKER_GONE;
+    }
+    assert(sum == q->granted_sum && up == q->workers_up);
+    for (size_t i = 0; i < q->job_count; i++)
+        check_job(q, q->jobs[i]);
+}

@@ -1,0 +1,244 @@
+/* Who gets what. A worker asks by having room: it is given leases until it has about a second of
+ * work or its hold_bytes in hand. Which job: the highest priority; within one priority the job that
+ * has been served least. After any lease the job that got it has been served more by that lease's
+ * work, so between two jobs that both have open tiles the difference never exceeds one lease:
+ * shares are equal up to that, however long the jobs are. Which tiles: what came back first (lowest
+ * index), then in band order. */
+#include "queue_private.h"
+
+#include <string.h>
+
+static bool has_work(struct queue *q, struct job_entry *j, const struct worker *w, uint32_t *tile)
+{
+    struct hurt *h;
+    if (!job_is_live(j) || !worker_can_work(w, j->id))
+        return false;
+    job_ask_frontier(q, j);
+    bool open = tile_first_open(&j->tiles, j->frontier, tile);
+    job_ask_frontier(q, j); /* the cursor may have moved */
+    return open || piece_open(j, &h);
+}
+
+static struct job_entry *choose_job(struct queue *q, const struct worker *w)
+{
+    struct job_entry *best = NULL;
+    uint32_t tile;
+    for (size_t i = 0; i < q->job_count; i++) {
+        struct job_entry *j = q->jobs[i];
+        if (best && (j->priority < best->priority ||
+                     (j->priority == best->priority && j->served_ns >= best->served_ns)))
+            continue;
+        if (has_work(q, j, w, &tile))
+            best = j;
+    }
+    return best;
+}
+
+/* Points that this worker does in ms: learnt, or the job's own rough figure. */
+static double points_in(const struct worker *w, const struct job_entry *j, int64_t ms)
+{
+    if (w->rate > 0)
+        return w->rate * (double)ms / 1000;
+    return w->threads * (double)ms * 1e6 / j->point_cost_ns;
+}
+
+static bool is_full(const struct queue *q, const struct worker *w, const struct job_entry *j,
+                    uint32_t tile)
+{
+    if (w->lease_count == 0)
+        return w->hold_bytes == 0;
+    if (w->bytes_in_hand + tile_bytes(j, tile) > w->hold_bytes)
+        return true;
+    if (w->rate > 0 &&
+        w->points_in_hand + tile_points(j, tile) <= points_in(w, j, q->config.lease_ms))
+        return false; /* not half a second of work in hand: more, however many leases */
+    return w->lease_count >= 2 || w->rate <= 0;
+}
+
+/* How many tiles from `first` on make a good lease for this worker. */
+static uint32_t run_length(const struct queue *q, const struct worker *w, const struct job_entry *j,
+                           uint32_t first)
+{
+    const struct tile_table *t = &j->tiles;
+    double aim = points_in(w, j, q->config.lease_ms);
+    uint32_t most = LEASE_TILES_MAX;
+    if (w->rate <= 0 && most > w->threads)
+        most = w->threads ? w->threads : 1; /* unknown: a tile a thread */
+    /* towards the end all workers are to finish together */
+    uint32_t open = t->in_state[TILE_OPEN];
+    uint32_t share = open / (uint32_t)(2 * (q->workers_up ? q->workers_up : 1));
+    if (most > share)
+        most = share ? share : 1;
+    uint64_t points = 0, bytes = 0, hold = w->hold_bytes - w->bytes_in_hand;
+    uint32_t n = 0;
+    while (n < most && first + n < j->frontier && tile_get(t, first + n) == TILE_OPEN) {
+        points += tile_points(j, first + n);
+        bytes += tile_bytes(j, first + n);
+        if (n > 0 && ((double)points > aim || bytes > q->config.lease_bytes || bytes > hold))
+            break;
+        n++;
+    }
+    return n;
+}
+
+static void put_out(struct queue *q, struct worker *w, struct job_entry *j, struct lease *l)
+{
+    struct queue_action *a = action_add(q, ACTION_LEASE);
+    a->worker = w->number;
+    a->job = j->id;
+    a->tile = l->first_tile;
+    a->tile_count = l->tile_count;
+    a->first = l->first;
+    a->count = l->count;
+    a->token = l->token;
+    a->flags = l->flags;
+    if (job_can(j, JOB_EV_LEASE))
+        job_event(q, j, JOB_EV_LEASE, "");
+    soon(q, q->now_ms + PROBE_EVERY_MS);
+    if (q->straggle_ms == INT64_MAX)
+        q->straggle_ms = q->now_ms + STRAGGLE_EVERY_MS;
+}
+
+static struct token new_token(struct queue *q)
+{
+    struct token t;
+    t.hi = q->config.random(q->config.random_arg);
+    t.lo = q->config.random(q->config.random_arg);
+    return t;
+}
+
+static void begin_busy(struct queue *q, struct worker *w)
+{
+    if (w->lease_count > 0)
+        return;
+    w->rate_ms = q->now_ms;
+    w->rate_points = 0;
+}
+
+static void lease_piece(struct queue *q, struct worker *w, struct job_entry *j, struct hurt *h,
+                        struct piece *p)
+{
+    begin_busy(q, w);
+    struct lease *l = lease_add(q, new_token(q), w->number, j, h->tile, 1, q->now_ms);
+    l->first = p->first;
+    l->count = p->count;
+    l->tile[0] = LEASE_PENDING; /* the tile is CUT: lease_add has left it alone */
+    l->pending = 1;
+    w->points_in_hand += p->count;
+    w->bytes_in_hand += (uint64_t)p->count * j->point_bytes;
+    p->state = PIECE_LEASED;
+    put_out(q, w, j, l);
+}
+
+static void lease_run(struct queue *q, struct worker *w, struct job_entry *j, uint32_t first)
+{
+    begin_busy(q, w);
+    uint32_t n = run_length(q, w, j, first);
+    struct lease *l = lease_add(q, new_token(q), w->number, j, first, n, q->now_ms);
+    for (uint32_t i = 0; i < n; i++)
+        j->served_ns += tile_points(j, first + i) * j->point_cost_ns;
+    put_out(q, w, j, l);
+}
+
+void dispatch_worker(struct queue *q, struct worker *w)
+{
+    while (w->state == WORKER_UP && !q->stalled) {
+        struct job_entry *j = choose_job(q, w);
+        struct hurt *h;
+        uint32_t tile = 0;
+        if (!j)
+            return;
+        struct piece *p = piece_open(j, &h);
+        if (is_full(q, w, j, p ? h->tile : (tile_first_open(&j->tiles, j->frontier, &tile), tile)))
+            return;
+        if (p)
+            lease_piece(q, w, j, h, p);
+        else
+            lease_run(q, w, j, tile);
+        job_ask_frontier(q, j);
+    }
+}
+
+/* The emptiest first would be fairer still; in turn is good enough and cheaper. */
+void dispatch_all(struct queue *q)
+{
+    for (size_t i = 0; i < q->worker_count; i++)
+        if (q->workers[i]->state == WORKER_UP)
+            dispatch_worker(q, q->workers[i]);
+}
+
+/* --- stragglers --- */
+
+static uint32_t times_leased(const struct queue *q, const struct job_entry *j, uint32_t tile)
+{
+    uint32_t times = 0;
+    for (size_t i = 0; i < q->worker_count; i++)
+        for (const struct lease *l = q->workers[i]->first; l; l = l->next)
+            times += lease_has(l, j->id, tile) && l->tile[tile - l->first_tile] == LEASE_PENDING;
+    return times;
+}
+
+/* A lease is late when it has been out for twice the time that its worker's work in hand should
+ * take. */
+static bool is_late(const struct queue *q, const struct worker *w, const struct lease *l)
+{
+    double expected = w->rate > 0 ? 1000 * (double)w->points_in_hand / w->rate : 0;
+    int64_t out = q->now_ms - l->out_ms;
+    return out > 2 * q->config.lease_ms && (double)out > 2 * expected;
+}
+
+/* The oldest late lease that another worker may help with, and its last pending tile. */
+static struct lease *oldest_late(const struct queue *q, const struct worker *helper, uint32_t *tile)
+{
+    struct lease *oldest = NULL;
+    for (size_t i = 0; i < q->worker_count; i++) {
+        const struct worker *w = q->workers[i];
+        if (w == helper)
+            continue;
+        for (struct lease *l = w->first; l; l = l->next) {
+            struct job_entry *j = job_find(q, l->job);
+            if (l->count || l->pending == 0 || !job_is_live(j) || !is_late(q, w, l) ||
+                !worker_can_work(helper, l->job) || (oldest && oldest->out_ms <= l->out_ms))
+                continue;
+            uint32_t k = l->tile_count;
+            while (k > 0 && (l->tile[k - 1] != LEASE_PENDING ||
+                             times_leased(q, j, l->first_tile + k - 1) >= STRAGGLERS_MAX))
+                k--;
+            if (k == 0)
+                continue;
+            oldest = l;
+            *tile = l->first_tile + k - 1;
+        }
+    }
+    return oldest;
+}
+
+static void help(struct queue *q, struct worker *w)
+{
+    uint32_t tile;
+    struct lease *late = oldest_late(q, w, &tile);
+    if (!late)
+        return;
+    struct job_entry *j = job_find(q, late->job);
+    if (!late->doubled) {
+        late->doubled = true;
+        j->doubles++;
+    }
+    begin_busy(q, w);
+    struct lease *l = lease_add(q, new_token(q), w->number, j, tile, 1, q->now_ms);
+    l->flags = WIRE_LEASE_STRAGGLER;
+    l->doubled = true;
+    j->doubles++;
+    put_out(q, w, j, l);
+}
+
+void dispatch_stragglers(struct queue *q)
+{
+    if (q->stalled)
+        return;
+    for (size_t i = 0; i < q->worker_count; i++) {
+        struct worker *w = q->workers[i];
+        if (w->state == WORKER_UP && w->lease_count == 0 && w->hold_bytes > 0)
+            help(q, w);
+    }
+}

@@ -1,0 +1,120 @@
+/* HEARTBEAT renews the leases it names, finds those that are lost or hung, and is answered by PONG.
+ * RETURN and JOB_FAIL give work back. */
+#include "queue_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { UNNAMED_MAX = 2 };
+
+static struct lease *named_lease(const struct worker *w, struct token token)
+{
+    for (struct lease *l = w->first; l; l = l->next)
+        if (token_equal(l->token, token))
+            return l;
+    return NULL;
+}
+
+/* Hung: the solver has used so much processor time without finishing any point. A starved guest
+ * uses none and is left in peace. */
+static bool renew(const struct queue *q, struct lease *l, const struct wire_progress *p)
+{
+    l->unnamed = 0;
+    l->cpu_ms = p->cpu_ms;
+    if (p->points_done != l->points_done || p->cpu_ms < l->progress_cpu_ms) {
+        l->points_done = p->points_done;
+        l->progress_cpu_ms = p->cpu_ms;
+    }
+    return (int64_t)(p->cpu_ms - l->progress_cpu_ms) < q->config.hung_cpu_ms || l->pending == 0;
+}
+
+/* A lease that two heartbeats in a row do not name, both sent after it should have arrived, is
+ * lost. */
+static bool is_lost(const struct queue *q, struct lease *l)
+{
+    enum { ON_ITS_WAY_MS = 1000 };
+    if (q->now_ms - l->out_ms < ON_ITS_WAY_MS)
+        return false;
+    return ++l->unnamed >= UNNAMED_MAX && l->pending > 0;
+}
+
+static void read_progress(struct queue *q, struct worker *w, const struct wire_list *list)
+{
+    for (struct lease *l = w->first; l; l = l->next)
+        if (l->unnamed < UINT8_MAX)
+            l->unnamed |= 0x80; /* not named by this one, until it is */
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct wire_progress p = wire_progress_at(list, i);
+        struct lease *l = named_lease(w, p.token);
+        if (l && !renew(q, l, &p))
+            death_of_lease(q, l);
+    }
+    struct lease *next;
+    for (struct lease *l = w->first; l; l = next) {
+        next = l->next;
+        bool named = !(l->unnamed & 0x80);
+        l->unnamed &= 0x7f;
+        if (!named && is_lost(q, l))
+            lease_end(q, l);
+    }
+}
+
+void queue_worker_heartbeat(struct queue *q, int64_t now_ms, uint32_t worker,
+                            const struct wire_msg *heartbeat)
+{
+    queue_worker_heard(q, now_ms, worker);
+    struct worker *w = worker_find(q, worker);
+    if (!w || w->state == WORKER_GONE)
+        return;
+    w->hold_bytes = heartbeat->heartbeat.hold_bytes;
+    read_progress(q, w, &heartbeat->heartbeat.progress);
+    struct queue_action *a = action_add(q, ACTION_PONG);
+    uint64_t window = window_renew(q, w);
+    a->worker = worker;
+    a->window = window;
+    dispatch_all(q);
+}
+
+void queue_worker_return(struct queue *q, int64_t now_ms, uint32_t worker, const struct wire_msg *m)
+{
+    queue_worker_heard(q, now_ms, worker);
+    struct worker *w = worker_find(q, worker);
+    struct job_entry *j = job_find(q, m->give_back.job);
+    uint32_t first = m->give_back.first_tile, count = m->give_back.tile_count;
+    if (!w || !j || first >= j->tiles.count || count > j->tiles.count - first)
+        return;
+    for (uint32_t tile = first; tile < first + count; tile++) {
+        struct lease *l = lease_find(q, m->give_back.token, worker, j->id, tile);
+        if (!l || l->ended || l->tile[tile - l->first_tile] != LEASE_PENDING)
+            continue;
+        lease_release_tile(q, l, tile);
+    }
+    dispatch_all(q);
+}
+
+void queue_worker_job_fail(struct queue *q, int64_t now_ms, uint32_t worker,
+                           const struct wire_msg *m)
+{
+    queue_worker_heard(q, now_ms, worker);
+    struct worker *w = worker_find(q, worker);
+    struct job_entry *j = job_find(q, m->job_fail.job);
+    if (!w || !j || job_is_over(j->state))
+        return;
+    char text[200];
+    snprintf(text, sizeof text, "%.*s", (int)m->job_fail.text.len,
+             (const char *)m->job_fail.text.data);
+    if (m->job_fail.code == ERR_JOB_REFUSED) {
+        queue_job_fail(q, now_ms, j->id, text);
+        return;
+    }
+    worker_ban(w, j->id, text);
+    action_alarm(q, "worker %u (%s) gets no more of job %u: %s", w->number, w->host, j->id, text);
+    struct lease *next;
+    for (struct lease *l = w->first; l; l = next) {
+        next = l->next;
+        if (l->job == j->id)
+            lease_end(q, l);
+    }
+    snprintf(j->reason, sizeof j->reason, "worker %s cannot do it: %s", w->host, text);
+    dispatch_all(q);
+}

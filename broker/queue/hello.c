@@ -1,0 +1,149 @@
+/* HELLO: a worker joins, or comes back with what it holds. Its holdings are adopted where the tile
+ * is still wanted; the rest is dropped. Leases that the broker has put out and the worker does not
+ * name are lost, and go out again. */
+#include "queue_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void copy_text(char *to, size_t size, const struct wire_span *from)
+{
+    size_t n = from->len < size - 1 ? from->len : size - 1;
+    memcpy(to, from->data, n);
+    to[n] = '\0';
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)to[i] < ' ')
+            to[i] = '?'; /* it goes to terminals and logs */
+}
+
+static void drop(struct queue *q, struct worker *w, uint32_t job, uint32_t tile, uint32_t count)
+{
+    action_tiles(q, ACTION_DROP, w, job, tile, count);
+}
+
+/* Whether the broker wants this tile from this worker, which does not have it from us in this run.
+ */
+static bool is_wanted(const struct job_entry *j, uint32_t tile, const struct wire_holding *h)
+{
+    enum tile_state state = tile_get(&j->tiles, tile);
+    if (h->count)
+        return false; /* a piece of a tile that was cut before a restart: cut anew when need be */
+    return state == TILE_OPEN || state == TILE_HELD || (state == TILE_LEASED && h->solved);
+}
+
+/* The longest run of tiles from `at` on that are wanted (or not wanted) alike. */
+static uint32_t alike(const struct job_entry *j, const struct wire_holding *h, uint32_t at,
+                      uint32_t end)
+{
+    bool wanted = is_wanted(j, at, h);
+    uint32_t n = 1;
+    while (at + n < end && n < LEASE_TILES_MAX && is_wanted(j, at + n, h) == wanted)
+        n++;
+    return n;
+}
+
+static void adopt(struct queue *q, struct worker *w, struct job_entry *j,
+                  const struct wire_holding *h, uint32_t at, uint32_t n)
+{
+    bool shared = tile_get(&j->tiles, at) == TILE_LEASED;
+    struct lease *l = lease_add(q, h->token, w->number, j, at, n, q->now_ms);
+    for (uint32_t i = 0; i < n; i++)
+        l->tile[i] |= LEASE_CLAIMED;
+    if (shared) {
+        l->doubled = true;
+        j->doubles++;
+    }
+    if (job_is_live(j))
+        job_event(q, j, JOB_EV_LEASE, "");
+}
+
+/* One holding of a worker that is known to hold the lease already: mark it. */
+static bool claim(struct queue *q, struct worker *w, const struct wire_holding *h, uint32_t tile)
+{
+    struct lease *l = lease_find(q, h->token, w->number, h->job, tile);
+    if (!l || l->ended)
+        return false;
+    l->tile[tile - l->first_tile] |= LEASE_CLAIMED;
+    return true;
+}
+
+static void take_holding(struct queue *q, struct worker *w, const struct wire_holding *h)
+{
+    struct job_entry *j = job_find(q, h->job);
+    if (!j || job_is_over(j->state) || h->tile_count == 0 || h->first_tile >= j->tiles.count ||
+        h->tile_count > j->tiles.count - h->first_tile) {
+        if (h->tile_count > 0)
+            drop(q, w, h->job, h->first_tile, h->tile_count);
+        return;
+    }
+    uint32_t at = h->first_tile, end = h->first_tile + h->tile_count;
+    while (at < end) {
+        if (claim(q, w, h, at)) {
+            at++;
+            continue;
+        }
+        uint32_t n = alike(j, h, at, end);
+        if (is_wanted(j, at, h))
+            adopt(q, w, j, h, at, n);
+        else if (tile_get(&j->tiles, at) != TILE_ARRIVED)
+            drop(q, w, h->job, at, n);
+        at += n;
+    }
+}
+
+/* What was leased to it and is not among its holdings never reached it, or it lost it. Results that
+ * are with the sink need no holding. */
+static void release_unclaimed(struct queue *q, struct worker *w)
+{
+    struct lease *next;
+    for (struct lease *l = w->first; l; l = next) {
+        next = l->next;
+        l->unnamed = 0;
+        for (uint32_t i = 0; i < l->tile_count && !l->ended; i++) {
+            bool claimed = l->tile[i] & LEASE_CLAIMED;
+            l->tile[i] &= (uint8_t)~LEASE_CLAIMED;
+            if (!claimed && l->tile[i] == LEASE_PENDING)
+                lease_release_tile(q, l, l->first_tile + i);
+        }
+    }
+}
+
+static bool is_sound(const struct wire_msg *hello, struct err *err)
+{
+    if (hello->hello.self_test == 0) {
+        err_set(err, ERR_OTHER,
+                "this machine fails the known-answer self-test: its numbers cannot be trusted");
+        err_hint(err, "check its memory and processor");
+        return false;
+    }
+    return true;
+}
+
+uint32_t queue_worker_hello(struct queue *q, int64_t now_ms, uint64_t session,
+                            const struct wire_msg *hello, uint32_t *retry_ms, struct err *err)
+{
+    q->now_ms = now_ms;
+    *retry_ms = 0;
+    if (!is_sound(hello, err)) {
+        *retry_ms = ASIDE_MS;
+        return 0;
+    }
+    struct worker *w = worker_by_session(q, session, true);
+    worker_event(q, w, WORKER_HELLO, "");
+    copy_text(w->host, sizeof w->host, &hello->hello.host);
+    copy_text(w->version, sizeof w->version, &hello->hello.version);
+    copy_text(w->isa, sizeof w->isa, &hello->hello.isa);
+    w->threads = hello->hello.threads ? hello->hello.threads : 1;
+    w->pid = hello->hello.pid;
+    w->hold_bytes = hello->hello.hold_bytes;
+    w->heard_ms = w->probed_ms = now_ms;
+    soon(q, now_ms + q->config.silence_ms);
+    window_reset(q, w);
+    for (uint32_t i = 0; i < hello->hello.holdings.count; i++) {
+        struct wire_holding h = wire_holding_at(&hello->hello.holdings, i);
+        take_holding(q, w, &h);
+    }
+    release_unclaimed(q, w);
+    dispatch_all(q); /* released tiles may be for others */
+    return w->number;
+}

@@ -1,0 +1,88 @@
+/* What `status` and `workers` show. */
+#include "queue_private.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static void reason(const struct queue *q, const struct job_entry *j, char *out, size_t size)
+{
+    if (j->reason[0])
+        snprintf(out, size, "%s", j->reason);
+    else if (!job_is_live(j))
+        out[0] = '\0';
+    else if (q->stalled)
+        snprintf(out, size, "storage: %s", q->stall_reason);
+    else if (q->workers_up == 0)
+        snprintf(out, size, "no worker is connected");
+    else if (j->holders == 0 && j->tiles.in_state[TILE_HELD] > 0)
+        snprintf(out, size, "waiting for the workers from before the broker's restart");
+    else if (j->holders == 0 && j->tiles.in_state[TILE_OPEN] > 0)
+        snprintf(out, size, "the workers are busy with other jobs");
+    else
+        out[0] = '\0';
+}
+
+static uint32_t rows_done(const struct job_entry *j)
+{
+    return (uint32_t)((uint64_t)j->q_count * j->tiles.bands_done / j->q_blocks);
+}
+
+int queue_job_info(const struct queue *q, int64_t now_ms, uint32_t job, struct queue_job_info *info)
+{
+    const struct job_entry *j = job_find(q, job);
+    if (!j)
+        return -1;
+    memset(info, 0, sizeof *info);
+    info->state = j->state;
+    reason(q, j, info->reason, sizeof info->reason);
+    info->priority = j->priority;
+    info->points_total = j->points_total;
+    info->points_done = j->points_done;
+    info->points_failed = j->points_failed;
+    info->tiles_total = j->tiles.count;
+    info->tiles_done = j->tiles.in_state[TILE_DONE];
+    info->tiles_leased = j->tiles.in_state[TILE_LEASED];
+    info->rows_done = rows_done(j);
+    info->tiles_recomputed_after_ack = j->recomputed;
+    info->workers = j->holders;
+    bool moving = j->state == JOB_RUNNING && now_ms - j->rate_ms < 30000;
+    info->rate = moving ? j->rate : 0;
+    info->eta_s = info->rate > 0 ? (double)(j->points_total - j->points_done) / info->rate : NAN;
+    return 0;
+}
+
+static const char *worker_state_name(const struct worker *w)
+{
+    if (w->state == WORKER_GONE)
+        return "gone";
+    if (w->state == WORKER_DOUBTED)
+        return "silent";
+    return w->lease_count > 0 ? "working" : "idle";
+}
+
+bool queue_worker_info(const struct queue *q, int64_t now_ms, size_t i,
+                       struct queue_worker_info *info)
+{
+    for (size_t k = 0; k < q->worker_count; k++) {
+        const struct worker *w = q->workers[k];
+        if (w->state == WORKER_GONE || i-- > 0)
+            continue;
+        memset(info, 0, sizeof *info);
+        info->worker = w->number;
+        info->state = worker_state_name(w);
+        memcpy(info->host, w->host, sizeof info->host);
+        memcpy(info->version, w->version, sizeof info->version);
+        memcpy(info->isa, w->isa, sizeof info->isa);
+        memcpy(info->reason, w->reason, sizeof info->reason);
+        info->threads = w->threads;
+        info->pid = w->pid;
+        info->job = w->first ? w->first->job : 0;
+        info->leases = w->lease_count;
+        info->tiles_done = w->tiles_done;
+        info->points_per_s = w->lease_count > 0 ? w->rate : 0;
+        info->heard_ms_ago = now_ms - w->heard_ms;
+        return true;
+    }
+    return false;
+}

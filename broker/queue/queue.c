@@ -1,0 +1,129 @@
+/* Life and time of the queue; see queue.h. */
+#include "queue_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void queue_config_default(struct queue_config *config)
+{
+    *config = (struct queue_config){
+        .silence_ms = 4000,
+        .grace_ms = 300,
+        .hold_ms = 5000,
+        .hung_cpu_ms = 4000,
+        .lease_ms = 500,
+        .lease_bytes = 4u << 20,
+        .sink_bytes = 32u << 20,
+        .frontier_ahead = 16,
+    };
+}
+
+struct queue *queue_create(const struct queue_config *config, int64_t now_ms)
+{
+    struct queue *q = mem_alloc(1, sizeof *q);
+    assert(config->random);
+    q->config = *config;
+    q->start_ms = q->now_ms = now_ms;
+    q->due_ms = INT64_MAX;
+    q->straggle_ms = now_ms + STRAGGLE_EVERY_MS;
+    return q;
+}
+
+void queue_destroy(struct queue *q)
+{
+    if (!q)
+        return;
+    while (q->job_count > 0)
+        queue_job_remove(q, q->now_ms, q->jobs[0]->id);
+    free(q->jobs);
+    lease_table_fini(q);
+    for (size_t i = 0; i < q->worker_count; i++) {
+        free(q->workers[i]->banned);
+        free(q->workers[i]);
+    }
+    free(q->workers);
+    free(q->actions);
+    free(q);
+}
+
+void soon(struct queue *q, int64_t at_ms)
+{
+    if (at_ms < q->due_ms)
+        q->due_ms = at_ms;
+}
+
+void queue_sink_stalled(struct queue *q, int64_t now_ms, const char *reason)
+{
+    q->now_ms = now_ms;
+    q->stalled = reason != NULL;
+    snprintf(q->stall_reason, sizeof q->stall_reason, "%s", reason ? reason : "");
+    if (!q->stalled)
+        dispatch_all(q);
+}
+
+/* Silence, a lost connection that did not come back, and probes of what should have been heard. */
+static void worker_tick(struct queue *q, struct worker *w)
+{
+    int64_t quiet = q->now_ms - w->heard_ms;
+    if (quiet >= q->config.silence_ms) {
+        snprintf(w->reason, sizeof w->reason, "nothing was heard of it for %d ms", (int)quiet);
+        death_of_worker(q, w);
+        return;
+    }
+    if (w->state == WORKER_DOUBTED && q->now_ms - w->doubted_ms >= q->config.grace_ms) {
+        death_of_worker(q, w);
+        return;
+    }
+    if (w->lease_count > 0 && quiet >= PROBE_QUIET_MS &&
+        q->now_ms - w->probed_ms >= PROBE_EVERY_MS) {
+        w->probed_ms = q->now_ms;
+        struct queue_action *a = action_add(q, ACTION_PROBE);
+        a->worker = w->number;
+        a->window = w->granted;
+    }
+    soon(q, w->heard_ms + q->config.silence_ms);
+    if (w->state == WORKER_DOUBTED)
+        soon(q, w->doubted_ms + q->config.grace_ms);
+    if (w->lease_count > 0)
+        soon(q, q->now_ms + PROBE_EVERY_MS);
+}
+
+static void release_held(struct queue *q, struct job_entry *j)
+{
+    if (j->hold_until_ms == 0)
+        return;
+    if (q->now_ms < j->hold_until_ms) {
+        soon(q, j->hold_until_ms);
+        return;
+    }
+    j->hold_until_ms = 0;
+    for (uint32_t tile = 0; tile < j->tiles.cursor; tile++)
+        if (tile_get(&j->tiles, tile) == TILE_HELD)
+            tile_event(&j->tiles, j->a_blocks, tile, TILE_RELEASE);
+}
+
+int64_t queue_tick(struct queue *q, int64_t now_ms)
+{
+    q->now_ms = now_ms;
+    if (now_ms < q->due_ms && now_ms < q->straggle_ms)
+        return q->due_ms < q->straggle_ms ? q->due_ms : q->straggle_ms;
+    if (now_ms >= q->due_ms) {
+        q->due_ms = INT64_MAX;
+        for (size_t i = 0; i < q->worker_count; i++)
+            if (q->workers[i]->state != WORKER_GONE)
+                worker_tick(q, q->workers[i]);
+        for (size_t i = 0; i < q->job_count; i++)
+            release_held(q, q->jobs[i]);
+        dispatch_all(q);
+    }
+    bool leases = false;
+    for (size_t i = 0; i < q->job_count; i++)
+        leases = leases || q->jobs[i]->lease_count > 0;
+    if (leases && now_ms >= q->straggle_ms)
+        dispatch_stragglers(q);
+    q->straggle_ms = leases ? now_ms + STRAGGLE_EVERY_MS : INT64_MAX;
+    if (leases)
+        soon(q, now_ms + PROBE_EVERY_MS);
+    return q->due_ms < q->straggle_ms ? q->due_ms : q->straggle_ms;
+}

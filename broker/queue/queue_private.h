@@ -1,0 +1,255 @@
+#ifndef QUEUE_QUEUE_PRIVATE_H
+#define QUEUE_QUEUE_PRIVATE_H
+
+#include "queue.h"
+#include "buf.h"
+#include <assert.h>
+
+/* The tables of the queue. Each has one file; links between them are numbers or, inside this
+ * folder, pointers to entries that their own table owns. States change through one setter a table.
+ */
+
+enum {
+    LEASE_TILES_MAX = 1024,  /* tiles of one lease at most */
+    LEASES_ENDED_MAX = 4096, /* ended leases whose tokens are remembered for late results */
+    BUCKETS = 4096,
+    DEATHS_TO_CUT = 2, /* a tile or piece that was there so often when its worker died is cut */
+    PROBE_QUIET_MS = 300,
+    PROBE_EVERY_MS = 500,
+    STRAGGLE_EVERY_MS = 200,
+    STRAGGLERS_MAX = 3, /* leases of one tile at a time, the first one included */
+    ASIDE_MS = 600000,
+};
+
+/* --- tiles (tile_table.c) --- */
+
+struct tile_table {
+    uint32_t count;
+    uint8_t *state; /* enum tile_state */
+    uint32_t in_state[TILE_CUT + 1];
+    uint32_t cursor; /* no tile from here on is in the heap */
+    uint32_t *heap;  /* min-heap of OPEN tiles below the cursor */
+    uint32_t heap_count, heap_cap;
+    uint32_t *band_done; /* durable tiles of each band */
+    uint32_t bands_done; /* leading bands that are durable as a whole */
+};
+
+enum tile_event {
+    TILE_LEASE,   /* leased */
+    TILE_RELEASE, /* no lease holds it any more */
+    TILE_ARRIVE,  /* a complete result went to the sink */
+    TILE_DURABLE,
+    TILE_HOLD,   /* found below the frontier at a restart */
+    TILE_DAMAGE, /* found damaged on disk */
+    TILE_KILL,   /* killed too often */
+    TILE_EVENTS
+};
+
+void tile_table_init(struct tile_table *t, uint32_t q_blocks, uint32_t a_blocks);
+void tile_table_fini(struct tile_table *t);
+enum tile_state tile_get(const struct tile_table *t, uint32_t tile);
+/* Whether the event is possible in the tile's state; tile_event asserts it. */
+bool tile_can(const struct tile_table *t, uint32_t tile, enum tile_event event);
+void tile_event(struct tile_table *t, uint32_t a_blocks, uint32_t tile, enum tile_event event);
+/* The lowest open tile below `limit` (it stays open); false when there is none. */
+bool tile_first_open(struct tile_table *t, uint32_t limit, uint32_t *tile);
+
+/* --- pieces of tiles that kill (death.c) --- */
+
+enum piece_state { PIECE_OPEN, PIECE_LEASED, PIECE_ARRIVED, PIECE_FAILED };
+
+struct piece {
+    uint32_t first, count;
+    uint8_t deaths;
+    enum piece_state state;
+};
+
+struct hurt { /* a tile that was being worked on when a worker died */
+    uint32_t tile;
+    uint8_t deaths;
+    struct piece *pieces; /* when the tile is CUT (or ARRIVED after that) */
+    size_t piece_count;
+    uint32_t *failed; /* points, ascending */
+    size_t failed_count;
+};
+
+/* --- jobs (job_table.c) --- */
+
+struct job_entry {
+    uint32_t id;
+    int32_t priority;
+    enum job_state state;
+    char reason[256];
+    uint32_t q_count, a_count, q_blocks, a_blocks;
+    uint32_t point_bytes;
+    double point_cost_ns;
+    struct tile_table tiles;
+    uint32_t frontier, frontier_asked;
+    int64_t hold_until_ms; /* held tiles are released then; 0: none are held */
+    uint64_t points_total, points_done, points_failed;
+    uint32_t recomputed;
+    uint32_t lease_count; /* active leases */
+    uint32_t holders;     /* workers with an active lease */
+    uint32_t doubles;     /* active leases that may share a tile with another lease */
+    uint32_t *late;       /* tiles whose result came under a lease that had ended */
+    size_t late_count;
+    struct hurt *hurt;
+    size_t hurt_count;
+    double served_ns; /* estimated work leased so far: the least served job is next */
+    double rate;      /* points a second */
+    uint64_t rate_points;
+    int64_t rate_ms;
+};
+
+enum job_event {
+    JOB_EV_LEASE,
+    JOB_EV_PAUSE,
+    JOB_EV_RESUME,
+    JOB_EV_COMPLETE, /* the last tile is durable */
+    JOB_EV_FILED,    /* the files have their names */
+    JOB_EV_FAIL,
+    JOB_EV_CANCEL,
+    JOB_EV_DAMAGE, /* a durable tile has to be computed again */
+    JOB_EVENTS
+};
+
+struct job_entry *job_find(const struct queue *q, uint32_t id);
+bool job_can(const struct job_entry *j, enum job_event event);
+/* The one place that changes a job's state; puts out ACTION_JOB_STATE. reason may be "". */
+void job_event(struct queue *q, struct job_entry *j, enum job_event event, const char *reason);
+bool job_is_live(const struct job_entry *j); /* queued or running */
+bool job_is_over(enum job_state state);
+uint32_t tile_points(const struct job_entry *j, uint32_t tile);
+uint64_t tile_bytes(const struct job_entry *j, uint32_t tile);
+void job_check_complete(struct queue *q, struct job_entry *j);
+void job_ask_frontier(struct queue *q, struct job_entry *j);
+
+/* --- leases (lease_table.c) --- */
+
+enum lease_tile { LEASE_SETTLED, LEASE_PENDING, LEASE_ARRIVED };
+enum { LEASE_CLAIMED = 0x80 };
+
+struct lease {
+    struct lease *hash_next;
+    struct lease *next, *prev; /* of its worker, oldest first */
+    struct token token;
+    uint32_t worker, job, first_tile, tile_count;
+    uint32_t first, count; /* piece; count 0: whole tiles */
+    uint16_t flags;
+    bool ended;       /* only its token is remembered */
+    bool doubled;     /* counted in job->doubles */
+    uint8_t unnamed;  /* heartbeats in a row that did not name it */
+    uint32_t pending; /* tiles in state PENDING */
+    int64_t out_ms;
+    uint64_t points_done;
+    uint32_t cpu_ms, progress_cpu_ms;
+    uint8_t tile[]; /* enum lease_tile, | LEASE_CLAIMED during a HELLO */
+};
+
+struct lease_table {
+    struct lease *buckets[BUCKETS];
+    struct lease *ended[LEASES_ENDED_MAX]; /* a ring */
+    uint32_t ended_at;
+};
+
+void lease_table_fini(struct queue *q);
+/* A new active lease; its tiles become LEASED (event TILE_LEASE where they are not yet). */
+struct lease *lease_add(struct queue *q, struct token token, uint32_t worker, struct job_entry *j,
+                        uint32_t first_tile, uint32_t tile_count, int64_t now_ms);
+/* The lease of this worker with this token that contains the tile; NULL: none. */
+struct lease *lease_find(const struct queue *q, struct token token, uint32_t worker, uint32_t job,
+                         uint32_t tile);
+/* The tile is no longer pending under this lease; ends the lease when none is unsettled. */
+void lease_settle(struct queue *q, struct lease *l, uint32_t tile);
+/* The worker hands one pending tile back. */
+void lease_release_tile(struct queue *q, struct lease *l, uint32_t tile);
+/* Takes the lease away: what is pending and in no other lease becomes open again. */
+void lease_end(struct queue *q, struct lease *l);
+bool lease_has(const struct lease *l, uint32_t job, uint32_t tile);
+
+/* --- workers (worker_table.c) --- */
+
+enum worker_state {
+    WORKER_UP,
+    WORKER_DOUBTED, /* a send failed: it has grace_ms to come back */
+    WORKER_GONE,    /* dead or said goodbye; known by its session should it return */
+};
+
+enum worker_event { WORKER_HELLO, WORKER_HEARD, WORKER_UNREACHABLE, WORKER_DIE, WORKER_EVENTS };
+
+struct worker {
+    struct worker *hash_next;
+    uint32_t number;
+    uint64_t session;
+    enum worker_state state;
+    char host[64], version[32], isa[16], reason[256];
+    uint16_t threads;
+    uint32_t pid, hold_bytes;
+    int64_t heard_ms, doubted_ms, probed_ms;
+    struct lease *first, *last; /* active leases, oldest first */
+    uint32_t lease_count;
+    uint64_t bytes_in_hand, points_in_hand;         /* leased, not durable */
+    uint64_t granted, received, unsettled, at_sink; /* window.c */
+    bool starved;
+    double rate;     /* points a second, wall time; 0 unknown */
+    int64_t rate_ms; /* since when rate_points are counted */
+    uint64_t rate_points;
+    uint32_t tiles_done;
+    uint32_t *banned; /* jobs it cannot do */
+    size_t banned_count;
+};
+
+struct worker *worker_find(const struct queue *q, uint32_t number);
+struct worker *worker_by_session(struct queue *q, uint64_t session, bool make);
+void worker_event(struct queue *q, struct worker *w, enum worker_event event, const char *reason);
+bool worker_can_work(const struct worker *w, uint32_t job);
+void worker_ban(struct worker *w, uint32_t job, const char *reason);
+void worker_learn(struct worker *w, int64_t now_ms, uint64_t points);
+
+/* --- the rest --- */
+
+struct queue {
+    struct queue_config config;
+    int64_t start_ms, now_ms;
+    struct job_entry **jobs; /* in order of their number */
+    size_t job_count;
+    struct worker **workers; /* [number - 1] */
+    size_t worker_count, workers_up;
+    struct worker *sessions[BUCKETS];
+    struct lease_table leases;
+    struct queue_action *actions; /* a ring */
+    size_t action_first, action_count, action_cap;
+    uint64_t granted_sum; /* budget in use by all workers */
+    size_t starved;       /* workers that wait for window */
+    bool stalled;
+    char stall_reason[256];
+    int64_t due_ms; /* of the next scan in queue_tick */
+    int64_t straggle_ms;
+};
+
+struct queue_action *action_add(struct queue *q, enum action_type type); /* zeroed */
+void action_tiles(struct queue *q, enum action_type type, struct worker *w, uint32_t job,
+                  uint32_t tile, uint32_t count);
+void action_alarm(struct queue *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+void dispatch_worker(struct queue *q, struct worker *w);
+void dispatch_all(struct queue *q);
+void dispatch_stragglers(struct queue *q);
+
+void window_reset(struct queue *q, struct worker *w); /* at HELLO */
+void window_close(struct queue *q, struct worker *w); /* it is gone */
+void window_received(struct queue *q, struct worker *w, uint64_t bytes, bool kept);
+void window_settled(struct queue *q, struct worker *w, uint64_t bytes);
+uint64_t window_renew(struct queue *q, struct worker *w); /* grants what it can; the window */
+
+void death_of_worker(struct queue *q, struct worker *w); /* blames what it was working on */
+void death_of_lease(struct queue *q, struct lease *l);   /* its first unsolved tile hangs */
+struct hurt *hurt_find(const struct job_entry *j, uint32_t tile);
+struct piece *piece_open(const struct job_entry *j, struct hurt **hurt);
+struct piece *piece_of(const struct hurt *h, uint32_t first, uint32_t count);
+void piece_release(struct queue *q, struct job_entry *j, struct hurt *h, struct piece *p);
+void hurt_check_whole(struct queue *q, struct job_entry *j, struct hurt *h);
+
+void soon(struct queue *q, int64_t at_ms); /* queue_tick must look then */
+
+#endif

@@ -1,0 +1,223 @@
+/* Results on their way in: may this part be taken, where does the whole go, is it durable. */
+#include "queue_private.h"
+
+#include <string.h>
+
+static enum lease_tile tile_in(const struct lease *l, uint32_t tile)
+{
+    return (enum lease_tile)l->tile[tile - l->first_tile];
+}
+
+static bool same_piece(const struct lease *l, const struct wire_msg *m, const struct job_entry *j)
+{
+    if (l->count)
+        return l->first == m->result.first && l->count == m->result.count;
+    return m->result.first == 0 && m->result.count == tile_points(j, m->result.tile);
+}
+
+/* The lease under which this result may come, or NULL. */
+static struct lease *believed(const struct queue *q, const struct job_entry *j, uint32_t worker,
+                              const struct wire_msg *m)
+{
+    if (!j || m->result.tile >= j->tiles.count)
+        return NULL;
+    struct lease *l = lease_find(q, m->result.token, worker, j->id, m->result.tile);
+    return l && same_piece(l, m, j) ? l : NULL;
+}
+
+enum queue_verdict queue_result_part(struct queue *q, int64_t now_ms, uint32_t worker,
+                                     const struct wire_msg *m)
+{
+    queue_worker_heard(q, now_ms, worker);
+    struct worker *w = worker_find(q, worker);
+    struct job_entry *j = job_find(q, m->result.job);
+    if (!w)
+        return VERDICT_REFUSED;
+    struct lease *l = believed(q, j, worker, m);
+    bool wanted = l && tile_in(l, m->result.tile) == LEASE_PENDING && !job_is_over(j->state);
+    if (wanted && l->ended && l->count)
+        wanted = false; /* a piece that went out again: one answer is enough */
+    window_received(q, w, m->result.data.len, wanted);
+    if (wanted)
+        return VERDICT_TAKE;
+    if (j && m->result.tile < j->tiles.count && tile_get(&j->tiles, m->result.tile) == TILE_DONE) {
+        action_tiles(q, ACTION_ACK, w, j->id, m->result.tile, 1);
+        return VERDICT_ACKED;
+    }
+    if (!j || job_is_over(j->state))
+        action_tiles(q, ACTION_DROP, w, m->result.job, m->result.tile, 1);
+    return VERDICT_REFUSED;
+}
+
+static enum queue_complete piece_complete(struct queue *q, struct job_entry *j, struct lease *l,
+                                          uint32_t tile)
+{
+    struct hurt *h = hurt_find(j, tile);
+    struct piece *p = h ? piece_of(h, l->first, l->count) : NULL;
+    if (!p || p->state != PIECE_LEASED)
+        return COMPLETE_DROP;
+    p->state = PIECE_ARRIVED;
+    hurt_check_whole(q, j, h);
+    return COMPLETE_PIECE;
+}
+
+static void mark_arrived(struct lease *l, uint32_t tile)
+{
+    l->tile[tile - l->first_tile] = LEASE_ARRIVED;
+    if (!l->ended)
+        l->pending--;
+}
+
+/* The tile may have gone out again: whoever has it now must be told when it is durable. */
+static void came_late(struct job_entry *j, uint32_t tile)
+{
+    j->late = mem_resize(j->late, j->late_count + 1, sizeof *j->late);
+    j->late[j->late_count++] = tile;
+}
+
+static bool take_late(struct job_entry *j, uint32_t tile)
+{
+    for (size_t i = 0; i < j->late_count; i++) {
+        if (j->late[i] == tile) {
+            j->late[i] = j->late[--j->late_count];
+            return true;
+        }
+    }
+    return false;
+}
+
+enum queue_complete queue_result_complete(struct queue *q, int64_t now_ms, uint32_t worker,
+                                          const struct wire_msg *m, uint64_t data_bytes)
+{
+    q->now_ms = now_ms;
+    struct worker *w = worker_find(q, worker);
+    struct job_entry *j = job_find(q, m->result.job);
+    struct lease *l = believed(q, j, worker, m);
+    if (!w || !l || tile_in(l, m->result.tile) != LEASE_PENDING || job_is_over(j->state)) {
+        if (w)
+            window_settled(q, w, data_bytes);
+        return COMPLETE_DROP;
+    }
+    uint32_t tile = m->result.tile;
+    mark_arrived(l, tile);
+    w->tiles_done++;
+    worker_learn(w, now_ms, m->result.count);
+    enum queue_complete where = COMPLETE_STORE;
+    if (l->count)
+        where = piece_complete(q, j, l, tile);
+    else if (!tile_can(&j->tiles, tile, TILE_ARRIVE) || tile_get(&j->tiles, tile) == TILE_CUT)
+        where = COMPLETE_COMPARE;
+    else
+        tile_event(&j->tiles, j->a_blocks, tile, TILE_ARRIVE);
+    if (where == COMPLETE_STORE && l->ended)
+        came_late(j, tile);
+    if (where == COMPLETE_COMPARE && tile_get(&j->tiles, tile) == TILE_CUT)
+        where = COMPLETE_DROP; /* its pieces are out: they decide */
+    if (where == COMPLETE_STORE || where == COMPLETE_COMPARE)
+        w->at_sink += data_bytes;
+    else
+        window_settled(q, w, data_bytes);
+    dispatch_worker(q, w);
+    return where;
+}
+
+/* Every other worker that has the tile in hand is told that it is done. */
+static void tell_holders(struct queue *q, struct job_entry *j, uint32_t tile,
+                         const struct worker *but)
+{
+    for (size_t i = 0; i < q->worker_count; i++) {
+        struct worker *w = q->workers[i];
+        struct lease *next;
+        for (struct lease *l = w == but ? NULL : w->first; l; l = next) {
+            next = l->next;
+            if (!lease_has(l, j->id, tile) || tile_in(l, tile) == LEASE_SETTLED)
+                continue;
+            action_tiles(q, l->count ? ACTION_ACK : ACTION_DROP, w, j->id, tile, 1);
+            lease_settle(q, l, tile);
+        }
+    }
+}
+
+static void acknowledge(struct queue *q, struct job_entry *j, uint32_t tile, struct worker *w)
+{
+    struct lease *next;
+    for (struct lease *l = w->first; l; l = next) {
+        next = l->next;
+        if (lease_has(l, j->id, tile))
+            lease_settle(q, l, tile);
+    }
+    if (w->state != WORKER_GONE)
+        action_tiles(q, ACTION_ACK, w, j->id, tile, 1);
+}
+
+static void count_rate(struct queue *q, struct job_entry *j, uint32_t points)
+{
+    enum { SPAN_MS = 250, SMOOTH_MS = 3000 };
+    j->rate_points += points;
+    int64_t span = q->now_ms - j->rate_ms;
+    if (span < SPAN_MS)
+        return;
+    double fresh = (double)j->rate_points * 1000 / (double)span;
+    double weight = j->rate > 0 ? (double)span / (double)(span + SMOOTH_MS) : 1;
+    j->rate += weight * (fresh - j->rate);
+    j->rate_points = 0;
+    j->rate_ms = q->now_ms;
+}
+
+void queue_tile_durable(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
+                        uint32_t worker, uint64_t data_bytes, uint32_t points_failed)
+{
+    q->now_ms = now_ms;
+    struct worker *w = worker_find(q, worker);
+    struct job_entry *j = job_find(q, job);
+    if (w) {
+        w->at_sink -= data_bytes < w->at_sink ? data_bytes : w->at_sink;
+        window_settled(q, w, data_bytes);
+    }
+    if (!j || tile >= j->tiles.count || !tile_can(&j->tiles, tile, TILE_DURABLE))
+        return;
+    tile_event(&j->tiles, j->a_blocks, tile, TILE_DURABLE);
+    uint32_t points = tile_points(j, tile);
+    j->points_done += points;
+    j->points_failed += points_failed;
+    count_rate(q, j, points);
+    if (w)
+        acknowledge(q, j, tile, w);
+    bool late = take_late(j, tile);
+    if (late || j->doubles > 0 || hurt_find(j, tile))
+        tell_holders(q, j, tile, w);
+    job_check_complete(q, j);
+    if (w && w->state == WORKER_UP)
+        dispatch_worker(q, w);
+}
+
+void queue_tile_compared(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
+                         uint32_t worker, uint64_t data_bytes, bool same)
+{
+    q->now_ms = now_ms;
+    struct worker *w = worker_find(q, worker);
+    struct job_entry *j = job_find(q, job);
+    if (!w)
+        return;
+    w->at_sink -= data_bytes < w->at_sink ? data_bytes : w->at_sink;
+    window_settled(q, w, data_bytes);
+    if (!same)
+        action_alarm(q, "job %u tile %u: worker %u (%s) computed other bytes than are stored", job,
+                     tile, w->number, w->host);
+    if (j && tile < j->tiles.count)
+        acknowledge(q, j, tile, w);
+}
+
+void queue_tile_damaged(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile)
+{
+    q->now_ms = now_ms;
+    struct job_entry *j = job_find(q, job);
+    if (!j || tile >= j->tiles.count || !job_can(j, JOB_EV_DAMAGE) ||
+        !tile_can(&j->tiles, tile, TILE_DAMAGE))
+        return;
+    tile_event(&j->tiles, j->a_blocks, tile, TILE_DAMAGE);
+    j->points_done -= tile_points(j, tile);
+    j->recomputed++;
+    job_event(q, j, JOB_EV_DAMAGE, "");
+    dispatch_all(q);
+}

@@ -1,0 +1,90 @@
+/* Send windows. A worker may have sent `granted` bytes in all since its HELLO. What it has been
+ * granted and not sent, and what it has sent and is not settled (durable, compared or dropped),
+ * counts against the sink's budget, whoever it is. Each worker aims at an equal share; with more
+ * workers than parts fit the budget, those that have nothing wait until something is settled. */
+#include "queue_private.h"
+
+static uint64_t in_use(const struct worker *w)
+{
+    return w->granted - w->received + w->unsettled;
+}
+
+static void set_starved(struct queue *q, struct worker *w, bool starved)
+{
+    q->starved += starved;
+    q->starved -= w->starved;
+    w->starved = starved;
+}
+
+void window_reset(struct queue *q, struct worker *w)
+{
+    q->granted_sum -= in_use(w);
+    w->granted = w->received = 0;
+    w->unsettled = w->at_sink; /* parts of unfinished results are sent again */
+    q->granted_sum += in_use(w);
+    window_renew(q, w);
+}
+
+void window_close(struct queue *q, struct worker *w)
+{
+    q->granted_sum -= in_use(w);
+    w->granted = w->received = 0;
+    w->unsettled = w->at_sink;
+    q->granted_sum += in_use(w);
+    set_starved(q, w, false);
+}
+
+/* A worker that sends more than it may is believed (its bytes are here) but gets nothing for it. */
+void window_received(struct queue *q, struct worker *w, uint64_t bytes, bool kept)
+{
+    q->granted_sum -= in_use(w);
+    w->received += bytes;
+    if (w->granted < w->received)
+        w->granted = w->received;
+    if (kept)
+        w->unsettled += bytes;
+    q->granted_sum += in_use(w);
+}
+
+void window_settled(struct queue *q, struct worker *w, uint64_t bytes)
+{
+    if (bytes > w->unsettled)
+        bytes = w->unsettled;
+    w->unsettled -= bytes;
+    q->granted_sum -= bytes;
+    for (size_t i = 0;
+         q->starved > 0 && i < q->worker_count && q->granted_sum < q->config.sink_bytes; i++) {
+        struct worker *other = q->workers[i];
+        if (!other->starved || other->state == WORKER_GONE)
+            continue;
+        struct queue_action *a = action_add(q, ACTION_PONG);
+        uint64_t window = window_renew(q, other);
+        a->worker = other->number;
+        a->window = window;
+    }
+}
+
+uint64_t window_renew(struct queue *q, struct worker *w)
+{
+    if (w->state == WORKER_GONE || q->stalled)
+        return w->granted;
+    uint64_t budget = q->config.sink_bytes;
+    uint64_t share = budget / (q->workers_up > 1 ? q->workers_up : 2);
+    if (share < WIRE_PART_MAX)
+        share = WIRE_PART_MAX;
+    uint64_t used = in_use(w), room = budget > q->granted_sum ? budget - q->granted_sum : 0;
+    uint64_t more = share > used ? share - used : 0;
+    if (more > room)
+        more = room;
+    w->granted += more;
+    q->granted_sum += more;
+    set_starved(q, w,
+                w->granted - w->received < WIRE_PART_MAX && share > used && more < share - used);
+    return w->granted;
+}
+
+uint64_t queue_worker_window(const struct queue *q, uint32_t worker)
+{
+    const struct worker *w = worker_find(q, worker);
+    return w ? w->granted : 0;
+}
