@@ -264,7 +264,7 @@ int job_read_pair(struct job_reader *r, const struct json *v, double out[2])
 
 int job_read_span(struct job_reader *r, const struct json *v, double *from, double *to)
 {
-    double pair[2];
+    double pair[2] = {0, 0};
     if (job_read_pair(r, v, pair))
         return -1;
     if (!(pair[0] < pair[1])) {

@@ -129,6 +129,10 @@ void queue_tile_durable(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
                         uint32_t worker, uint64_t data_bytes, uint32_t points_failed);
 void queue_tile_compared(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
                          uint32_t worker, uint64_t data_bytes, bool same);
+/* The sink did not store a result: its job is over (reason NULL), or it does not fit its tile; then
+ * the tile goes out again and the worker gets no more of the job. */
+void queue_tile_dropped(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
+                        uint32_t worker, uint64_t data_bytes, const char *reason);
 void queue_tile_damaged(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile); /* verify */
 
 /* The sink cannot write (reason), or can again (NULL): nothing is leased meanwhile. */
