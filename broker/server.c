@@ -218,6 +218,13 @@ static void sink_event(struct server *s, const struct sink_event *e)
         queue_tile_compared(s->queue, s->now_ms, e->job, e->tile, e->worker, e->data_bytes,
                             e->type == SINK_SAME);
         break;
+    case SINK_DROPPED:
+        queue_tile_dropped(s->queue, s->now_ms, e->job, e->tile, e->worker, e->data_bytes,
+                           e->err.code ? e->err.text : NULL);
+        break;
+    case SINK_LOST:
+        queue_job_fail(s->queue, s->now_ms, e->job, e->err.text);
+        break;
     case SINK_FRONTIER:
         queue_frontier_durable(s->queue, s->now_ms, e->job, e->frontier);
         break;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* What the broker remembers in its SQLite database: jobs, their documents and drive tables, and one
- * row for each durable tile. The only file that knows SQLite. One connection, EXCLUSIVE, WAL,
+ * row for each durable tile. Only store*.c know SQLite. One connection, EXCLUSIVE, WAL,
  * synchronous=FULL: what a commit has returned for survives a power cut. Used by one thread at a
  * time. Errors are ERR_STORAGE with the reason in words, ERR_VERSION for a database of a newer
  * hillsweep; after an error in a transaction roll back, then everything may be tried again. */
@@ -36,8 +36,8 @@ struct store_job {
     int64_t submitted_s, finished_s;
     uint32_t frontier;
     uint32_t q_blocks, a_blocks; /* the tile partition that the rows of its tiles mean */
-    uint64_t points_failed; /* set when the job is over */
-    uint64_t status_clean;  /* status.npy is durable up to this commit */
+    uint64_t points_failed;      /* set when the job is over */
+    uint64_t status_clean;       /* status.npy is durable up to this commit */
     const void *document, *table;
     size_t document_bytes, table_bytes; /* table_bytes 0: none yet */
 };

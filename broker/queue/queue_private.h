@@ -41,6 +41,7 @@ enum tile_event {
     TILE_DURABLE,
     TILE_HOLD,   /* found below the frontier at a restart */
     TILE_DAMAGE, /* found damaged on disk */
+    TILE_REJECT, /* what arrived does not fit */
     TILE_KILL,   /* killed too often */
     TILE_EVENTS
 };

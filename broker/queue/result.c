@@ -138,7 +138,7 @@ static void tell_holders(struct queue *q, struct job_entry *j, uint32_t tile,
     }
 }
 
-static void acknowledge(struct queue *q, struct job_entry *j, uint32_t tile, struct worker *w)
+static void settle_leases(struct queue *q, struct job_entry *j, uint32_t tile, struct worker *w)
 {
     struct lease *next;
     for (struct lease *l = w->first; l; l = next) {
@@ -146,6 +146,11 @@ static void acknowledge(struct queue *q, struct job_entry *j, uint32_t tile, str
         if (lease_has(l, j->id, tile))
             lease_settle(q, l, tile);
     }
+}
+
+static void acknowledge(struct queue *q, struct job_entry *j, uint32_t tile, struct worker *w)
+{
+    settle_leases(q, j, tile, w);
     if (w->state != WORKER_GONE)
         action_tiles(q, ACTION_ACK, w, j->id, tile, 1);
 }
@@ -206,6 +211,29 @@ void queue_tile_compared(struct queue *q, int64_t now_ms, uint32_t job, uint32_t
                      tile, w->number, w->host);
     if (j && tile < j->tiles.count)
         acknowledge(q, j, tile, w);
+}
+
+void queue_tile_dropped(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
+                        uint32_t worker, uint64_t data_bytes, const char *reason)
+{
+    q->now_ms = now_ms;
+    struct worker *w = worker_find(q, worker);
+    struct job_entry *j = job_find(q, job);
+    if (w) {
+        w->at_sink -= data_bytes < w->at_sink ? data_bytes : w->at_sink;
+        window_settled(q, w, data_bytes);
+    }
+    if (!reason || !j || tile >= j->tiles.count || !tile_can(&j->tiles, tile, TILE_REJECT))
+        return;
+    tile_event(&j->tiles, j->a_blocks, tile, TILE_REJECT);
+    if (w) {
+        settle_leases(q, j, tile, w);
+        action_tiles(q, ACTION_DROP, w, job, tile, 1);
+        worker_ban(w, job, reason);
+        action_alarm(q, "worker %u (%s) gets no more of job %u: tile %u: %s", w->number, w->host,
+                     job, tile, reason);
+    }
+    dispatch_all(q);
 }
 
 void queue_tile_damaged(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile)

@@ -8,8 +8,8 @@
  *             |                     |                |
  *            HELD ------------------+               CUT  <--KILL-- OPEN, LEASED
  *
- * HELD, OPEN and DONE are where a restart finds a tile; a late result may turn OPEN or HELD into
- * ARRIVED. */
+ * REJECT: from ARRIVED back to OPEN. HELD, OPEN and DONE are where a restart finds a tile; a late
+ * result may turn OPEN or HELD into ARRIVED. */
 #include "queue_private.h"
 
 #include <stdlib.h>
@@ -17,15 +17,17 @@
 
 enum { NO = 0xff };
 
+/* clang-format off */
 static const uint8_t next_state[TILE_CUT + 1][TILE_EVENTS] = {
-    /*               LEASE        RELEASE    ARRIVE        DURABLE    HOLD       DAMAGE     KILL */
-    [TILE_OPEN] = {TILE_LEASED, NO, TILE_ARRIVED, TILE_DONE, TILE_HELD, NO, TILE_CUT},
-    [TILE_HELD] = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, NO, NO, NO, NO},
-    [TILE_LEASED] = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, NO, NO, NO, TILE_CUT},
-    [TILE_ARRIVED] = {NO, NO, NO, TILE_DONE, NO, NO, NO},
-    [TILE_DONE] = {NO, NO, NO, NO, NO, TILE_OPEN, NO},
-    [TILE_CUT] = {NO, NO, TILE_ARRIVED, NO, NO, NO, NO},
+    /*              LEASE        RELEASE    ARRIVE        DURABLE    HOLD       DAMAGE     REJECT     KILL */
+    [TILE_OPEN]    = {TILE_LEASED, NO,        TILE_ARRIVED, TILE_DONE, TILE_HELD, NO,        NO,        TILE_CUT},
+    [TILE_HELD]    = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, NO,        NO,        NO,        NO,        NO},
+    [TILE_LEASED]  = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, NO,        NO,        NO,        NO,        TILE_CUT},
+    [TILE_ARRIVED] = {NO,          NO,        NO,           TILE_DONE, NO,        NO,        TILE_OPEN, NO},
+    [TILE_DONE]    = {NO,          NO,        NO,           NO,        NO,        TILE_OPEN, NO,        NO},
+    [TILE_CUT]     = {NO,          NO,        TILE_ARRIVED, NO,        NO,        NO,        NO,        NO},
 };
+/* clang-format on */
 
 void tile_table_init(struct tile_table *t, uint32_t q_blocks, uint32_t a_blocks)
 {
