@@ -38,7 +38,7 @@ static int control(struct session *s, const char *op, const char *what, struct e
     if (rc == 0 && s->json)
         session_print_json(&json);
     else if (rc == 0)
-        session_say(s, "job %u %s (%s)", view.id, what, view_state_name(view.state));
+        session_say(s, "job %u %s", view.id, what);
     buf_fini(&request);
     buf_fini(&json);
     return rc;
@@ -61,7 +61,7 @@ int command_resume(struct session *s, struct err *err)
 
 int command_delete(struct session *s, struct err *err)
 {
-    return control(s, "delete", "and its results are deleted", err);
+    return control(s, "delete", "is deleted, and its results", err);
 }
 
 int command_priority(struct session *s, struct err *err)

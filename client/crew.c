@@ -210,11 +210,20 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-void crew_end(struct crew *crew, bool hurry)
+void crew_dismiss(struct crew *crew)
 {
     child_signal(&crew->worker, SIGTERM);
-    child_await(&crew->worker, hurry ? WORKER_HURRY_MS : WORKER_END_MS);
     child_signal(&crew->broker, SIGTERM);
+    crew->dismissed = true;
+}
+
+void crew_end(struct crew *crew, bool hurry)
+{
+    if (!crew->dismissed)
+        child_signal(&crew->worker, SIGTERM);
+    child_await(&crew->worker, hurry ? WORKER_HURRY_MS : WORKER_END_MS);
+    if (!crew->dismissed)
+        child_signal(&crew->broker, SIGTERM);
     child_await(&crew->broker, hurry ? BROKER_HURRY_MS : BROKER_END_MS);
     rundir_remove(&crew->dir);
     signals_close(&crew->signals);

@@ -22,6 +22,7 @@ struct crew {
     uint64_t progress_seen;                /* points settled, as the caller last saw */
     bool quiet;
     unsigned deaths_said;
+    bool dismissed;
 };
 
 struct crew_plan {
@@ -43,7 +44,11 @@ int crew_wake(void *arg, struct err *err);
  */
 void crew_progress(struct crew *crew, uint64_t points);
 
-/* Ends worker and broker, each with a bounded wait; `hurry` when the user is waiting at the prompt.
+/* All is done: tells both to leave, without waiting for it. crew_end follows. */
+void crew_dismiss(struct crew *crew);
+
+/* Ends first the worker, so that it gives back what it has, then the broker, each with a bounded
+ * wait; `hurry` when the user is waiting at the prompt.
  */
 void crew_end(struct crew *crew, bool hurry);
 

@@ -126,6 +126,8 @@ static int solve(struct run *run, struct err *err)
     if (rc == 0) {
         rc = solve_over(run, link, err);
         progress_clear(&run->progress);
+        if (rc == 0)
+            crew_dismiss(&run->crew); /* they leave while we tidy up */
         link_close(link);
     }
     crew_end(&run->crew, rc != 0);
