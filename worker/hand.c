@@ -314,7 +314,6 @@ struct hand_totals hand_totals(const struct hand *h)
         .waiting = h->counts[PIECE_WAITING],
         .solving = h->counts[PIECE_SOLVING],
         .solved = h->counts[PIECE_SOLVED],
-        .unsent = h->queue_tail - h->queue_head,
         .bytes = h->bytes,
         .hold_bytes = hold_bytes(h),
     };

@@ -95,8 +95,8 @@ size_t hand_progress(const struct hand *h, struct wire_progress *out, uint64_t *
 bool hand_same_lease(uint64_t id, uint64_t other);
 
 struct hand_totals {
-    size_t leases, waiting, solving, solved, unsent; /* pieces; unsent are among the solved */
-    uint64_t bytes;                                  /* of answers solved or being solved */
+    size_t leases, waiting, solving, solved; /* the latter three: pieces */
+    uint64_t bytes;                          /* of answers solved or being solved */
     uint64_t hold_bytes;
 };
 struct hand_totals hand_totals(const struct hand *h);

@@ -12,7 +12,7 @@ enum { SHORT_PART_MIN = 4096 };
 
 struct plane {
     unsigned char *data; /* NULL: the plane is absent (errors that nobody wants) */
-    uint32_t bytes;
+    uint32_t bytes, room;
     uint8_t element, coding;
 };
 
@@ -52,8 +52,8 @@ struct planes *planes_create(uint32_t fields, bool errors, uint32_t points)
         plane->element = element_size(i, count);
         if (is_absent(i, count, errors))
             continue;
-        plane->bytes = points * plane->element;
-        plane->data = mem_resize(NULL, plane->bytes, 1);
+        plane->bytes = plane->room = points * plane->element;
+        plane->data = mem_resize(NULL, plane->room, 1);
         p->bytes += plane->bytes;
     }
     return p;
@@ -99,9 +99,18 @@ void planes_code(struct planes *p, uint32_t solve_us)
         if (!plane->data || !is_constant(plane))
             continue;
         p->bytes -= plane->bytes - plane->element;
-        plane->data = mem_resize(plane->data, plane->element, 1);
         plane->bytes = plane->element;
         plane->coding = WIRE_SAME;
+    }
+}
+
+void planes_trim(struct planes *p)
+{
+    for (uint32_t i = 0; i < p->count; i++) {
+        struct plane *plane = &p->plane[i];
+        if (plane->room > plane->bytes)
+            plane->data = mem_resize(plane->data, plane->bytes, 1);
+        plane->room = plane->bytes;
     }
 }
 

@@ -27,8 +27,10 @@ float *planes_errors(struct planes *p, uint32_t field);
 uint8_t *planes_status(struct planes *p);
 
 /* Codes each plane (raw, or same when all its elements have the same bits) and notes the solver's
- * CPU time. The raw arrays are gone afterwards. */
+ * CPU time. The raw arrays are gone afterwards, their memory after planes_trim: a solver thread
+ * codes, the I/O thread allocates and frees (pool.h says why). */
 void planes_code(struct planes *p, uint32_t solve_us);
+void planes_trim(struct planes *p);
 
 size_t planes_bytes(const struct planes *p); /* held in memory, and to be sent in all */
 uint32_t planes_solve_us(const struct planes *p);

@@ -114,13 +114,10 @@ static int on_yield(void *arg, size_t points_done)
 static void solve(struct member *m, struct task *t)
 {
     struct solving s = {m, t, clock_ns(CLOCK_THREAD_CPUTIME_ID)};
-    const struct job *job = recipe_job(t->recipe);
-    t->planes = planes_create((uint32_t)job->output_count, job->errors, t->count);
-    if (recipe_solve(t->recipe, m->number, t->tile, t->first, t->count, t->planes, on_yield, &s)) {
-        planes_destroy(t->planes);
-        t->planes = NULL;
+    t->failed =
+        recipe_solve(t->recipe, m->number, t->tile, t->first, t->count, t->planes, on_yield, &s);
+    if (t->failed)
         return;
-    }
     int64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - s.cpu_start_ns;
     planes_code(t->planes, cpu / 1000 < UINT32_MAX ? (uint32_t)(cpu / 1000) : UINT32_MAX);
     atomic_store_explicit(&t->cpu_ns, (uint64_t)cpu, memory_order_relaxed);
@@ -128,6 +125,7 @@ static void solve(struct member *m, struct task *t)
 
 static void perform(struct member *m, struct task *t)
 {
+    t->failed = -1;
     if (must_end(m, t))
         return;
     if (t->kind == TASK_BUILD)

@@ -12,6 +12,8 @@
  * pool. There is no lock: solver threads are SCHED_IDLE, and one that is preempted inside a
  * critical section on a busy machine would hold up the I/O thread for seconds. What is shared is a
  * semaphore, a ring of pointers with one writer, a stack of finished tasks, and the flags below.
+ * For the same reason solver threads neither allocate nor free what the I/O thread frees: malloc
+ * locks.
  *
  * One thread, the I/O thread, calls everything here. */
 
@@ -23,12 +25,12 @@ struct task {
     struct buf table;      /* ADOPT: the job's table */
     uint64_t id;           /* SOLVE: the piece, see hand.h */
     uint32_t tile, first, count;
-    struct planes *planes; /* SOLVE: the coded answer, NULL when it was cancelled; owned */
+    struct planes *planes; /* SOLVE: the answer, coded unless failed; owned */
 
     atomic_bool cancel;                   /* set by pool_cancel */
     _Atomic uint64_t points_done, cpu_ns; /* so far; read by anybody */
 
-    int failed; /* BUILD, ADOPT */
+    int failed; /* for SOLVE: it was cancelled */
     struct err err;
     struct task *next; /* among the finished */
 };

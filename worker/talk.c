@@ -269,7 +269,8 @@ static void collect(struct talk *t)
             shelf_built(t->shelf, task->recipe, failure);
         else if (task->kind == TASK_ADOPT)
             shelf_adopted(t->shelf, task->recipe, failure);
-        else if (task->planes) {
+        else if (!task->failed) {
+            planes_trim(task->planes);
             hand_put(t->hand, task->id, task->planes, (uint32_t)cpu_us);
             task->planes = NULL;
         }
@@ -350,6 +351,8 @@ static void feed(struct talk *t)
         task->tile = pick.tile;
         task->first = pick.first;
         task->count = pick.count;
+        const struct job *job = recipe_job(recipe);
+        task->planes = planes_create((uint32_t)job->output_count, job->errors, pick.count);
         submit(t, task);
     }
 }
@@ -452,9 +455,4 @@ bool talk_ended(const struct talk *t, struct err *err)
 {
     *err = t->end;
     return t->state == TALK_ENDED;
-}
-
-struct hand_totals talk_totals(const struct talk *t)
-{
-    return hand_totals(t->hand);
 }

@@ -1,9 +1,8 @@
 #ifndef WORKER_TALK_H
 #define WORKER_TALK_H
 
-#include "pool.h"
-#include "hand.h"
 #include "err.h"
+#include "pool.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,8 +51,5 @@ void talk_leave(struct talk *t, int64_t now_ms, int64_t wait_ms, const char *rea
 
 /* Whether the conversation is over; err has code ERR_NONE when it ended in order, else why. */
 bool talk_ended(const struct talk *t, struct err *err);
-
-/* What its hand holds, for logs and tests. */
-struct hand_totals talk_totals(const struct talk *t);
 
 #endif

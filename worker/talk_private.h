@@ -1,6 +1,7 @@
 #ifndef WORKER_TALK_PRIVATE_H
 #define WORKER_TALK_PRIVATE_H
 
+#include "hand.h"
 #include "shelf.h"
 #include "talk.h"
 #include "wire.h"

@@ -71,6 +71,8 @@ static void parts_carry_every_bit(void **state)
     struct seen seen;
     assert_int_equal(planes_bytes(p), planes_raw_bytes(FIELDS, true, POINTS));
     planes_code(p, 77);
+    planes_trim(p);
+    planes_trim(p);
     assert_int_equal(planes_solve_us(p), 77);
     read_parts(p, UINT64_MAX, &seen);
     assert_int_equal(seen.total, planes_bytes(p));
