@@ -87,6 +87,9 @@ static void square_wave(size_t break_count)
             swing(a + (k % 2 == 0 ? q : -q), k < 7 ? 1 : 0.85, &z, &dz);
         check_point(&j, i, z, 1 + hypot(z, dz / fmax(1, sqrt(fabs(a) + fabs(q)))));
     }
+    /* Announced jumps cost nothing but a joint. */
+    if (break_count > 0)
+        assert_true(j.sweep->drive->w.count == 12);
     job_fini(&j);
 }
 
@@ -270,11 +273,71 @@ static void test_overflow(void **state)
             assert_true(isinf(j.error[0][i]));
             assert_int_equal(j.status[i], POINT_OVERFLOW);
         }
+        assert_true((double)j.error[1][i] < 1e-7);
     }
     assert_int_equal(j.status[0], POINT_OVERFLOW);
     assert_int_equal(j.status[15], POINT_DONE);
     free(times);
     job_fini(&j);
+}
+
+/* Damped away far below the smallest double; its logarithm is as good as ever. */
+static void test_underflow(void **state)
+{
+    (void)state;
+    struct solver_job j;
+    double *times = linspace(0, 40, 3);
+    job_init(&j, 0, 0, 1, 500, 900, 11);
+    j.spec.times = times;
+    j.spec.time_count = 3;
+    j.spec.w_to = 40;
+    j.spec.damping = "40";
+    j.outputs[0].text = "lnabs(40)";
+    j.outputs[1] = (struct sweep_output){"Z", "z(40)"};
+    j.spec.output_count = 2;
+    job_run(&j);
+    for (size_t i = 0; i < 11; i++) {
+        double k = j.a[i] - 400, z = 1, dz = 20;
+        swing(k, 40, &z, &dz);
+        assert_true(fabs(j.field[0][i] - (log(fabs(z)) - 800)) < 1e-6 / fabs(z));
+        assert_true((double)j.error[0][i] < 1e-6 / fabs(z));
+        assert_true(j.field[1][i] == 0);
+        assert_int_equal(j.status[i], POINT_DONE);
+    }
+    free(times);
+    job_fini(&j);
+}
+
+/* A start on the decaying solution: z = exp(-s T), kappa = exp(s T). First the coarse level fails
+ * and the fine one is good, then no double could do better and the status says so. */
+static void ill_conditioned(double tolerance)
+{
+    struct solver_job j;
+    double T = 157 * (10.0 / 200);
+    job_init(&j, 0, 0, 1, -9, -0.25, 200);
+    j.spec.z_start[1] = "-sqrt(-a)";
+    j.spec.tolerance = tolerance;
+    job_run(&j);
+    for (size_t i = 0; i < 200; i++) {
+        double s = sqrt(-j.a[i]), kappa = exp(s * T) * (1 + s * s) / (2 * fmax(s, 1));
+        double z = exp(-s * T), error = fabs(j.field[0][i] - z), rounding = 16 * 0x1p-53 * kappa;
+        assert_true(error <= tolerance + rounding);
+        assert_true(error <= (double)j.error[0][i]);
+        assert_true((double)j.error[0][i] <= tolerance + 16 * rounding);
+        if (rounding > 4 * tolerance)
+            assert_int_equal(j.status[i], POINT_LIMITED);
+        else if (rounding < 0.25 * tolerance)
+            assert_int_equal(j.status[i], POINT_DONE);
+    }
+    assert_int_equal(j.status[0], POINT_LIMITED);
+    job_fini(&j);
+}
+
+static void test_conditioning(void **state)
+{
+    (void)state;
+    ill_conditioned(1e-6);
+    ill_conditioned(1e-9);
 }
 
 static void test_failures(void **state)
@@ -397,7 +460,8 @@ int main(void)
         cmocka_unit_test(test_meissner),        cmocka_unit_test(test_general_form),
         cmocka_unit_test(test_damping_in_time), cmocka_unit_test(test_start_values),
         cmocka_unit_test(test_blocks),          cmocka_unit_test(test_instruction_sets),
-        cmocka_unit_test(test_overflow),        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_overflow),        cmocka_unit_test(test_underflow),
+        cmocka_unit_test(test_conditioning),    cmocka_unit_test(test_failures),
         cmocka_unit_test(test_yield),           cmocka_unit_test(test_ends),
         cmocka_unit_test(test_refusals),
     };

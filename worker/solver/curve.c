@@ -73,10 +73,15 @@ void curve_at_points(const struct curve *c, size_t segment, const struct gauss *
 
 double curve_next_stop(const double *stops, size_t stop_count, double t, double to)
 {
-    for (size_t i = 0; i < stop_count; i++)
-        if (stops[i] > t)
-            return stops[i] < to ? stops[i] : to;
-    return to;
+    size_t low = 0, high = stop_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (stops[middle] > t)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low < stop_count && stops[low] < to ? stops[low] : to;
 }
 
 double curve_tail(const double *coef, int n)
@@ -86,58 +91,61 @@ double curve_tail(const double *coef, int n)
 }
 
 /* Whether a segment's series is good enough. Its error counts by its integral over time, so a kink
- * (or a jump) that nobody announced may stay inside a segment that is short enough. */
-static int complete(double tail, double bound, double error, double length, double span, double t)
+ * (or a jump) that nobody announced may stay inside a segment that is short enough; `most` is the
+ * largest value met so far. */
+static int complete(const struct segment *s, double tail, double most, double span)
 {
-    if (tail <= CURVE_ROUNDING * bound || tail <= error)
+    double length = s->t1 - s->t0;
+    if (tail <= CURVE_ROUNDING * s->bound || tail <= s->error)
         return 1;
-    if (tail * length <= 1e-17 * bound * span)
+    if (tail * length <= 1e-17 * most * span)
         return 1;
-    return length <= 8 * DBL_EPSILON * fabs(t);
+    return length <= 8 * DBL_EPSILON * fabs(s->t0);
 }
 
-/* Series of one segment; -1 when the function cannot be evaluated. */
-static int sample(const struct gauss *g, curve_fn *fn, void *arg, double t0, double t1,
-                  double *coef, double *error, double *bound, struct err *err)
+/* Series of one segment [t0, t1]; -1 when the function cannot be evaluated. */
+static int sample(const struct gauss *g, curve_fn *fn, void *arg, struct segment *s, double *coef,
+                  struct err *err)
 {
-    double t[GAUSS_MAX], value[GAUSS_MAX], part[GAUSS_MAX];
+    double t[GAUSS_MAX], value[GAUSS_MAX], error[GAUSS_MAX];
     for (int i = 0; i < g->n; i++)
-        t[i] = t0 + g->x[i] * (t1 - t0);
-    if (fn(arg, (size_t)g->n, t, value, part, err) != 0)
+        t[i] = s->t0 + g->x[i] * (s->t1 - s->t0);
+    if (fn(arg, (size_t)g->n, t, value, error, err) != 0)
         return -1;
-    *error = *bound = 0;
+    s->error = s->bound = 0;
     for (int i = 0; i < g->n; i++) {
-        *bound = fmax(*bound, fabs(value[i]));
-        *error = fmax(*error, part[i]);
+        s->bound = fmax(s->bound, fabs(value[i]));
+        s->error = fmax(s->error, error[i]);
     }
     gauss_series(g, value, coef);
     double ends = fmax(fabs(legendre_eval(coef, g->n, -1)), fabs(legendre_eval(coef, g->n, 1)));
-    *bound = fmax(*bound, ends);
+    s->bound = 1.03 * fmax(s->bound, ends); /* a peak may hide between two points */
     return 0;
 }
 
 int curve_build(struct curve *c, const struct gauss *g, curve_fn *fn, void *arg, double from,
                 double to, const double *stops, size_t stop_count, struct err *err)
 {
-    double t = from, step = to - from;
+    double t = from, step = to - from, most = 0;
     while (t < to) {
-        double coef[GAUSS_MAX], error, bound, stop = curve_next_stop(stops, stop_count, t, to);
-        double end = t + step < stop ? t + step : stop;
+        double coef[GAUSS_MAX], stop = curve_next_stop(stops, stop_count, t, to);
+        struct segment s = {.t0 = t, .t1 = t + step < stop ? t + step : stop};
         for (;;) {
-            if (sample(g, fn, arg, t, end, coef, &error, &bound, err) != 0)
+            if (sample(g, fn, arg, &s, coef, err) != 0)
                 return -1;
-            if (complete(curve_tail(coef, g->n), bound, error, end - t, to - from, t))
+            most = fmax(most, s.bound);
+            if (complete(&s, curve_tail(coef, g->n), most, to - from))
                 break;
-            end = t + (end - t) / 2;
+            s.t1 = t + (s.t1 - t) / 2;
         }
-        step = 2 * (end - t);
-        error += curve_tail(coef, g->n) + 0.5 * DBL_EPSILON * bound;
-        curve_add(c, t, end, coef, g->n, error, bound);
+        curve_add(c, t, s.t1, coef, g->n,
+                  s.error + curve_tail(coef, g->n) + 0.5 * DBL_EPSILON * s.bound, s.bound);
         if (c->count > CURVE_SEGMENTS_MAX) {
             err_set(err, ERR_JOB_REFUSED, "it cannot be resolved near t = %.9g", t);
             return err_hint(err, "list jumps and kinks in w.breaks");
         }
-        t = end;
+        step = 2 * (s.t1 - t);
+        t = s.t1;
     }
     return 0;
 }

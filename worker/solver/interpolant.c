@@ -39,7 +39,7 @@ static int add_pieces(struct curve *c, const gsl_interp *interp, gsl_interp_acce
             bound = fmax(bound, fabs(value[i]));
         }
         gauss_series(&g, value, coef);
-        curve_add(c, t[k], t[k + 1], coef, 4, 2 * DBL_EPSILON * bound, bound);
+        curve_add(c, t[k], t[k + 1], coef, 4, 2 * DBL_EPSILON * bound, 1.05 * bound);
     }
     return 0;
 }

@@ -162,6 +162,7 @@ double sweep_point_cost_ns(const struct sweep *s)
     /* Measured on one core of a server of 2023; other machines differ by a factor of two or so. */
     const char *isa = solver_isa();
     double per_operation = strcmp(isa, "avx512") == 0 ? 0.06 : strcmp(isa, "avx2") == 0 ? 0.1 : 0.2;
-    return 8 + per_operation * parts_operations(s->coarse) + 4 * (double)s->outputs.quantity_count +
-           6 * (double)s->outputs.count;
+    double per_row = per_operation * (double)s->coarse->coef_count;
+    return 8 + per_operation * parts_operations(s->coarse) + per_row / (double)s->a_count +
+           4 * (double)s->outputs.quantity_count + 6 * (double)s->outputs.count;
 }

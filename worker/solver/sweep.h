@@ -55,13 +55,16 @@ struct sweep_spec {
 
 struct sweep;
 
-/* Errors are ERR_JOB_REFUSED (what is wrong with the job: the path names the key) or ERR_OTHER. */
+/* Integrates y, tabulates w, plans and fills the parts (README.md): milliseconds as a rule. Errors
+ * are ERR_JOB_REFUSED (what is wrong with the job: the path names the key) or ERR_OTHER. An
+ * interpolated w turns GSL's error handler off for the process, because its default aborts. */
 int sweep_create(const struct sweep_spec *spec, struct sweep **out, struct err *err);
 void sweep_destroy(struct sweep *s);
 
 /* The segment table as bytes (little-endian, a few kB) that another machine can adopt, so that all
  * use the same bits. encode returns owned bytes. adopt compares with the sweep's own table within
- * its error and then takes the bytes' values; -1 when they differ by more (err says where). */
+ * its error and then takes the bytes' values; -1 when they differ by more (err says where) or are
+ * damaged. It must come before the first solver_create. */
 unsigned char *sweep_table_encode(const struct sweep *s, size_t *len);
 int sweep_table_adopt(struct sweep *s, const unsigned char *table, size_t len, struct err *err);
 
@@ -69,7 +72,9 @@ int sweep_table_adopt(struct sweep *s, const unsigned char *table, size_t len, s
  * knots or table where there are such, else equidistant. Returns the number written. */
 size_t sweep_drive_samples(const struct sweep *s, size_t max, double *t, double *w);
 
-/* Statuses of a point, as stored in status.npy. */
+/* Statuses of a point, as stored in status.npy. A point has one status for all its fields: a field
+ * is NaN only where the status is POINT_FAILED, +-inf only where it is that or POINT_OVERFLOW. A
+ * field that is sound keeps its value although another of the point's fields failed. */
 enum point_status {
     POINT_OPEN = 0,
     POINT_DONE = 1,
@@ -93,17 +98,19 @@ void solver_destroy(struct solver *s);
 typedef int solver_yield_fn(void *arg, size_t points_done);
 
 /* Solves the points of one block. fields[k] and errors[k] (errors may be NULL) have the block's
- * shape (q1-q0, a1-a0), C order; status too. Every number depends on the sweep and the point alone,
- * not on the block, the thread or the instruction set. Returns 0, or -1 when yield stopped it (the
- * arrays then mean nothing). A point that cannot be solved has status POINT_FAILED and NaN fields.
- */
+ * shape (q1-q0, a1-a0), C order; status too. errors[k] bounds |fields[k] - truth|, truth being the
+ * solution with the exact w; +inf where it does not fit a float. Every number depends on the sweep
+ * and the point alone, not on the block, the thread or the instruction set. Returns 0, or -1 when
+ * yield stopped it (the arrays then mean nothing). A point that cannot be solved has status
+ * POINT_FAILED and NaN fields. */
 int solver_block(struct solver *s, const struct block *b, double *const *fields,
                  float *const *errors, uint8_t *status, solver_yield_fn *yield, void *arg);
 
 /* Why the first failed point of the last block failed, or "". Borrowed until the next call. */
 const char *solver_reason(const struct solver *s);
 
-/* Estimated time of one point on this machine in nanoseconds, from the plan alone. */
+/* Estimated time of one point on this machine in nanoseconds, from the number of operations alone.
+ */
 double sweep_point_cost_ns(const struct sweep *s);
 
 /* The code path in use: "portable", "avx2" or "avx512" (HILLSWEEP_ISA overrides the processor). */
