@@ -41,17 +41,21 @@ static void solve_term(struct series *s, struct series_work *w, const struct ste
 {
     int n = step->n;
     for (int column = 0; column < 2; column++) {
-        double r[GAUSS_MAX] = {0}, out[STEP_MAX] = {0};
+        double r[GAUSS_MAX], out[STEP_MAX];
         if (i + j == 0) {
-            memcpy(out, step->m[column], sizeof out);
+            memcpy(out, step->m[column], (size_t)(n + 2) * sizeof *out);
         } else {
-            for (int l = 0; l < n && i > 0; l++)
-                r[l] += ka[l] * w->z[j][i - 1][column][l];
+            /* Arrays this short are not worth a call, nor clearing as a whole. */
+            for (int l = 0; l < n; l++)
+                r[l] = i > 0 ? ka[l] * w->z[j][i - 1][column][l] : 0;
             for (int l = 0; l < n && j > 0; l++)
                 r[l] += kq[l] * w->z[j - 1][i][column][l];
+            for (int k = 0; k < n + 2; k++)
+                out[k] = 0;
             apply_step(step, r, out);
         }
-        memcpy(w->z[j][i][column], out, (size_t)n * sizeof *out);
+        for (int l = 0; l < n; l++)
+            w->z[j][i][column][l] = out[l];
         store(s, i, j, column, out + n, unit);
     }
 }
