@@ -382,9 +382,6 @@ void sink_bound_files(struct sink *s)
 void sink_alone(struct sink *s, struct order *o)
 {
     switch (o->type) {
-    case ORDER_SUBMIT:
-        submit(s, o);
-        break;
     case ORDER_OVER:
         end(s, o);
         break;
@@ -395,7 +392,8 @@ void sink_alone(struct sink *s, struct order *o)
         delete_job(s, o->job);
         break;
     default:
-        assert(!"an order that is carried out alone");
+        assert(o->type == ORDER_SUBMIT);
+        submit(s, o);
     }
     sink_order_free(o);
 }

@@ -34,6 +34,13 @@ static const char *const SQL[STATEMENTS] = {
 
 /* --- errors and statements ------------------------------------------------------------------- */
 
+int store_damaged(const struct store *s, struct err *err, const char *how)
+{
+    err_set(err, ERR_STORAGE, "the database %s is damaged (%s)", s->path, how);
+    return err_hint(err, "restore it from a backup, or move it away and start anew; the files of "
+                         "finished jobs stay readable without it");
+}
+
 int store_fail(struct store *s, struct err *err)
 {
     int code = sqlite3_extended_errcode(s->db), primary = code & 255;
@@ -41,9 +48,7 @@ int store_fail(struct store *s, struct err *err)
     switch (primary) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        err_set(err, ERR_STORAGE, "the database %s is damaged: %s", s->path, sqlite3_errmsg(s->db));
-        return err_hint(err, "restore it from a backup, or move it away and start anew; the files "
-                             "of finished jobs stay readable without it");
+        return store_damaged(s, err, sqlite3_errmsg(s->db));
     case SQLITE_FULL:
         return err_set(err, ERR_STORAGE, "cannot write %s: %s", s->path, disk_words(ENOSPC));
     case SQLITE_IOERR:

@@ -29,13 +29,15 @@ static const char SCHEMA[] =
 
 static int meta_get(struct store *s, const char *name, uint64_t *value, struct err *err)
 {
+    char missing[32];
+    snprintf(missing, sizeof missing, "no %s", name);
     sqlite3_stmt *st = store_statement(s, META_GET);
     store_bind_text(st, 1, name);
     int rc = st ? sqlite3_step(st) : SQLITE_ERROR;
     if (rc == SQLITE_ROW)
-        *value = column(st, 0);
+        *value = (uint64_t)sqlite3_column_int64(st, 0);
     else if (rc == SQLITE_DONE)
-        err_set(err, ERR_STORAGE, "the database %s is damaged: it has no %s", s->path, name);
+        store_damaged(s, err, missing);
     else
         store_fail(s, err);
     sqlite3_reset(st);

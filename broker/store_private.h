@@ -42,6 +42,7 @@ struct store {
 
 /* The last error of SQLite in words; returns -1. */
 int store_fail(struct store *s, struct err *err);
+int store_damaged(const struct store *s, struct err *err, const char *how);
 /* Prepared once; NULL when that fails (then store_run tells why). */
 sqlite3_stmt *store_statement(struct store *s, enum statement which);
 /* Runs a statement that has no rows, and forgets its bindings. */

@@ -29,7 +29,8 @@ struct written {
     size_t len;
 };
 static struct written unsynced[65536];
-static size_t unsynced_count; /* all calls come from one thread at a time */
+static atomic_int early_commits; /* syncs of the database before what it speaks of was synced */
+static size_t unsynced_count;    /* all calls come from one thread at a time */
 
 static ssize_t bad_pwrite(int fd, const void *data, size_t len, off_t at)
 {
@@ -129,6 +130,8 @@ static int vfs_truncate(sqlite3_file *f, sqlite3_int64 size)
 }
 static int vfs_sync(sqlite3_file *f, int flags)
 {
+    if (unsynced_count > 0)
+        atomic_fetch_add(&early_commits, 1);
     return bad() ? SQLITE_IOERR_FSYNC : REAL(f)->pMethods->xSync(REAL(f), flags);
 }
 static int vfs_size(sqlite3_file *f, sqlite3_int64 *size)
@@ -195,6 +198,7 @@ static int fault_setup(void **state)
     atomic_store(&fail_at, 0);
     atomic_store(&full, false);
     unsynced_count = 0;
+    atomic_store(&early_commits, 0);
     return 0;
 }
 
@@ -298,6 +302,18 @@ static void test_every_call_failing_once(void **state)
     job_destroy(job);
 }
 
+/* Data first: whenever the database is synced, nothing that was written to a file is still waiting
+ * for a sync, not even the statuses of the commit before. */
+static void test_data_are_synced_before_the_commit(void **state)
+{
+    struct rig *r = *state;
+    struct content c = {.salt = 6, .odd = true};
+    struct job *job = make_job(12, 12, 2, true, 1e8);
+    whole_life(r, job, &c);
+    assert_int_equal(atomic_load(&early_commits), 0);
+    job_destroy(job);
+}
+
 /* --- a full disk ----------------------------------------------------------------------------- */
 
 static void test_a_full_disk(void **state)
@@ -395,8 +411,7 @@ static void child(struct rig *r, const struct job *job, const struct content *c,
                 _exit(1);
     }
     rig_settle(r, 1);
-    while (sink_next(r->sink, &r->last))
-        ;
+    close(out);
     pause();
 }
 
@@ -420,11 +435,14 @@ static void test_kills(void **state)
         if (pid == 0)
             child(r, job, &c, pipes[1], seed + kills);
         close(pipes[1]);
-        usleep((unsigned)draw(&seed, 30000));
+        uint32_t one, wanted = (uint32_t)draw(&seed, 12); /* tiles, and into the next */
+        for (; wanted > 0 && read(pipes[0], &one, sizeof one) == sizeof one; wanted--)
+            told[one] = 1;
+        usleep((unsigned)draw(&seed, 10000));
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
-        for (uint32_t tile; read(pipes[0], &tile, sizeof tile) == sizeof tile;)
-            told[tile] = 1;
+        while (read(pipes[0], &one, sizeof one) == sizeof one)
+            told[one] = 1;
         close(pipes[0]);
 
         struct err err = {0};
@@ -473,6 +491,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fault_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_call_failing_once),
+        TEST(test_data_are_synced_before_the_commit),
         TEST(test_a_full_disk),
         TEST(test_closing_on_a_full_disk),
         TEST(test_no_room_for_a_submission),
