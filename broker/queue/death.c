@@ -141,7 +141,9 @@ void death_of_worker(struct queue *q, struct worker *w)
         for (uint32_t i = 0; i < l->tile_count && n < threads; i++)
             if (l->tile[i] == LEASE_PENDING)
                 list[n++] = (struct blamed){l->job, l->first_tile + i, l->first, l->count};
-    worker_event(q, w, WORKER_DIE, w->reason[0] ? w->reason : "nothing was heard of it");
+    char reason[sizeof w->reason];
+    memcpy(reason, w->reason, sizeof reason);
+    worker_event(q, w, WORKER_DIE, reason);
     for (uint32_t i = 0; i < n; i++)
         blame(q, &list[i]);
     action_alarm(q, "worker %u (%s, process %u) is dead: %s", w->number, w->host, w->pid,

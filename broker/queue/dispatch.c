@@ -49,6 +49,10 @@ static bool is_full(const struct queue *q, const struct worker *w, const struct 
         return w->hold_bytes == 0;
     if (w->bytes_in_hand + tile_bytes(j, tile) > w->hold_bytes)
         return true;
+    /* towards the end: no more in hand than a fair share of what is left for all */
+    uint64_t left = (uint64_t)j->tiles.in_state[TILE_OPEN] * tile_points(j, tile);
+    if (w->points_in_hand * q->workers_up > left)
+        return true;
     if (w->rate > 0 &&
         w->points_in_hand + tile_points(j, tile) <= points_in(w, j, q->config.lease_ms))
         return false; /* not half a second of work in hand: more, however many leases */
@@ -92,6 +96,12 @@ static void put_out(struct queue *q, struct worker *w, struct job_entry *j, stru
     a->count = l->count;
     a->token = l->token;
     a->flags = l->flags;
+    uint64_t granted = w->granted, window = window_renew(q, w);
+    if (window > granted) {
+        a = action_add(q, ACTION_PONG);
+        a->worker = w->number;
+        a->window = window;
+    }
     if (job_can(j, JOB_EV_LEASE))
         job_event(q, j, JOB_EV_LEASE, "");
     soon(q, q->now_ms + PROBE_EVERY_MS);

@@ -144,6 +144,7 @@ uint32_t queue_worker_hello(struct queue *q, int64_t now_ms, uint64_t session,
         take_holding(q, w, &h);
     }
     release_unclaimed(q, w);
+    window_renew(q, w);
     dispatch_all(q); /* released tiles may be for others */
     return w->number;
 }

@@ -1,7 +1,8 @@
 /* Send windows. A worker may have sent `granted` bytes in all since its HELLO. What it has been
  * granted and not sent, and what it has sent and is not settled (durable, compared or dropped),
- * counts against the sink's budget, whoever it is. Each worker aims at an equal share; with more
- * workers than parts fit the budget, those that have nothing wait until something is settled. */
+ * counts against the sink's budget, whoever it is. A worker is granted what it has in hand, up to
+ * an equal share; with more workers than parts fit the budget, some wait until something is
+ * settled. */
 #include "queue_private.h"
 
 static uint64_t in_use(const struct worker *w)
@@ -72,14 +73,15 @@ uint64_t window_renew(struct queue *q, struct worker *w)
     uint64_t share = budget / (q->workers_up > 1 ? q->workers_up : 2);
     if (share < WIRE_PART_MAX)
         share = WIRE_PART_MAX;
+    if (share > w->bytes_in_hand)
+        share = w->bytes_in_hand;
     uint64_t used = in_use(w), room = budget > q->granted_sum ? budget - q->granted_sum : 0;
     uint64_t more = share > used ? share - used : 0;
     if (more > room)
         more = room;
     w->granted += more;
     q->granted_sum += more;
-    set_starved(q, w,
-                w->granted - w->received < WIRE_PART_MAX && share > used && more < share - used);
+    set_starved(q, w, w->granted == w->received && share > used + more);
     return w->granted;
 }
 

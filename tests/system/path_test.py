@@ -48,7 +48,7 @@ class Path(House):
         self.assertTrue((a == numpy.linspace(-2, 7, 100)).all())
         w = numpy.load(os.path.join(folder, "w.npy"))
         self.assertEqual(w.shape[1], 2)
-        self.assertEqual(w[0, 1], 1.0)
+        self.assertAlmostEqual(w[0, 1], 1.0, delta=1e-13)
         for row in truth("driven.txt"):
             i, j, z, dz, omega = int(row[0]), int(row[1]), row[4], row[5], row[8]
             scale = 1 + numpy.hypot(z, dz / omega)

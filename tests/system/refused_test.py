@@ -25,7 +25,7 @@ WRONG = {
     "an unknown name": (driven(output={"F": "1 + zz(t[157])"}), ["output.F", "zz"]),
     "unbalanced": (driven(output={"F": "1 + z(t[157]"}), ["output.F"]),
     "nested 10,000 deep": (driven(output={"F": "(" * 10000 + "1" + ")" * 10000}), ["output.F"]),
-    "nested arrays": ("[" * 10000, ["deep"]),
+    "nested arrays": ("[" * 10000, ["16 levels"]),
     "w.file missing": (driven(y=None, w={"file": "no-such-file.txt"}), ["w.file", "no-such-file.txt"]),
     "w.file empty": (driven(y=None, w={"file": "empty.txt"}), ["w.file", "empty"]),
     "w.file unsorted": (driven(y=None, w={"file": "unsorted.txt"}), ["unsorted.txt", "3"]),

@@ -1,0 +1,534 @@
+/* The queue's promises, one scenario each, and random walks over all of them. */
+#include "queue_world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static int setup(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    world_init(w, 1);
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_fini(*state);
+    free(*state);
+    return 0;
+}
+
+static struct queue_job_info info(struct world *w, uint32_t job)
+{
+    struct queue_job_info i;
+    assert_int_equal(queue_job_info(w->q, w->now_ms, job, &i), 0);
+    return i;
+}
+
+/* Solves and stores until nothing is held any more. */
+static void work_off(struct world *w)
+{
+    for (int round = 0; round < 10000; round++) {
+        bool any = w->sink_count > 0 || w->frontier_count > 0;
+        world_sink(w, WORLD_HELD);
+        for (size_t i = 0; i < WORLD_WORKERS; i++) {
+            struct world_worker *ww = &w->workers[i];
+            if (ww->alive && ww->connected && ww->held_count > 0) {
+                world_solve(w, i, 0);
+                any = true;
+            }
+        }
+        world_advance(w, 5);
+        for (size_t i = 0; i < WORLD_WORKERS; i++)
+            world_beat(w, i);
+        if (!any)
+            return;
+    }
+}
+
+static void assert_whole(struct world *w, uint32_t job)
+{
+    for (uint32_t t = 0; t < w->jobs[job - 1].tiles; t++)
+        assert_int_equal(w->jobs[job - 1].durable[t], 1);
+    assert_int_equal(info(w, job).state, JOB_DONE);
+    assert_int_equal(info(w, job).tiles_recomputed_after_ack, 0);
+    assert_int_equal(info(w, job).rows_done, w->jobs[job - 1].spec.q_count);
+}
+
+static void test_a_job_is_done(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 8, 4, 0);
+    assert_int_equal(info(w, job).state, JOB_QUEUED);
+    assert_string_equal(info(w, job).reason, "no worker is connected");
+    world_hello(w, 0);
+    assert_int_equal(w->workers[0].held_count, 0); /* the frontier is not durable yet */
+    world_sink(w, 0);
+    assert_true(w->workers[0].held_count > 0);
+    assert_int_equal(w->workers[0].held[0].tile, 0);
+    assert_int_equal(info(w, job).state, JOB_RUNNING);
+    work_off(w);
+    assert_whole(w, job);
+}
+
+static void test_nothing_is_leased_beyond_the_durable_frontier(void **state)
+{
+    struct world *w = *state;
+    world_job(w, 100, 10, 0);
+    for (size_t i = 0; i < 3; i++)
+        world_hello(w, i);
+    for (int round = 0; round < 200; round++) {
+        for (size_t i = 0; i < 3; i++)
+            for (size_t k = 0; k < w->workers[i].held_count; k++)
+                assert_true(w->workers[i].held[k].tile < w->jobs[0].frontier);
+        for (size_t i = 0; i < 3; i++)
+            if (w->workers[i].held_count > 0)
+                world_solve(w, i, 0);
+        world_sink(w, 3);
+        world_advance(w, 3);
+    }
+    assert_true(info(w, 1).tiles_done > 100);
+}
+
+static void test_a_dead_workers_tiles_go_out_again(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 4, 4, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    size_t had = w->workers[0].held_count;
+    assert_true(had > 0);
+    world_kill(w, 0);
+    world_hello(w, 1);
+    world_advance(w, 1500); /* a probe fails, 300 ms of grace */
+    assert_false(w->workers[0].connected);
+    assert_true(info(w, job).workers == 1);
+    assert_int_equal(w->workers[1].held[0].tile, had); /* it went on where the other was */
+    work_off(w);
+    assert_whole(w, job);
+}
+
+static void test_a_silent_worker_is_dead_after_four_seconds(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 2, 2, 0);
+    world_hello(w, 0); /* it lives and is reachable, but says nothing */
+    world_sink(w, 0);
+    assert_true(info(w, job).tiles_leased > 0);
+    world_advance(w, 3900);
+    assert_true(info(w, job).tiles_leased > 0);
+    world_advance(w, 200);
+    assert_int_equal(info(w, job).tiles_leased, 0);
+    world_hello(w, 0); /* it comes back with what it has: nothing is lost */
+    work_off(w);
+    assert_whole(w, job);
+}
+
+static void test_a_late_result_is_welcome(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 1, 1, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    struct held_tile mine = w->workers[0].held[0];
+    world_advance(w, 4100);
+    world_hello(w, 1); /* somebody else is given the tile */
+    assert_int_equal(w->workers[1].held_count, 1);
+    assert_int_equal(w->workers[0].held_count, 1);
+    assert_memory_equal(&w->workers[0].held[0].token, &mine.token, sizeof mine.token);
+    w->workers[0].held[0].solved = true;
+    world_hello(w, 0);
+    world_solve(w, 0, 0);
+    world_sink(w, 9);
+    assert_int_equal(info(w, job).state, JOB_DONE);
+    assert_int_equal(w->workers[0].held_count, 0); /* acknowledged */
+    assert_int_equal(w->workers[1].held_count, 0); /* told to stop */
+    assert_whole(w, job);
+}
+
+static void test_tokens_of_others_are_refused(void **state)
+{
+    struct world *w = *state;
+    world_job(w, 2, 2, 0);
+    world_hello(w, 0);
+    world_hello(w, 1);
+    world_sink(w, 0);
+    struct world_worker *thief = &w->workers[1];
+    thief->held[0] = w->workers[0].held[0];
+    thief->held_count = 1;
+    world_solve(w, 1, 0);
+    assert_int_equal(w->sink_count, 0);
+    struct held_tile guess = {.token = {1, 2}, .job = 1, .tile = 0};
+    thief->held[0] = guess;
+    world_solve(w, 1, 0);
+    assert_int_equal(w->sink_count, 0);
+    thief->held[0].job = 77;
+    world_solve(w, 1, 0);
+    thief->held[0].job = 1, thief->held[0].tile = 12345;
+    world_solve(w, 1, 0);
+    assert_int_equal(w->sink_count, 0);
+}
+
+static void test_a_restart_knows_what_is_durable_and_waits_for_the_rest(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 10, 10, 0);
+    world_hello(w, 0);
+    world_hello(w, 1);
+    for (int i = 0; i < 20; i++) {
+        world_solve(w, 0, 0);
+        world_solve(w, 1, 0);
+        world_sink(w, 1);
+        world_advance(w, 5);
+    }
+    uint32_t done = info(w, job).tiles_done;
+    assert_true(done >= 10);
+    assert_true(w->workers[1].held_count > 0);
+    struct held_tile mine = w->workers[1].held[w->workers[1].held_count - 1];
+    world_restart(w);
+    assert_int_equal(info(w, job).tiles_done, done);
+    world_hello(w, 0); /* takes its own again, and nothing that worker 1 may be solving */
+    for (size_t k = 0; k < w->workers[0].held_count; k++)
+        assert_int_not_equal(w->workers[0].held[k].tile, mine.tile);
+    world_advance(w, 1000);
+    world_beat(w, 0);
+    world_hello(w, 1);
+    bool has = false;
+    for (size_t k = 0; k < w->workers[1].held_count; k++)
+        has = has || (w->workers[1].held[k].tile == mine.tile &&
+                      token_equal(w->workers[1].held[k].token, mine.token));
+    assert_true(has); /* in the middle of it, and still its own */
+    world_advance(w, 500);
+    world_beat(w, 0);
+    world_beat(w, 1);
+    for (int i = 0; i < 12; i++) {
+        world_advance(w, 500);
+        world_beat(w, 0);
+        world_beat(w, 1);
+    }
+    work_off(w);
+    assert_whole(w, job);
+}
+
+static void test_a_lease_that_never_arrived_goes_out_again(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 1, 2, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    assert_true(w->workers[0].held_count > 0);
+    w->workers[0].held_count = 0; /* lost on the way */
+    for (int i = 0; i < 5; i++) {
+        world_advance(w, 1000);
+        world_beat(w, 0);
+    }
+    assert_true(w->workers[0].held_count > 0);
+    work_off(w);
+    assert_whole(w, job);
+}
+
+static void beat_with(struct world *w, uint32_t cpu_ms)
+{
+    struct world_worker *ww = &w->workers[0];
+    struct wire_progress p = {ww->held[0].token, 0, cpu_ms};
+    struct wire_msg m = {.type = WIRE_HEARTBEAT};
+    m.heartbeat.hold_bytes = 1 << 20;
+    m.heartbeat.progress = (struct wire_list){.count = 1, .items = &p};
+    queue_worker_heartbeat(w->q, w->now_ms, ww->number, &m);
+    world_act(w);
+}
+
+static void test_hung_is_judged_by_processor_time(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 1, 1, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    for (int i = 0; i < 60; i++) { /* a minute of a starved guest: no time used, no progress */
+        world_advance(w, 1000);
+        beat_with(w, 10);
+    }
+    assert_int_equal(info(w, job).tiles_leased, 1);
+    assert_int_equal(w->alarms, 0);
+    beat_with(w, 4100);
+    assert_true(w->alarms > 0);
+    assert_int_equal(w->last.type, ACTION_LEASE); /* out again */
+}
+
+static void test_a_tile_that_kills_ends_as_one_failed_point(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 1, 1, 0), poison = 37;
+    size_t count;
+    world_sink(w, 0);
+    for (int life = 0; life < 200 && info(w, job).state != JOB_DONE; life++) {
+        world_hello(w, 0);
+        world_sink(w, 9);
+        struct world_worker *ww = &w->workers[0];
+        while (ww->held_count > 0) {
+            struct held_tile *h = &ww->held[0];
+            uint32_t first = h->first, n = h->count ? h->count : 100;
+            if (poison >= first && poison < first + n)
+                break;
+            world_solve(w, 0, 0);
+            ww->held[0] = ww->held[--ww->held_count];
+        }
+        world_sink(w, 9);
+        if (ww->held_count > 0)
+            world_kill(w, 0);
+        world_advance(w, 5000);
+    }
+    const uint32_t *failed = queue_tile_failed_points(w->q, job, 0, &count);
+    assert_int_equal(count, 1);
+    assert_int_equal(failed[0], poison);
+    assert_int_equal(info(w, job).state, JOB_DONE);
+}
+
+static void test_stragglers_are_given_out_twice(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 1, 2, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    world_hello(w, 1);
+    while (w->workers[0].held_count > 1 || w->workers[1].held_count > 0) {
+        size_t i = w->workers[1].held_count > 0 ? 1 : 0;
+        world_solve(w, i, 0);
+        world_sink(w, 9);
+    }
+    assert_int_equal(w->workers[0].held_count, 1); /* slow */
+    for (int i = 0; i < 8; i++) {
+        world_advance(w, 500);
+        world_beat(w, 0);
+        world_beat(w, 1);
+    }
+    assert_int_equal(w->workers[1].held_count, 1);
+    assert_int_equal(w->workers[1].held[0].tile, w->workers[0].held[0].tile);
+    world_solve(w, 1, 0);
+    world_sink(w, 9);
+    assert_int_equal(info(w, job).state, JOB_DONE);
+    assert_int_equal(w->workers[0].held_count, 0); /* dropped */
+    assert_whole(w, job);
+}
+
+static void test_pause_resume_cancel(void **state)
+{
+    struct world *w = *state;
+    struct err err;
+    uint32_t job = world_job(w, 20, 20, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    assert_int_equal(queue_job_pause(w->q, w->now_ms, job, &err), 0);
+    world_act(w);
+    work_off(w);
+    uint32_t done = info(w, job).tiles_done;
+    assert_int_equal(info(w, job).state, JOB_PAUSED);
+    assert_int_equal(w->workers[0].held_count, 0);
+    assert_int_equal(queue_job_pause(w->q, w->now_ms, job, &err), -1);
+    assert_int_equal(queue_job_resume(w->q, w->now_ms, job, &err), 0);
+    world_act(w);
+    assert_true(w->workers[0].held_count > 0);
+    assert_int_equal(info(w, job).tiles_done, done);
+    assert_int_equal(queue_job_cancel(w->q, w->now_ms, job, &err), 0);
+    world_act(w);
+    assert_int_equal(w->workers[0].held_count, 0);
+    assert_int_equal(info(w, job).state, JOB_CANCELLED);
+    assert_int_equal(queue_job_resume(w->q, w->now_ms, job, &err), -1);
+    assert_int_equal(queue_job_cancel(w->q, w->now_ms, 99, &err), -1);
+    assert_int_equal(err.code, ERR_NO_SUCH_JOB);
+}
+
+static void test_priorities_and_shares(void **state)
+{
+    struct world *w = *state;
+    world_job(w, 100, 20, 0);
+    world_job(w, 100, 20, 0);
+    world_hello(w, 0);
+    world_hello(w, 1);
+    for (int i = 0; i < 200; i++) {
+        world_solve(w, 0, 0);
+        world_solve(w, 1, 0);
+        world_sink(w, 9);
+        world_advance(w, 3);
+        world_beat(w, 0);
+        world_beat(w, 1);
+    }
+    double a = info(w, 1).tiles_done, b = info(w, 2).tiles_done;
+    assert_true(a + b > 300);
+    assert_true(a / (a + b) > 0.3 && a / (a + b) < 0.7);
+    uint32_t urgent = world_job(w, 2, 2, 5);
+    world_sink(w, 9);
+    for (int i = 0; i < 400 && info(w, urgent).state != JOB_DONE; i++) {
+        for (size_t k = 0; k < 2; k++)
+            if (w->workers[k].held_count > 0)
+                world_solve(w, k, 0);
+        world_sink(w, 9);
+        world_advance(w, 3);
+    }
+    assert_int_equal(info(w, urgent).state, JOB_DONE);
+    assert_int_not_equal(info(w, 1).state, JOB_DONE);
+    assert_int_not_equal(info(w, 2).state, JOB_DONE);
+}
+
+static void test_a_stalled_sink_stops_dispatch(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 4, 4, 0);
+    world_sink(w, 0);
+    queue_sink_stalled(w->q, w->now_ms, "No space left on device");
+    world_hello(w, 0);
+    assert_int_equal(w->workers[0].held_count, 0);
+    assert_string_equal(info(w, job).reason, "storage: No space left on device");
+    queue_sink_stalled(w->q, w->now_ms, NULL);
+    world_act(w);
+    assert_true(w->workers[0].held_count > 0);
+}
+
+static void test_windows_stay_within_the_budget(void **state)
+{
+    struct world *w = *state;
+    world_job(w, 50, 10, 0);
+    for (size_t i = 0; i < WORLD_WORKERS; i++) {
+        world_hello(w, i);
+        world_sink(w, 0);
+        assert_true(w->workers[i].held_count > 0);
+        assert_true(w->workers[i].window > 0);
+        uint64_t sum = 0;
+        for (size_t k = 0; k <= i; k++)
+            sum += w->workers[k].window - w->workers[k].sent;
+        assert_true(sum <= 32u << 20);
+    }
+}
+
+static void test_a_machine_that_fails_its_self_test_is_refused(void **state)
+{
+    struct world *w = *state;
+    struct wire_msg m = {.type = WIRE_HELLO};
+    m.hello.version = m.hello.isa = m.hello.host = wire_str("x");
+    uint32_t retry = 0;
+    struct err err = {0};
+    assert_int_equal(queue_worker_hello(w->q, w->now_ms, 5, &m, &retry, &err), 0);
+    assert_true(retry > 0);
+    assert_non_null(strstr(err.text, "self-test"));
+}
+
+static void test_a_result_that_does_not_fit_goes_out_to_another(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 1, 1, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    world_solve(w, 0, 0);
+    assert_int_equal(w->sink_count, 1);
+    w->sink_count = 0;
+    queue_tile_dropped(w->q, w->now_ms, job, 0, w->workers[0].number, w->sink[0].bytes, "a lie");
+    world_act(w);
+    assert_int_equal(w->workers[0].held_count, 0); /* not to the one who lied */
+    world_hello(w, 1);
+    work_off(w);
+    assert_whole(w, job);
+}
+
+/* One step of the walk: something happens to somebody. */
+static void step(struct world *w)
+{
+    size_t i = world_random(w) % WORLD_WORKERS;
+    struct world_worker *ww = &w->workers[i];
+    unsigned dice = (unsigned)(world_random(w) % 1000);
+    if (dice < 500 && ww->alive && ww->held_count > 0)
+        world_solve(w, i, world_random(w) % ww->held_count);
+    else if (dice < 700)
+        world_sink(w, world_random(w) % 8);
+    else if (dice < 800)
+        world_advance(w, (int64_t)(world_random(w) % 200));
+    else if (dice < 900)
+        for (size_t k = 0; k < WORLD_WORKERS; k++)
+            world_beat(w, k);
+    else if (dice < 960)
+        world_hello(w, i); /* new, back, or once more */
+    else if (dice < 975)
+        world_kill(w, i);
+    else if (dice < 985)
+        world_advance(w, (int64_t)(world_random(w) % 5000)); /* nobody is heard for a while */
+    else if (dice < 990)
+        world_restart(w);
+    else if (ww->alive && ww->connected)
+        queue_worker_bye(w->q, w->now_ms, ww->number), world_act(w);
+}
+
+static void walk(uint64_t seed)
+{
+    struct world *w = calloc(1, sizeof *w);
+    world_init(w, seed);
+    for (uint32_t jobs = 1 + (uint32_t)(world_random(w) % 3); jobs > 0; jobs--)
+        world_job(w, 1 + (uint32_t)(world_random(w) % 12), 1 + (uint32_t)(world_random(w) % 8), 0);
+    for (int i = 0; i < 400; i++)
+        step(w);
+    for (size_t i = 0; i < WORLD_WORKERS; i++)
+        world_hello(w, i);
+    for (int round = 0; round < 400; round++) {
+        work_off(w);
+        world_advance(w, 250);
+        for (size_t i = 0; i < WORLD_WORKERS; i++)
+            if (!w->workers[i].connected)
+                world_hello(w, i);
+        bool over = true;
+        for (size_t k = 0; k < w->job_count; k++)
+            over = over && info(w, (uint32_t)k + 1).state == JOB_DONE;
+        if (over)
+            break;
+    }
+    for (size_t k = 0; k < w->job_count; k++) {
+        if (info(w, (uint32_t)k + 1).state != JOB_DONE)
+            fail_msg("seed %llu: job %zu is not done", (unsigned long long)seed, k + 1);
+        assert_whole(w, (uint32_t)k + 1);
+    }
+    world_fini(w);
+    free(w);
+}
+
+static void test_random_walks(void **state)
+{
+    (void)state;
+    const char *one = getenv("QUEUE_SEED");
+    if (one) {
+        walk(strtoull(one, NULL, 10));
+        return;
+    }
+    for (uint64_t seed = 1; seed <= 300; seed++)
+        walk(seed);
+}
+
+#define SCENARIO(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENARIO(test_a_job_is_done),
+        SCENARIO(test_nothing_is_leased_beyond_the_durable_frontier),
+        SCENARIO(test_a_dead_workers_tiles_go_out_again),
+        SCENARIO(test_a_silent_worker_is_dead_after_four_seconds),
+        SCENARIO(test_a_late_result_is_welcome),
+        SCENARIO(test_tokens_of_others_are_refused),
+        SCENARIO(test_a_restart_knows_what_is_durable_and_waits_for_the_rest),
+        SCENARIO(test_a_lease_that_never_arrived_goes_out_again),
+        SCENARIO(test_hung_is_judged_by_processor_time),
+        SCENARIO(test_a_tile_that_kills_ends_as_one_failed_point),
+        SCENARIO(test_stragglers_are_given_out_twice),
+        SCENARIO(test_pause_resume_cancel),
+        SCENARIO(test_priorities_and_shares),
+        SCENARIO(test_a_stalled_sink_stops_dispatch),
+        SCENARIO(test_windows_stay_within_the_budget),
+        SCENARIO(test_a_machine_that_fails_its_self_test_is_refused),
+        SCENARIO(test_a_result_that_does_not_fit_goes_out_to_another),
+        cmocka_unit_test(test_random_walks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
