@@ -41,7 +41,7 @@ static void work_off(struct world *w)
         for (size_t i = 0; i < WORLD_WORKERS; i++) {
             struct world_worker *ww = &w->workers[i];
             if (ww->alive && ww->connected && ww->held_count > 0) {
-                world_solve(w, i, 0);
+                world_solve(w, i, (size_t)round % ww->held_count);
                 any = true;
             }
         }
@@ -497,12 +497,13 @@ static void walk(uint64_t seed)
 static void test_random_walks(void **state)
 {
     (void)state;
-    const char *one = getenv("QUEUE_SEED");
+    const char *one = getenv("QUEUE_SEED"), *many = getenv("QUEUE_SEEDS");
+    uint64_t seeds = many ? strtoull(many, NULL, 10) : 300;
     if (one) {
         walk(strtoull(one, NULL, 10));
         return;
     }
-    for (uint64_t seed = 1; seed <= 300; seed++)
+    for (uint64_t seed = 1; seed <= seeds; seed++)
         walk(seed);
 }
 
