@@ -54,7 +54,7 @@ static bool is_full(const struct queue *q, const struct worker *w, const struct 
     if (w->points_in_hand * q->workers_up > left)
         return true;
     if (w->rate > 0 &&
-        w->points_in_hand + tile_points(j, tile) <= points_in(w, j, q->config.lease_ms))
+        (double)(w->points_in_hand + tile_points(j, tile)) <= points_in(w, j, q->config.lease_ms))
         return false; /* not half a second of work in hand: more, however many leases */
     return w->lease_count >= 2 || w->rate <= 0;
 }
