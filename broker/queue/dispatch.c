@@ -135,7 +135,10 @@ static void lease_piece(struct queue *q, struct worker *w, struct job_entry *j, 
     l->tile[0] = LEASE_PENDING; /* the tile is CUT: lease_add has left it alone */
     l->pending = 1;
     w->points_in_hand += p->count;
-    w->bytes_in_hand += (uint64_t)p->count * j->point_bytes;
+    uint64_t bytes = (uint64_t)p->count * j->point_bytes;
+    w->bytes_in_hand += bytes;
+    if (w->largest_bytes < bytes)
+        w->largest_bytes = bytes;
     p->state = PIECE_LEASED;
     put_out(q, w, j, l);
 }

@@ -92,8 +92,11 @@ struct lease *lease_add(struct queue *q, struct token token, uint32_t worker, st
         tile_event(&j->tiles, j->a_blocks, tile, TILE_LEASE);
         l->tile[i] = LEASE_PENDING;
         l->pending++;
+        uint64_t bytes = tile_bytes(j, tile);
         w->points_in_hand += tile_points(j, tile);
-        w->bytes_in_hand += tile_bytes(j, tile);
+        w->bytes_in_hand += bytes;
+        if (w->largest_bytes < bytes)
+            w->largest_bytes = bytes;
     }
     return l;
 }

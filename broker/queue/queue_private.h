@@ -190,6 +190,7 @@ struct worker {
     struct lease *first, *last; /* active leases, oldest first */
     uint32_t lease_count;
     uint64_t bytes_in_hand, points_in_hand;         /* leased, not durable */
+    uint64_t largest_bytes;                         /* of the tiles it was leased */
     uint64_t granted, received, unsettled, at_sink; /* window.c */
     bool starved;
     double rate;     /* points a second, wall time; 0 unknown */
@@ -240,6 +241,7 @@ void dispatch_stragglers(struct queue *q);
 void window_reset(struct queue *q, struct worker *w); /* at HELLO */
 void window_close(struct queue *q, struct worker *w); /* it is gone */
 void window_received(struct queue *q, struct worker *w, uint64_t bytes, bool kept);
+void window_told(struct queue *q, struct worker *w, uint64_t sent); /* what did not come is lost */
 void window_settled(struct queue *q, struct worker *w, uint64_t bytes);
 uint64_t window_renew(struct queue *q, struct worker *w); /* grants what it can; the window */
 

@@ -1,8 +1,8 @@
 /* Send windows. A worker may have sent `granted` bytes in all since its HELLO. What it has been
  * granted and not sent, and what it has sent and is not settled (durable, compared or dropped),
  * counts against the sink's budget, whoever it is. A worker is granted what it has in hand, up to
- * an equal share; with more workers than parts fit the budget, some wait until something is
- * settled. */
+ * an equal share, but never less than its largest result: a part of a result is never settled. With
+ * more workers than results fit the budget, some wait until something is settled. */
 #include "queue_private.h"
 
 static uint64_t in_use(const struct worker *w)
@@ -65,19 +65,41 @@ void window_settled(struct queue *q, struct worker *w, uint64_t bytes)
     }
 }
 
+void window_told(struct queue *q, struct worker *w, uint64_t sent)
+{
+    if (sent > w->received && sent <= w->granted)
+        window_received(q, w, sent - w->received, false);
+}
+
+/* When nothing is with the sink, no room will come by itself: what was granted is at workers that
+ * do not use it, or in results that are not whole. Then the first of those that wait goes beyond
+ * the budget until a result of its own is whole. */
+static bool may_exceed(const struct queue *q, const struct worker *w)
+{
+    const struct worker *first = NULL;
+    for (size_t i = 0; i < q->worker_count; i++) {
+        const struct worker *other = q->workers[i];
+        if (other->at_sink > 0)
+            return false;
+        if (!first && (other == w || (other->starved && other->state != WORKER_GONE)))
+            first = other;
+    }
+    return first == w && w->granted == w->received;
+}
+
 uint64_t window_renew(struct queue *q, struct worker *w)
 {
     if (w->state == WORKER_GONE || q->stalled)
         return w->granted;
     uint64_t budget = q->config.sink_bytes;
     uint64_t share = budget / (q->workers_up > 1 ? q->workers_up : 2);
-    if (share < WIRE_PART_MAX)
-        share = WIRE_PART_MAX;
+    if (share < w->largest_bytes)
+        share = w->largest_bytes;
     if (share > w->bytes_in_hand)
         share = w->bytes_in_hand;
     uint64_t used = in_use(w), room = budget > q->granted_sum ? budget - q->granted_sum : 0;
     uint64_t more = share > used ? share - used : 0;
-    if (more > room)
+    if (more > room && !may_exceed(q, w))
         more = room;
     w->granted += more;
     q->granted_sum += more;

@@ -407,6 +407,91 @@ static void test_windows_stay_within_the_budget(void **state)
     }
 }
 
+/* A job of two big tiles for each worker of the world: more than fit the budget. */
+static uint32_t big_job(struct world *w, uint32_t point_bytes)
+{
+    struct world_job *j = &w->jobs[w->job_count++];
+    j->tiles = 2 * WORLD_WORKERS;
+    j->durable = calloc(j->tiles, 1);
+    j->spec = (struct queue_job){.id = (uint32_t)w->job_count,
+                                 .q_count = 512 * j->tiles,
+                                 .a_count = 512,
+                                 .q_blocks = j->tiles,
+                                 .a_blocks = 1,
+                                 .point_bytes = point_bytes,
+                                 .point_cost_ns = 1e3};
+    queue_job_add(w->q, w->now_ms, &j->spec);
+    world_act(w);
+    return j->spec.id;
+}
+
+/* The next part of what a worker holds first, within its window; false when it may not send. */
+static bool send_part(struct world *w, size_t i, uint64_t *sent_of_tile)
+{
+    struct world_worker *ww = &w->workers[i];
+    const struct held_tile *h = &ww->held[0];
+    uint64_t tile_bytes = 512 * 512 * (uint64_t)w->jobs[h->job - 1].spec.point_bytes;
+    uint64_t n = tile_bytes - *sent_of_tile;
+    n = n < WIRE_PART_MAX ? n : WIRE_PART_MAX;
+    n = n < ww->window - ww->sent ? n : ww->window - ww->sent;
+    if (ww->held_count == 0 || n == 0)
+        return false;
+    struct wire_msg m = {.type = WIRE_RESULT};
+    m.result.job = h->job;
+    m.result.tile = h->tile;
+    m.result.count = 512 * 512;
+    m.result.token = h->token;
+    m.result.data = (struct wire_span){"", n};
+    ww->sent += n;
+    assert_int_equal(queue_result_part(w->q, w->now_ms, ww->number, &m), VERDICT_TAKE);
+    *sent_of_tile += n;
+    if (*sent_of_tile == tile_bytes) {
+        w->sink[w->sink_count++] = (struct stored){h->job, h->tile, ww->number, tile_bytes, false};
+        assert_int_equal(queue_result_complete(w->q, w->now_ms, ww->number, &m, tile_bytes),
+                         COMPLETE_STORE);
+        *sent_of_tile = 0;
+        ww->held[0] = ww->held[--ww->held_count];
+    }
+    world_act(w);
+    return true;
+}
+
+static void test_results_larger_than_a_share_of_the_budget_get_through(void **state)
+{
+    struct world *w = *state;
+    uint64_t sent[WORLD_WORKERS] = {0};
+    uint32_t job = big_job(w, 25); /* 6.5 MB a tile: six of them do not fit 32 MiB */
+    for (size_t i = 0; i < WORLD_WORKERS; i++)
+        world_hello(w, i);
+    world_sink(w, 0);
+    for (int round = 0; round < 100 && info(w, job).state != JOB_DONE; round++) {
+        for (bool any = true; any;) { /* in turn, so that all are under way at once */
+            any = false;
+            for (size_t i = 0; i < WORLD_WORKERS; i++)
+                any = send_part(w, i, &sent[i]) || any;
+        }
+        world_advance(w, 1000);
+        for (size_t i = 0; i < WORLD_WORKERS; i++)
+            world_beat(w, i);
+        world_sink(w, WORLD_HELD);
+    }
+    assert_whole(w, job);
+}
+
+static void test_bytes_that_were_lost_do_not_stay_in_the_window(void **state)
+{
+    struct world *w = *state;
+    world_job(w, 4, 4, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    struct world_worker *ww = &w->workers[0];
+    ww->sent = ww->window; /* all of it is lost on the way */
+    world_beat(w, 0);
+    assert_true(ww->window >= ww->sent + 1300);
+    work_off(w);
+    assert_whole(w, 1);
+}
+
 static void test_a_machine_that_fails_its_self_test_is_refused(void **state)
 {
     struct world *w = *state;
@@ -527,6 +612,8 @@ int main(void)
         SCENARIO(test_priorities_and_shares),
         SCENARIO(test_a_stalled_sink_stops_dispatch),
         SCENARIO(test_windows_stay_within_the_budget),
+        SCENARIO(test_results_larger_than_a_share_of_the_budget_get_through),
+        SCENARIO(test_bytes_that_were_lost_do_not_stay_in_the_window),
         SCENARIO(test_a_machine_that_fails_its_self_test_is_refused),
         SCENARIO(test_a_result_that_does_not_fit_goes_out_to_another),
         cmocka_unit_test(test_random_walks),

@@ -261,6 +261,7 @@ void world_beat(struct world *w, size_t i)
         list[k] = (struct wire_progress){ww->held[k].token, (uint64_t)w->now_ms, 0};
     struct wire_msg m = {.type = WIRE_HEARTBEAT};
     m.heartbeat.hold_bytes = 1 << 20;
+    m.heartbeat.sent_bytes = ww->sent;
     m.heartbeat.progress = (struct wire_list){.count = (uint32_t)ww->held_count, .items = list};
     queue_worker_heartbeat(w->q, w->now_ms, ww->number, &m);
     world_act(w);
