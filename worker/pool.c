@@ -80,7 +80,9 @@ static bool must_end(struct member *m, const struct task *t)
 }
 
 /* Rests for as long as the limit asks; a cancelled task or another limit ends it at once, because
- * whoever sets a flag posts `wake` after it. */
+ * whoever sets a flag posts `wake` after it. What waking up costs is owed at the next rest: paid at
+ * once it would have to be paid for again, and a small share would go into nothing but waking up.
+ */
 static void rest(struct member *m, const struct task *t)
 {
     while (!must_end(m, t)) {
@@ -91,7 +93,8 @@ static void rest(struct member *m, const struct task *t)
             return;
         int64_t end = now + debt;
         struct timespec at = {end / 1000000000, end % 1000000000};
-        sem_clockwait(&m->wake, CLOCK_MONOTONIC, &at);
+        if (sem_clockwait(&m->wake, CLOCK_MONOTONIC, &at) && errno == ETIMEDOUT)
+            return;
     }
 }
 

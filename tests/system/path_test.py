@@ -5,12 +5,13 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import unittest
 
 import numpy
 
-from house import ROOT, House, driven, program, read_folder, until
+from house import ROOT, SLOW, House, driven, program, read_folder, until
 
 # What makes the bytes of a job: everything but the order in which tiles became durable.
 DATA_FILES = ["F.npy", "F.error.npy", "status.npy", "q.npy", "a.npy", "w.npy", "job.json"]
@@ -89,7 +90,7 @@ class Path(House):
 
     def test_rows_stream_as_they_become_durable(self):
         self.broker()
-        self.worker("--limit", "5%")
+        self.worker("--limit", "1%")
         slow = driven(grid__q__count=600, grid__a__count=2000, tiles=[60, 4])
         job = self.submit(slow)
         rows = subprocess.Popen([program("hillsweep"), "--broker", self.endpoint, "results", job,
@@ -107,7 +108,7 @@ class Path(House):
 
     def test_jobs_are_listed_paused_cancelled_deleted(self):
         self.broker()
-        self.worker("--limit", "5%")
+        self.worker("--limit", "1%")
         a = self.submit(driven(name="alpha", grid__q__count=2000, grid__a__count=2000))
         b = self.submit(driven(name="beta"))
         self.assertEqual([j["name"] for j in json.loads(self.client("list", "--json").stdout)["jobs"]],
@@ -155,8 +156,10 @@ class Path(House):
 class Kills(House):
     """A job slow enough to be killed in the middle ends with the bytes of a calm run."""
 
-    JOB = dict(grid__q__count=700, grid__a__count=700, tiles=[35, 5])
-    LIMIT = os.environ.get("HILLSWEEP_KILL_LIMIT", "5%")
+    JOB = dict(y__t=[0, 50], w__t=[0, 45], z__t={"from": 0, "to": 45, "count": 201},
+               output={"F": "1 + z(t[200])"}, tolerance=1e-11,
+               grid__q__count=600, grid__a__count=600, tiles=[30, 5])
+    LIMIT = "1%" if SLOW == 1 else "5%"
 
     def calm(self):
         self.client("run", self.write_job(driven(**self.JOB), "calm.json"), "-o", self.path("calm"),
@@ -203,6 +206,26 @@ class Kills(House):
         self.assertGreaterEqual(self.status(job)["points_done"], done)
         until(lambda: self.status(job)["workers"] == 2, "both workers are back", 10)
         self.check(job, calm)
+
+    @unittest.skipIf(SLOW > 1, "the long form runs once, in the released build")
+    def test_a_long_job_loses_a_worker_and_then_the_broker(self):
+        long = driven(**dict(self.JOB, grid__q__count=1500, grid__a__count=1500, tiles=[30, 10]))
+        self.client("run", self.write_job(long, "calm.json"), "-o", self.path("calm"), broker=False)
+        calm = read_folder(self.path("calm"))
+        broker = self.broker()
+        victim = self.worker("--limit", "1%")
+        self.worker("--limit", "1%")
+        start = time.monotonic()
+        job = self.submit(long)
+        self.halfway(job)
+        self.kill(victim)
+        until(lambda: self.status(job)["points_done"] > 0.55 * 1500 * 1500, "it goes on", 60)
+        self.kill(broker)
+        self.broker()
+        self.check(job, calm)
+        took = time.monotonic() - start
+        print(f"{took:.0f} s with the kills ... ", end="", file=sys.stderr)
+        self.assertGreater(took, 30)
 
     def test_run_is_interrupted_and_typed_again(self):
         calm = self.calm()

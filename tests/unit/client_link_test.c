@@ -40,7 +40,7 @@ struct broker {
     unsigned char *document; /* uploaded */
     uint32_t uploaded;
     unsigned statuses;
-    bool tags_repeat;
+    bool tags_repeat, joined;
 };
 
 static void send_frame(struct broker *b, zmq_msg_t *route, const void *data, size_t len)
@@ -194,10 +194,18 @@ static struct broker *broker_start(enum manner manner)
     return b;
 }
 
-static void broker_stop(struct broker *b)
+/* Ends the thread: what it wrote may be read after that. */
+static void broker_join(struct broker *b)
 {
     zmq_ctx_shutdown(b->context);
     pthread_join(b->thread, NULL);
+    b->joined = true;
+}
+
+static void broker_stop(struct broker *b)
+{
+    if (!b->joined)
+        broker_join(b);
     zmq_ctx_term(b->context);
     unlink(b->endpoint + 6);
     rmdir(b->folder);
@@ -222,6 +230,7 @@ static void call_is_answered(enum manner manner, unsigned requests)
     assert_int_equal(link_call(link, "ping", "{}", &json, &err), 0);
     assert_string_equal(buf_text(&json), "{\"version\": \"test\"}");
     link_close(link);
+    broker_join(b);
     assert_int_equal(b->requests, requests);
     assert_true(b->tags_repeat);
     buf_fini(&json);
@@ -326,6 +335,7 @@ static void a_document_goes_up_in_parts(void **state)
         document[i] = file_byte(i);
     assert_int_equal(link_submit(link, 99, document, BYTES, "{}", &json, &err), 0);
     link_close(link);
+    broker_join(b);
     assert_int_equal(b->uploaded, BYTES);
     assert_memory_equal(b->document, document, BYTES);
     free(document);
