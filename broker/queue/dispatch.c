@@ -104,9 +104,6 @@ static void put_out(struct queue *q, struct worker *w, struct job_entry *j, stru
     }
     if (job_can(j, JOB_EV_LEASE))
         job_event(q, j, JOB_EV_LEASE, "");
-    soon(q, q->now_ms + PROBE_EVERY_MS);
-    if (q->straggle_ms == INT64_MAX)
-        q->straggle_ms = q->now_ms + STRAGGLE_EVERY_MS;
 }
 
 static struct token new_token(struct queue *q)

@@ -7,17 +7,10 @@
 
 enum { UNNAMED_MAX = 2 };
 
-static struct lease *named_lease(const struct worker *w, struct token token)
-{
-    for (struct lease *l = w->first; l; l = l->next)
-        if (token_equal(l->token, token))
-            return l;
-    return NULL;
-}
-
-/* Hung: the solver has used so much processor time without finishing any point. A starved guest
- * uses none and is left in peace. */
-static bool renew(const struct queue *q, struct lease *l, const struct wire_progress *p)
+/* Hung: the solver has used so much processor time without finishing any point, on each thread that
+ * may be at it. A starved guest uses none and is left in peace. */
+static bool renew(const struct queue *q, struct lease *l, const struct wire_progress *p,
+                  uint32_t busy_threads)
 {
     l->unnamed = 0;
     l->cpu_ms = p->cpu_ms;
@@ -25,7 +18,25 @@ static bool renew(const struct queue *q, struct lease *l, const struct wire_prog
         l->points_done = p->points_done;
         l->progress_cpu_ms = p->cpu_ms;
     }
-    return (int64_t)(p->cpu_ms - l->progress_cpu_ms) < q->config.hung_cpu_ms || l->pending == 0;
+    int64_t idle_ms = (int64_t)p->cpu_ms - l->progress_cpu_ms;
+    return idle_ms < q->config.hung_cpu_ms * busy_threads || l->pending == 0;
+}
+
+/* What a worker has under one token is one lease or, adopted from its holdings, several. */
+static void renew_named(struct queue *q, struct worker *w, const struct wire_progress *p)
+{
+    uint32_t busy = 0;
+    for (const struct lease *l = w->first; l && busy < w->threads; l = l->next)
+        if (token_equal(l->token, p->token))
+            busy += l->pending;
+    if (busy > w->threads)
+        busy = w->threads;
+    struct lease *next;
+    for (struct lease *l = w->first; l; l = next) {
+        next = l->next;
+        if (token_equal(l->token, p->token) && !renew(q, l, p, busy))
+            death_of_lease(q, l);
+    }
 }
 
 /* A lease that two heartbeats in a row do not name, both sent after it should have arrived, is
@@ -45,9 +56,7 @@ static void read_progress(struct queue *q, struct worker *w, const struct wire_l
             l->unnamed |= 0x80; /* not named by this one, until it is */
     for (uint32_t i = 0; i < list->count; i++) {
         struct wire_progress p = wire_progress_at(list, i);
-        struct lease *l = named_lease(w, p.token);
-        if (l && !renew(q, l, &p))
-            death_of_lease(q, l);
+        renew_named(q, w, &p);
     }
     struct lease *next;
     for (struct lease *l = w->first; l; l = next) {
@@ -76,6 +85,15 @@ void queue_worker_heartbeat(struct queue *q, int64_t now_ms, uint32_t worker,
     dispatch_all(q);
 }
 
+static void give_back(struct queue *q, struct lease *l, uint32_t first, uint32_t end)
+{
+    for (uint32_t i = 0; i < l->tile_count && !l->ended; i++) {
+        uint32_t tile = l->first_tile + i;
+        if (tile >= first && tile < end && l->tile[i] == LEASE_PENDING)
+            lease_release_tile(q, l, tile);
+    }
+}
+
 void queue_worker_return(struct queue *q, int64_t now_ms, uint32_t worker, const struct wire_msg *m)
 {
     queue_worker_heard(q, now_ms, worker);
@@ -84,11 +102,11 @@ void queue_worker_return(struct queue *q, int64_t now_ms, uint32_t worker, const
     uint32_t first = m->give_back.first_tile, count = m->give_back.tile_count;
     if (!w || !j || first >= j->tiles.count || count > j->tiles.count - first)
         return;
-    for (uint32_t tile = first; tile < first + count; tile++) {
-        struct lease *l = lease_find(q, m->give_back.token, worker, j->id, tile);
-        if (!l || l->ended || l->tile[tile - l->first_tile] != LEASE_PENDING)
-            continue;
-        lease_release_tile(q, l, tile);
+    struct lease *next;
+    for (struct lease *l = w->first; l; l = next) {
+        next = l->next;
+        if (token_equal(l->token, m->give_back.token) && l->job == j->id)
+            give_back(q, l, first, first + count);
     }
     dispatch_all(q);
 }
@@ -102,12 +120,14 @@ void queue_worker_job_fail(struct queue *q, int64_t now_ms, uint32_t worker,
     if (!w || !j || job_is_over(j->state))
         return;
     char text[200];
-    snprintf(text, sizeof text, "%.*s", (int)m->job_fail.text.len,
-             (const char *)m->job_fail.text.data);
+    copy_text(text, sizeof text, &m->job_fail.text);
     if (m->job_fail.code == ERR_JOB_REFUSED) {
-        queue_job_fail(q, now_ms, j->id, text);
+        if (worker_holds_job(w, j->id)) /* it was asked, so its word counts */
+            queue_job_fail(q, now_ms, j->id, text);
         return;
     }
+    if (!worker_can_work(w, j->id))
+        return; /* said already */
     worker_ban(w, j->id, text);
     action_alarm(q, "worker %u (%s) gets no more of job %u: %s", w->number, w->host, j->id, text);
     struct lease *next;

@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static void copy_text(char *to, size_t size, const struct wire_span *from)
+void copy_text(char *to, size_t size, const struct wire_span *from)
 {
     size_t n = from->len < size - 1 ? from->len : size - 1;
     memcpy(to, from->data, n);
     to[n] = '\0';
     for (size_t i = 0; i < n; i++)
-        if ((unsigned char)to[i] < ' ')
+        if ((unsigned char)to[i] < ' ' || to[i] == 0x7f)
             to[i] = '?'; /* it goes to terminals and logs */
 }
 
@@ -31,13 +31,25 @@ static bool is_wanted(const struct job_entry *j, uint32_t tile, const struct wir
     return state == TILE_OPEN || state == TILE_HELD || (state == TILE_LEASED && h->solved);
 }
 
-/* The longest run of tiles from `at` on that are wanted (or not wanted) alike. */
-static uint32_t alike(const struct job_entry *j, const struct wire_holding *h, uint32_t at,
-                      uint32_t end)
+/* Its own result of this tile is with the sink: it keeps it until that is durable. */
+static bool has_sent(const struct queue *q, const struct worker *w, const struct wire_holding *h,
+                     uint32_t tile)
 {
-    bool wanted = is_wanted(j, at, h);
+    const struct lease *l = lease_find(q, h->token, w->number, h->job, tile);
+    return l && l->tile[tile - l->first_tile] == LEASE_ARRIVED;
+}
+
+/* The longest run of tiles from `at` on that are wanted, up to a lease that has this token already.
+ */
+static uint32_t wanted_run(const struct worker *w, const struct job_entry *j,
+                           const struct wire_holding *h, uint32_t at, uint32_t end)
+{
+    for (const struct lease *l = w->first; l; l = l->next)
+        if (token_equal(l->token, h->token) && l->job == j->id && l->first_tile > at &&
+            l->first_tile < end)
+            end = l->first_tile;
     uint32_t n = 1;
-    while (at + n < end && n < LEASE_TILES_MAX && is_wanted(j, at + n, h) == wanted)
+    while (at + n < end && is_wanted(j, at + n, h))
         n++;
     return n;
 }
@@ -45,7 +57,9 @@ static uint32_t alike(const struct job_entry *j, const struct wire_holding *h, u
 static void adopt(struct queue *q, struct worker *w, struct job_entry *j,
                   const struct wire_holding *h, uint32_t at, uint32_t n)
 {
-    bool shared = tile_get(&j->tiles, at) == TILE_LEASED;
+    bool shared = false;
+    for (uint32_t i = 0; i < n; i++)
+        shared = shared || tile_get(&j->tiles, at + i) == TILE_LEASED;
     struct lease *l = lease_add(q, h->token, w->number, j, at, n, q->now_ms);
     for (uint32_t i = 0; i < n; i++)
         l->tile[i] |= LEASE_CLAIMED;
@@ -70,8 +84,8 @@ static bool claim(struct queue *q, struct worker *w, const struct wire_holding *
 static void take_holding(struct queue *q, struct worker *w, const struct wire_holding *h)
 {
     struct job_entry *j = job_find(q, h->job);
-    if (!j || job_is_over(j->state) || h->tile_count == 0 || h->first_tile >= j->tiles.count ||
-        h->tile_count > j->tiles.count - h->first_tile) {
+    if (!j || job_is_over(j->state) || h->tile_count == 0 || h->tile_count > LEASE_TILES_MAX ||
+        h->first_tile >= j->tiles.count || h->tile_count > j->tiles.count - h->first_tile) {
         if (h->tile_count > 0)
             drop(q, w, h->job, h->first_tile, h->tile_count);
         return;
@@ -82,11 +96,13 @@ static void take_holding(struct queue *q, struct worker *w, const struct wire_ho
             at++;
             continue;
         }
-        uint32_t n = alike(j, h, at, end);
-        if (is_wanted(j, at, h))
+        uint32_t n = 1;
+        if (is_wanted(j, at, h)) {
+            n = wanted_run(w, j, h, at, end);
             adopt(q, w, j, h, at, n);
-        else if (tile_get(&j->tiles, at) != TILE_ARRIVED)
+        } else if (tile_get(&j->tiles, at) != TILE_ARRIVED || !has_sent(q, w, h, at)) {
             drop(q, w, h->job, at, n);
+        }
         at += n;
     }
 }

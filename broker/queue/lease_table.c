@@ -54,7 +54,7 @@ static void worker_list_remove(struct worker *w, struct lease *l)
     w->lease_count--;
 }
 
-static bool holds_job(const struct worker *w, uint32_t job)
+bool worker_holds_job(const struct worker *w, uint32_t job)
 {
     for (const struct lease *l = w->first; l; l = l->next)
         if (l->job == job)
@@ -79,7 +79,10 @@ struct lease *lease_add(struct queue *q, struct token token, uint32_t worker, st
     l->first_tile = first_tile;
     l->tile_count = tile_count;
     l->out_ms = now_ms;
-    if (!holds_job(w, j->id))
+    soon(q, now_ms + PROBE_EVERY_MS);
+    if (q->straggle_ms == INT64_MAX)
+        q->straggle_ms = now_ms + STRAGGLE_EVERY_MS;
+    if (!worker_holds_job(w, j->id))
         j->holders++;
     j->lease_count++;
     worker_list_add(w, l);
@@ -118,7 +121,7 @@ static void retire(struct queue *q, struct lease *l)
     if (j) {
         j->lease_count--;
         j->doubles -= l->doubled;
-        if (!holds_job(w, j->id))
+        if (!worker_holds_job(w, j->id))
             j->holders--;
     }
     l->ended = true;

@@ -204,6 +204,7 @@ struct worker {
 struct worker *worker_find(const struct queue *q, uint32_t number);
 struct worker *worker_by_session(struct queue *q, uint64_t session, bool make);
 void worker_event(struct queue *q, struct worker *w, enum worker_event event, const char *reason);
+bool worker_holds_job(const struct worker *w, uint32_t job); /* has an active lease of it */
 bool worker_can_work(const struct worker *w, uint32_t job);
 void worker_ban(struct worker *w, uint32_t job, const char *reason);
 void worker_learn(struct worker *w, int64_t now_ms, uint64_t points);
@@ -253,6 +254,8 @@ struct piece *piece_of(const struct hurt *h, uint32_t first, uint32_t count);
 void piece_release(struct queue *q, struct job_entry *j, struct hurt *h, struct piece *p);
 void hurt_check_whole(struct queue *q, struct job_entry *j, struct hurt *h);
 
-void soon(struct queue *q, int64_t at_ms); /* queue_tick must look then */
+void copy_text(char *to, size_t size,
+               const struct wire_span *from); /* what a peer says, printable */
+void soon(struct queue *q, int64_t at_ms);    /* queue_tick must look then */
 
 #endif

@@ -234,6 +234,119 @@ static void test_a_lease_that_never_arrived_goes_out_again(void **state)
     assert_whole(w, job);
 }
 
+/* HELLO of a session with a list of holdings. */
+static uint32_t hello_with(struct world *w, size_t i, const struct wire_holding *list, uint32_t n)
+{
+    struct world_worker *ww = &w->workers[i];
+    ww->alive = ww->connected = true;
+    ww->session = 1000 + i;
+    struct wire_msg m = {.type = WIRE_HELLO};
+    m.hello.threads = 2;
+    m.hello.hold_bytes = 1 << 20;
+    m.hello.self_test = 1;
+    m.hello.version = m.hello.isa = m.hello.host = wire_str("x");
+    m.hello.holdings = (struct wire_list){.count = n, .items = list};
+    uint32_t retry;
+    struct err err;
+    ww->number = queue_worker_hello(w->q, w->now_ms, ww->session, &m, &retry, &err);
+    world_act(w);
+    return ww->number;
+}
+
+/* HEARTBEATs that name one token. */
+static void beat_for(struct world *w, size_t i, struct token token, int seconds)
+{
+    struct wire_progress p = {token, 0, 0};
+    struct wire_msg m = {.type = WIRE_HEARTBEAT};
+    m.heartbeat.progress = (struct wire_list){.count = 1, .items = &p};
+    for (int k = 0; k < seconds; k++) {
+        world_advance(w, 1000);
+        p.points_done++;
+        queue_worker_heartbeat(w->q, w->now_ms, w->workers[i].number, &m);
+        world_act(w);
+    }
+}
+
+static void test_a_lease_in_several_holdings_stays_one_workers(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 1, 8, 0);
+    world_sink(w, 0);
+    world_restart(w);
+    struct token token = {3, 4};
+    struct wire_holding list[] = {{job, 0, 2, 0, 0, token, true}, {job, 2, 6, 0, 0, token, false}};
+    hello_with(w, 0, list, 2);
+    assert_int_equal(info(w, job).tiles_leased, 8);
+    beat_for(w, 0, token, 3);
+    world_hello(w, 1);
+    world_sink(w, 0);
+    assert_int_equal(info(w, job).tiles_leased, 8);
+    assert_int_equal(info(w, job).workers, 1); /* none of it went out again */
+}
+
+static void test_a_solved_tile_that_is_out_again_is_known_to_be_held_twice(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 1, 2, 0);
+    world_sink(w, 0);
+    struct wire_holding half = {job, 1, 1, 0, 0, {1, 1}, false};
+    hello_with(w, 0, &half, 1);
+    w->workers[0].held_count = 0;
+    struct wire_holding both = {job, 0, 2, 0, 0, {2, 2}, true};
+    hello_with(w, 1, &both, 1); /* tile 0 is open, tile 1 is out to another */
+    queue_worker_bye(w->q, w->now_ms, w->workers[1].number);
+    world_act(w);
+    struct wire_holding none;
+    hello_with(w, 1, &both, 1);
+    hello_with(w, 0, &none, 0); /* it has forgotten its tile, the other has it still */
+    assert_int_equal(info(w, job).tiles_leased, 2);
+}
+
+static void test_nonsense_is_held_by_nobody(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 64, 64, 0);
+    struct token t = {1, 2};
+    world_sink(w, 0);
+    const struct wire_holding list[] = {
+        {job, 0, UINT32_MAX, 0, 0, t, true}, {job, UINT32_MAX, UINT32_MAX, 0, 0, t, true},
+        {job, 4095, 2, 0, 0, t, true},       {job, 0, 4096, 0, 0, t, true},
+        {99, 0, UINT32_MAX, 0, 0, t, true},  {job, 5, 0, 0, 0, t, true},
+        {job, 5, 1, 7, 9, t, true},
+    };
+    hello_with(w, 0, list, sizeof list / sizeof *list);
+    for (uint32_t k = 0; k < w->workers[0].held_count; k++)
+        assert_false(token_equal(w->workers[0].held[k].token, t));
+    struct wire_msg back = {.type = WIRE_RETURN};
+    back.give_back.token = w->workers[0].held[0].token;
+    back.give_back.job = job;
+    uint32_t leased = info(w, job).tiles_leased;
+    back.give_back.first_tile = 1, back.give_back.tile_count = UINT32_MAX;
+    queue_worker_return(w->q, w->now_ms, w->workers[0].number, &back);
+    world_act(w);
+    assert_int_equal(info(w, job).tiles_leased, leased);
+}
+
+static void test_a_job_fails_by_the_word_of_those_who_were_asked(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 1, 1, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    world_hello(w, 1);
+    struct wire_msg m = {.type = WIRE_JOB_FAIL};
+    m.job_fail.job = job;
+    m.job_fail.code = ERR_JOB_REFUSED;
+    m.job_fail.text = wire_str("no \033[31msolution");
+    queue_worker_job_fail(w->q, w->now_ms, w->workers[1].number, &m);
+    world_act(w);
+    assert_int_equal(info(w, job).state, JOB_RUNNING);
+    queue_worker_job_fail(w->q, w->now_ms, w->workers[0].number, &m);
+    world_act(w);
+    assert_int_equal(info(w, job).state, JOB_FAILED);
+    assert_string_equal(info(w, job).reason, "no ?[31msolution");
+}
+
 static void beat_with(struct world *w, uint32_t cpu_ms)
 {
     struct world_worker *ww = &w->workers[0];
@@ -260,6 +373,21 @@ static void test_hung_is_judged_by_processor_time(void **state)
     beat_with(w, 4100);
     assert_true(w->alarms > 0);
     assert_int_equal(w->last.type, ACTION_LEASE); /* out again */
+}
+
+static void test_threads_at_several_tiles_use_time_together(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 1, 2, 0);
+    struct wire_holding both = {job, 0, 2, 0, 0, {5, 6}, false};
+    world_sink(w, 0);
+    hello_with(w, 0, &both, 1);
+    w->workers[0].held[0].token = both.token;
+    world_advance(w, 1000);
+    beat_with(w, 5000);
+    assert_int_equal(w->alarms, 0);
+    beat_with(w, 8100);
+    assert_true(w->alarms > 0);
 }
 
 static void test_a_tile_that_kills_ends_as_one_failed_point(void **state)
@@ -478,6 +606,47 @@ static void test_results_larger_than_a_share_of_the_budget_get_through(void **st
     assert_whole(w, job);
 }
 
+static void cannot_do(struct world *w, size_t i, uint32_t job)
+{
+    struct wire_msg m = {.type = WIRE_JOB_FAIL};
+    m.job_fail.job = job;
+    m.job_fail.code = ERR_OTHER;
+    m.job_fail.text = wire_str("its table differs");
+    queue_worker_job_fail(w->q, w->now_ms, w->workers[i].number, &m);
+    world_act(w);
+}
+
+static void test_windows_that_nobody_uses_do_not_stop_the_others(void **state)
+{
+    struct world *w = *state;
+    struct err err;
+    uint64_t sent = 0;
+    uint32_t job = big_job(w, 25), other = big_job(w, 25);
+    for (size_t i = 0; i < 5; i++)
+        world_hello(w, i);
+    queue_job_pause(w->q, w->now_ms, other, &err);
+    world_act(w);
+    world_sink(w, 0);
+    for (size_t i = 0; i < 5; i++) {
+        world_beat(w, i);
+        cannot_do(w, i, other);
+    }
+    assert_int_equal(queue_job_cancel(w->q, w->now_ms, job, &err), 0);
+    assert_int_equal(queue_job_resume(w->q, w->now_ms, other, &err), 0);
+    world_act(w);
+    world_hello(w, 5); /* the others have all the budget, and nothing to send */
+    world_sink(w, 0);
+    assert_int_equal(w->workers[5].held_count, 1);
+    for (int round = 0; round < 20 && w->sink_count == 0; round++) {
+        while (send_part(w, 5, &sent))
+            ;
+        world_advance(w, 1000);
+        for (size_t i = 0; i < 6; i++)
+            world_beat(w, i);
+    }
+    assert_int_equal(w->sink_count, 1);
+}
+
 static void test_bytes_that_were_lost_do_not_stay_in_the_window(void **state)
 {
     struct world *w = *state;
@@ -605,7 +774,12 @@ int main(void)
         SCENARIO(test_tokens_of_others_are_refused),
         SCENARIO(test_a_restart_knows_what_is_durable_and_waits_for_the_rest),
         SCENARIO(test_a_lease_that_never_arrived_goes_out_again),
+        SCENARIO(test_a_lease_in_several_holdings_stays_one_workers),
+        SCENARIO(test_a_solved_tile_that_is_out_again_is_known_to_be_held_twice),
+        SCENARIO(test_nonsense_is_held_by_nobody),
+        SCENARIO(test_a_job_fails_by_the_word_of_those_who_were_asked),
         SCENARIO(test_hung_is_judged_by_processor_time),
+        SCENARIO(test_threads_at_several_tiles_use_time_together),
         SCENARIO(test_a_tile_that_kills_ends_as_one_failed_point),
         SCENARIO(test_stragglers_are_given_out_twice),
         SCENARIO(test_pause_resume_cancel),
@@ -613,6 +787,7 @@ int main(void)
         SCENARIO(test_a_stalled_sink_stops_dispatch),
         SCENARIO(test_windows_stay_within_the_budget),
         SCENARIO(test_results_larger_than_a_share_of_the_budget_get_through),
+        SCENARIO(test_windows_that_nobody_uses_do_not_stop_the_others),
         SCENARIO(test_bytes_that_were_lost_do_not_stay_in_the_window),
         SCENARIO(test_a_machine_that_fails_its_self_test_is_refused),
         SCENARIO(test_a_result_that_does_not_fit_goes_out_to_another),
