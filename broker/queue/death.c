@@ -74,6 +74,7 @@ static void cut(struct queue *q, struct job_entry *j, struct hurt *h)
 {
     uint32_t points = tile_points(j, h->tile), half = points / 2;
     tile_event(&j->tiles, j->a_blocks, h->tile, TILE_KILL);
+    h->piece_count = h->failed_count = 0; /* of an earlier cut, should it have been rejected */
     if (half > 0)
         piece_add(h, 0, half);
     piece_add(h, half, points - half);
@@ -96,6 +97,8 @@ static void tile_die(struct queue *q, struct job_entry *j, uint32_t tile)
 
 void hurt_check_whole(struct queue *q, struct job_entry *j, struct hurt *h)
 {
+    if (tile_get(&j->tiles, h->tile) != TILE_CUT)
+        return;
     for (size_t i = 0; i < h->piece_count; i++)
         if (h->pieces[i].state == PIECE_OPEN || h->pieces[i].state == PIECE_LEASED)
             return;

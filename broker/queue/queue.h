@@ -112,6 +112,12 @@ enum queue_verdict {
 enum queue_verdict queue_result_part(struct queue *q, int64_t now_ms, uint32_t worker,
                                      const struct wire_msg *result);
 
+/* Whether more parts of this result (one tile or piece under a token) may be taken. */
+bool queue_result_wanted(const struct queue *q, uint32_t worker, const struct wire_holding *result);
+/* Parts that were taken turned out useless, or are of a result that nobody waits for any more, and
+ * have been dropped: their window is renewed. */
+void queue_parts_dropped(struct queue *q, int64_t now_ms, uint32_t worker, uint64_t data_bytes);
+
 /* All parts of a result are there. STORE: hand it to the sink (the tile is ARRIVED). COMPARE: the
  * tile is with the sink or durable already, or this was a verification: the sink compares. PIECE:
  * kept by the caller until ACTION_STORE_PIECES says that the pieces cover their tile. */

@@ -19,6 +19,7 @@ enum {
     STRAGGLE_EVERY_MS = 200,
     STRAGGLERS_MAX = 3, /* leases of one tile at a time, the first one included */
     ASIDE_MS = 600000,
+    FORGET_MS = 60000, /* a worker unheard of for this long may be forgotten */
 };
 
 /* --- tiles (tile_table.c) --- */

@@ -15,6 +15,13 @@ static bool same_piece(const struct lease *l, const struct wire_msg *m, const st
     return m->result.first == 0 && m->result.count == tile_points(j, m->result.tile);
 }
 
+static bool is_wanted(const struct job_entry *j, const struct lease *l, uint32_t tile)
+{
+    if (!l || tile_in(l, tile) != LEASE_PENDING || job_is_over(j->state))
+        return false;
+    return !l->ended || !l->count; /* a piece that went out again: one answer is enough */
+}
+
 /* The lease under which this result may come, or NULL. */
 static struct lease *believed(const struct queue *q, const struct job_entry *j, uint32_t worker,
                               const struct wire_msg *m)
@@ -34,9 +41,7 @@ enum queue_verdict queue_result_part(struct queue *q, int64_t now_ms, uint32_t w
     if (!w)
         return VERDICT_REFUSED;
     struct lease *l = believed(q, j, worker, m);
-    bool wanted = l && tile_in(l, m->result.tile) == LEASE_PENDING && !job_is_over(j->state);
-    if (wanted && l->ended && l->count)
-        wanted = false; /* a piece that went out again: one answer is enough */
+    bool wanted = is_wanted(j, l, m->result.tile);
     window_received(q, w, m->result.data.len, wanted);
     if (wanted)
         return VERDICT_TAKE;
@@ -47,6 +52,21 @@ enum queue_verdict queue_result_part(struct queue *q, int64_t now_ms, uint32_t w
     if (!j || job_is_over(j->state))
         action_tiles(q, ACTION_DROP, w, m->result.job, m->result.tile, 1);
     return VERDICT_REFUSED;
+}
+
+bool queue_result_wanted(const struct queue *q, uint32_t worker, const struct wire_holding *r)
+{
+    const struct job_entry *j = job_find(q, r->job);
+    const struct lease *l = j ? lease_find(q, r->token, worker, r->job, r->first_tile) : NULL;
+    return is_wanted(j, l, r->first_tile);
+}
+
+void queue_parts_dropped(struct queue *q, int64_t now_ms, uint32_t worker, uint64_t data_bytes)
+{
+    q->now_ms = now_ms;
+    struct worker *w = worker_find(q, worker);
+    if (w)
+        window_settled(q, w, data_bytes);
 }
 
 static enum queue_complete piece_complete(struct queue *q, struct job_entry *j, struct lease *l,
@@ -181,6 +201,7 @@ void queue_tile_durable(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
     }
     if (!j || tile >= j->tiles.count || !tile_can(&j->tiles, tile, TILE_DURABLE))
         return;
+    bool out = tile_get(&j->tiles, tile) != TILE_ARRIVED;
     tile_event(&j->tiles, j->a_blocks, tile, TILE_DURABLE);
     uint32_t points = tile_points(j, tile);
     j->points_done += points;
@@ -189,7 +210,7 @@ void queue_tile_durable(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
     if (w)
         acknowledge(q, j, tile, w);
     bool late = take_late(j, tile);
-    if (late || j->doubles > 0 || hurt_find(j, tile))
+    if (out || late || j->doubles > 0 || hurt_find(j, tile))
         tell_holders(q, j, tile, w);
     job_check_complete(q, j);
     if (w && w->state == WORKER_UP)

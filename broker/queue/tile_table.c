@@ -9,7 +9,8 @@
  *            HELD ------------------+               CUT  <--KILL-- OPEN, LEASED
  *
  * REJECT: from ARRIVED back to OPEN. HELD, OPEN and DONE are where a restart finds a tile; a late
- * result may turn OPEN or HELD into ARRIVED. */
+ * result may turn OPEN or HELD into ARRIVED. DURABLE: from all but DONE, since a second result may
+ * be stored when the first one was rejected. */
 #include "queue_private.h"
 
 #include <stdlib.h>
@@ -21,11 +22,11 @@ enum { NO = 0xff };
 static const uint8_t next_state[TILE_CUT + 1][TILE_EVENTS] = {
     /*              LEASE        RELEASE    ARRIVE        DURABLE    HOLD       DAMAGE     REJECT     KILL */
     [TILE_OPEN]    = {TILE_LEASED, NO,        TILE_ARRIVED, TILE_DONE, TILE_HELD, NO,        NO,        TILE_CUT},
-    [TILE_HELD]    = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, NO,        NO,        NO,        NO,        NO},
-    [TILE_LEASED]  = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, NO,        NO,        NO,        NO,        TILE_CUT},
+    [TILE_HELD]    = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, TILE_DONE, NO,        NO,        NO,        NO},
+    [TILE_LEASED]  = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, TILE_DONE, NO,        NO,        NO,        TILE_CUT},
     [TILE_ARRIVED] = {NO,          NO,        NO,           TILE_DONE, NO,        NO,        TILE_OPEN, NO},
     [TILE_DONE]    = {NO,          NO,        NO,           NO,        NO,        TILE_OPEN, NO,        NO},
-    [TILE_CUT]     = {NO,          NO,        TILE_ARRIVED, NO,        NO,        NO,        NO,        NO},
+    [TILE_CUT]     = {NO,          NO,        TILE_ARRIVED, TILE_DONE, NO,        NO,        NO,        NO},
 };
 /* clang-format on */
 

@@ -5,7 +5,8 @@
  *       ^ <--HEARD, HELLO--+                       |
  *       +------------------HELLO-------------------+
  *
- * A worker that is GONE keeps its number: its session may come back, and its late results count. */
+ * A worker that is GONE keeps its number for a while: its session may come back, and its late
+ * results count. Then another one may have its place. */
 #include "queue_private.h"
 
 #include <stdio.h>
@@ -26,22 +27,58 @@ struct worker *worker_find(const struct queue *q, uint32_t number)
     return number >= 1 && number <= q->worker_count ? q->workers[number - 1] : NULL;
 }
 
+static struct worker **bucket(struct queue *q, uint64_t session)
+{
+    return &q->sessions[(session * 0x9e3779b97f4a7c15u) >> 52];
+}
+
+/* A worker that will hardly come back, and of whom nothing is with the sink; or NULL. */
+static struct worker *forgettable(const struct queue *q)
+{
+    for (size_t i = 0; i < q->worker_count; i++) {
+        struct worker *w = q->workers[i];
+        if (w->state == WORKER_GONE && w->at_sink == 0 && q->now_ms - w->heard_ms >= FORGET_MS)
+            return w;
+    }
+    return NULL;
+}
+
+static void forget(struct queue *q, struct worker *w)
+{
+    struct worker **at = bucket(q, w->session);
+    while (*at != w)
+        at = &(*at)->hash_next;
+    *at = w->hash_next;
+    free(w->banned);
+    *w = (struct worker){.number = w->number};
+}
+
+static struct worker *worker_make(struct queue *q)
+{
+    struct worker *w = forgettable(q);
+    if (w) {
+        forget(q, w);
+        return w;
+    }
+    w = mem_alloc(1, sizeof *w);
+    q->workers = mem_resize(q->workers, q->worker_count + 1, sizeof *q->workers);
+    q->workers[q->worker_count++] = w;
+    w->number = (uint32_t)q->worker_count;
+    return w;
+}
+
 struct worker *worker_by_session(struct queue *q, uint64_t session, bool make)
 {
-    struct worker **bucket = &q->sessions[(session * 0x9e3779b97f4a7c15u) >> 52];
-    for (struct worker *w = *bucket; w; w = w->hash_next)
+    for (struct worker *w = *bucket(q, session); w; w = w->hash_next)
         if (w->session == session)
             return w;
     if (!make)
         return NULL;
-    struct worker *w = mem_alloc(1, sizeof *w);
+    struct worker *w = worker_make(q);
     w->session = session;
     w->state = WORKER_GONE;
-    w->hash_next = *bucket;
-    *bucket = w;
-    q->workers = mem_resize(q->workers, q->worker_count + 1, sizeof *q->workers);
-    q->workers[q->worker_count++] = w;
-    w->number = (uint32_t)q->worker_count;
+    w->hash_next = *bucket(q, session);
+    *bucket(q, session) = w;
     return w;
 }
 

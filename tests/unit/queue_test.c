@@ -690,6 +690,78 @@ static void test_a_result_that_does_not_fit_goes_out_to_another(void **state)
     assert_whole(w, job);
 }
 
+static void test_a_second_result_is_stored_when_the_first_was_rejected(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 1, 1, 0);
+    struct wire_holding solved[] = {{job, 0, 1, 0, 0, {1, 1}, true},
+                                    {job, 0, 1, 0, 0, {2, 2}, true}};
+    world_sink(w, 0);
+    for (size_t i = 0; i < 2; i++) {
+        hello_with(w, i, &solved[i], 1);
+        w->workers[i].held[0] = (struct held_tile){solved[i].token, job, 0, 0, 0, true};
+        w->workers[i].held_count = 1;
+        w->workers[i].window = 1 << 20;
+    }
+    world_solve(w, 0, 0);
+    world_solve(w, 1, 0);
+    assert_int_equal(w->sink_count, 2);
+    assert_true(w->sink[1].compare);
+    struct stored first = w->sink[0], second = w->sink[1];
+    w->sink_count = 0;
+    world_hello(w, 2);
+    queue_tile_dropped(w->q, w->now_ms, job, 0, first.worker, first.bytes, "a lie");
+    world_act(w);
+    assert_int_equal(w->workers[2].held_count, 1); /* out again at once */
+    queue_tile_durable(w->q, w->now_ms, job, 0, second.worker, second.bytes, 0);
+    world_act(w);
+    assert_int_equal(w->workers[2].held_count, 0);
+    world_sink(w, 0);
+    assert_int_equal(info(w, job).state, JOB_DONE);
+}
+
+static void test_parts_of_what_nobody_wants_give_their_window_back(void **state)
+{
+    struct world *w = *state;
+    struct err err;
+    uint64_t sent = 0, part = WIRE_PART_MAX;
+    uint32_t big = big_job(w, 13);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    struct world_worker *ww = &w->workers[0];
+    struct held_tile h = ww->held[0];
+    struct wire_holding r = {h.job, h.tile, 1, 0, 512 * 512, h.token, true};
+    while (send_part(w, 0, &sent) && sent < ww->window - part)
+        ;
+    assert_true(queue_result_wanted(w->q, ww->number, &r));
+    assert_int_equal(queue_job_cancel(w->q, w->now_ms, big, &err), 0);
+    world_act(w);
+    assert_false(queue_result_wanted(w->q, ww->number, &r));
+    ww->sent = ww->window; /* the rest was on its way */
+    queue_parts_dropped(w->q, w->now_ms, ww->number, sent);
+    uint32_t small = world_job(w, 1, 4, 0);
+    world_sink(w, 0);
+    world_beat(w, 0);
+    assert_true(ww->window - ww->sent >= 1300);
+    work_off(w);
+    assert_whole(w, small);
+}
+
+static void test_workers_that_are_long_gone_are_forgotten(void **state)
+{
+    struct world *w = *state;
+    for (int life = 0; life < 50; life++) {
+        world_hello(w, 0);
+        assert_true(w->workers[0].number <= 2);
+        queue_worker_bye(w->q, w->now_ms, w->workers[0].number);
+        world_act(w);
+        w->workers[0].alive = false;
+        world_hello(w, 1); /* comes back as what it was */
+        assert_int_equal(w->workers[1].number, 2);
+        world_advance(w, 61000);
+    }
+}
+
 /* One step of the walk: something happens to somebody. */
 static void step(struct world *w)
 {
@@ -791,6 +863,9 @@ int main(void)
         SCENARIO(test_bytes_that_were_lost_do_not_stay_in_the_window),
         SCENARIO(test_a_machine_that_fails_its_self_test_is_refused),
         SCENARIO(test_a_result_that_does_not_fit_goes_out_to_another),
+        SCENARIO(test_a_second_result_is_stored_when_the_first_was_rejected),
+        SCENARIO(test_parts_of_what_nobody_wants_give_their_window_back),
+        SCENARIO(test_workers_that_are_long_gone_are_forgotten),
         cmocka_unit_test(test_random_walks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
