@@ -173,7 +173,7 @@ enum assembly_added assembly_add(struct assembly *a, uint32_t worker, const stru
     struct pending *p = find(a, worker, m, shape);
     uint32_t *reached = &p->reached[m->result.plane];
     if (m->result.offset != *reached || *reached == m->result.plane_bytes)
-        return ASSEMBLY_MORE;
+        return ASSEMBLY_AGAIN;
     *reached += (uint32_t)m->result.data.len;
     bool whole = *reached == m->result.plane_bytes;
     keep(p->result, m, frame);
@@ -185,30 +185,40 @@ enum assembly_added assembly_add(struct assembly *a, uint32_t worker, const stru
     return ASSEMBLY_COMPLETE;
 }
 
-static void forget(struct assembly *a, uint32_t worker, uint32_t job)
+uint64_t assembly_sweep(struct assembly *a, uint32_t worker, assembly_wanted_fn *wanted, void *arg)
 {
+    uint64_t bytes = 0;
     for (size_t i = 0; i < BUCKETS; i++) {
         struct pending **at = &a->buckets[i];
         while (*at) {
             struct pending *p = *at;
-            if (p->worker == worker || p->result->job == job) {
-                *at = p->next;
-                pending_destroy(p);
-            } else {
+            struct wire_holding result = {p->result->job, p->result->tile, 1,   p->first,
+                                          p->count,       p->token,        true};
+            if (p->worker != worker || wanted(arg, &result)) {
                 at = &p->next;
+                continue;
             }
+            *at = p->next;
+            bytes += p->result->data_bytes;
+            pending_destroy(p);
         }
     }
+    return bytes;
+}
+
+static bool want_nothing(void *arg, const struct wire_holding *result)
+{
+    (void)arg, (void)result;
+    return false;
 }
 
 void assembly_forget_worker(struct assembly *a, uint32_t worker)
 {
-    forget(a, worker, 0); /* no job has the number 0 */
+    assembly_sweep(a, worker, want_nothing, NULL);
 }
 
-void assembly_forget_job(struct assembly *a, uint32_t job)
+void assembly_forget_pieces(struct assembly *a, uint32_t job)
 {
-    forget(a, 0, job); /* no worker has the number 0 */
     size_t kept = 0;
     for (size_t i = 0; i < a->piece_count; i++) {
         if (a->pieces[i]->job == job)
@@ -247,7 +257,6 @@ static void take_parts(struct sink_result *to, struct sink_result *from)
 {
     for (size_t i = 0; i < from->part_count; i++)
         *result_grow(to) = from->parts[i];
-    to->data_bytes += from->data_bytes;
     to->worker = from->worker;
     from->part_count = 0;
     release(from);

@@ -23,7 +23,8 @@ struct assembly *assembly_create(void);
 void assembly_destroy(struct assembly *a);
 
 enum assembly_added {
-    ASSEMBLY_MORE,     /* kept (or a repetition that was dropped) */
+    ASSEMBLY_MORE,     /* kept */
+    ASSEMBLY_AGAIN,    /* a repetition, or what follows a gap: dropped */
     ASSEMBLY_COMPLETE, /* *out is the whole result, returned owned */
     ASSEMBLY_BAD,      /* malformed: err says why; the part is dropped */
 };
@@ -33,15 +34,19 @@ enum assembly_added assembly_add(struct assembly *a, uint32_t worker, const stru
                                  zmq_msg_t *frame, const struct assembly_shape *shape,
                                  struct sink_result **out, struct err *err);
 
-/* Drops what is incomplete: of one worker, or of one job. */
+/* Drops what is incomplete of one worker: all, or what `wanted` does not want any more (result: one
+ * tile or piece under a token). Returns the bytes of data dropped. */
 void assembly_forget_worker(struct assembly *a, uint32_t worker);
-void assembly_forget_job(struct assembly *a, uint32_t job);
+typedef bool assembly_wanted_fn(void *arg, const struct wire_holding *result);
+uint64_t assembly_sweep(struct assembly *a, uint32_t worker, assembly_wanted_fn *wanted, void *arg);
 
 /* Complete pieces of tiles that were cut wait here (taken) until they cover their tile. */
 void assembly_keep_piece(struct assembly *a, struct sink_result *piece);
+void assembly_forget_pieces(struct assembly *a, uint32_t job);
 
 /* All kept pieces of the tile as one result, with the `failed` points (ascending indices in the
- * tile) added as NaN with status 2. Returned owned. */
+ * tile) added as NaN with status 2. Its data_bytes are 0: no window waits for it. Returned owned.
+ */
 struct sink_result *assembly_join(struct assembly *a, uint32_t job, uint32_t tile,
                                   const struct assembly_shape *shape, const uint32_t *failed,
                                   size_t failed_count);

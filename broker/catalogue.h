@@ -21,8 +21,10 @@ struct catalogue_job {
     struct buf table;         /* empty until one is durable */
     struct buf table_pending; /* ordered from the sink */
     bool table_ordered;       /* with the sink, not yet durable */
-    bool durable;               /* submitted for good: the queue knows it */
-    uint32_t *table_waiters;    /* workers to be sent the table when it is durable */
+    uint32_t table_sender;    /* whose table is arriving, until its turn is over */
+    int64_t table_turn_ms;
+    bool durable;            /* submitted for good: the queue knows it */
+    uint32_t *table_waiters; /* workers to be sent the table when it is durable */
     size_t table_waiter_count;
     struct assembly_shape shape; /* tile_points is set per tile */
 };

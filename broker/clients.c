@@ -172,8 +172,16 @@ static struct job *uploaded_job(struct call *c, uint64_t key)
     return job;
 }
 
+static bool is_same_route(const struct route *a, const struct route *b)
+{
+    return a->len == b->len && memcmp(a->id, b->id, a->len) == 0;
+}
+
 static void remember_submission(struct call *c, uint32_t job)
 {
+    for (const struct submission *sub = c->s->submissions; sub; sub = sub->next)
+        if (sub->job == job && sub->tag == c->tag && is_same_route(&sub->route, c->from))
+            return; /* one answer is enough */
     struct submission *sub = mem_alloc(1, sizeof *sub);
     *sub = (struct submission){c->s->submissions, job, *c->from, c->tag};
     c->s->submissions = sub;
@@ -308,7 +316,7 @@ static int op_delete(struct call *c)
     log_info("job deleted job=%u", job->id);
     uint32_t id = job->id;
     queue_job_remove(c->s->queue, c->s->now_ms, id);
-    assembly_forget_job(c->s->assembly, id);
+    assembly_forget_pieces(c->s->assembly, id);
     sink_delete(c->s->sink, id); /* its entry here goes when the sink is done with it */
     job->durable = false;
     return 0;

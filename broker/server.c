@@ -55,7 +55,7 @@ static void job_state_changed(struct server *s, const struct queue_action *a)
         return;
     sink_job_state(s->sink, a->job, (int)a->state, a->text);
     if (job_state_is_over(a->state))
-        assembly_forget_job(s->assembly, a->job);
+        assembly_forget_pieces(s->assembly, a->job);
 }
 
 static void act(struct server *s, const struct queue_action *a)
@@ -199,6 +199,15 @@ static void submitted(struct server *s, const struct sink_event *e)
     clients_submitted(s, e->job, NULL);
 }
 
+/* A submission repeated meanwhile waits for a job that is no more. */
+static void deleted(struct server *s, uint32_t id)
+{
+    struct err err;
+    err_set(&err, ERR_NO_SUCH_JOB, "job %u has been deleted", id);
+    clients_submitted(s, id, &err);
+    catalogue_remove(s->catalogue, id);
+}
+
 static void sink_event(struct server *s, const struct sink_event *e)
 {
     switch (e->type) {
@@ -232,7 +241,7 @@ static void sink_event(struct server *s, const struct sink_event *e)
         queue_job_finished(s->queue, s->now_ms, e->job);
         break;
     case SINK_DELETED:
-        catalogue_remove(s->catalogue, e->job);
+        deleted(s, e->job);
         break;
     case SINK_STALLED:
         log_warnx("storage: %s", e->err.text);

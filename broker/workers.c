@@ -2,6 +2,7 @@
 #include "server_private.h"
 
 #include "log.h"
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -36,8 +37,11 @@ static void on_hello(struct server *s, const struct route *from, const struct wi
         refuse(s, from, &err, 0);
         return;
     }
+    struct wire_msg hello = *msg;
+    if (hello.hello.store != s->store)
+        hello.hello.holdings.count = 0; /* of other jobs with the same numbers: WELCOME ends them */
     uint32_t retry_ms = 0;
-    uint32_t worker = queue_worker_hello(s->queue, s->now_ms, msg->sender, msg, &retry_ms, &err);
+    uint32_t worker = queue_worker_hello(s->queue, s->now_ms, msg->sender, &hello, &retry_ms, &err);
     if (!worker) {
         refuse(s, from, &err, retry_ms);
         return;
@@ -106,13 +110,28 @@ static bool table_is_sound(const unsigned char *table, size_t len)
     return samples <= (len - sizeof samples) / (2 * sizeof(double));
 }
 
+/* One worker at a time: the parts of many tables would push each other out. */
+static bool is_sent_by_another(struct server *s, struct catalogue_job *job, uint32_t worker)
+{
+    enum { TURN_MS = 2000 };
+    if (job->table_sender && job->table_sender != worker && s->now_ms < job->table_turn_ms)
+        return true;
+    job->table_sender = worker;
+    job->table_turn_ms = s->now_ms + TURN_MS;
+    return false;
+}
+
 static void on_put_table(struct server *s, uint32_t worker, const struct wire_msg *msg)
 {
     struct catalogue_job *job = catalogue_job(s->catalogue, msg->part.job);
-    if (!job)
+    if (!job || !job->durable)
         return;
     if (job->table.len > 0) { /* another one was first: its table is the job's own */
         workers_send_table(s, worker, job, 0);
+        return;
+    }
+    if (job->table_ordered || is_sent_by_another(s, job, worker)) {
+        wait_for_table(job, worker);
         return;
     }
     uint64_t key = msg->sender ^ (uint64_t)job->id << 32;
@@ -128,7 +147,7 @@ static void on_put_table(struct server *s, uint32_t worker, const struct wire_ms
     size_t len;
     const void *table = uploads_get(s->uploads, key, &len);
     wait_for_table(job, worker);
-    if (!job->table_ordered && table_is_sound(table, len)) {
+    if (table_is_sound(table, len)) {
         job->table_ordered = true;
         buf_clear(&job->table_pending);
         buf_add(&job->table_pending, table, len);
@@ -160,13 +179,10 @@ static void complete(struct server *s, uint32_t worker, const struct wire_msg *m
 static void on_result(struct server *s, uint32_t worker, const struct wire_msg *msg,
                       zmq_msg_t *frame)
 {
-    struct catalogue_job *job = catalogue_job(s->catalogue, msg->result.job);
-    if (!job || msg->result.tile >= job_tile_count(job->job)) {
-        queue_worker_heard(s->queue, s->now_ms, worker);
-        return;
-    }
     if (queue_result_part(s->queue, s->now_ms, worker, msg) != VERDICT_TAKE)
         return;
+    struct catalogue_job *job = catalogue_job(s->catalogue, msg->result.job);
+    assert(job); /* the queue's jobs are the catalogue's */
     struct assembly_shape shape = job->shape;
     shape.tile_points = (uint32_t)job_tile_points(job->job, msg->result.tile);
     struct sink_result *result;
@@ -181,8 +197,39 @@ static void on_result(struct server *s, uint32_t worker, const struct wire_msg *
         s->dropped++;
         log_warnx("worker %u: result of job %u tile %u: %s", worker, job->id, msg->result.tile,
                   err.text);
+        queue_parts_dropped(s->queue, s->now_ms, worker, msg->result.data.len);
+        break;
+    case ASSEMBLY_AGAIN:
+        queue_parts_dropped(s->queue, s->now_ms, worker, msg->result.data.len);
         break;
     }
+}
+
+/* A HEARTBEAT names every lease that more may come of. */
+struct sweep {
+    struct server *s;
+    uint32_t worker;
+    const struct wire_list *named;
+};
+
+static bool may_become_whole(void *arg, const struct wire_holding *result)
+{
+    const struct sweep *sweep = arg;
+    if (!queue_result_wanted(sweep->s->queue, sweep->worker, result))
+        return false;
+    for (uint32_t i = 0; i < sweep->named->count; i++)
+        if (token_equal(wire_progress_at(sweep->named, i).token, result->token))
+            return true;
+    return false;
+}
+
+static void on_heartbeat(struct server *s, uint32_t worker, const struct wire_msg *msg)
+{
+    queue_worker_heartbeat(s->queue, s->now_ms, worker, msg);
+    struct sweep sweep = {s, worker, &msg->heartbeat.progress};
+    uint64_t bytes = assembly_sweep(s->assembly, worker, may_become_whole, &sweep);
+    if (bytes > 0)
+        queue_parts_dropped(s->queue, s->now_ms, worker, bytes);
 }
 
 void workers_message(struct server *s, const struct route *from, const struct wire_msg *msg,
@@ -199,7 +246,7 @@ void workers_message(struct server *s, const struct route *from, const struct wi
     }
     switch (msg->type) {
     case WIRE_HEARTBEAT:
-        queue_worker_heartbeat(s->queue, s->now_ms, worker, msg);
+        on_heartbeat(s, worker, msg);
         return;
     case WIRE_RESULT:
         on_result(s, worker, msg, frame);
@@ -284,6 +331,9 @@ void workers_action(struct server *s, const struct queue_action *a)
     case ACTION_PONG:
     case ACTION_PROBE:
         send_pong(s, a);
+        break;
+    case ACTION_WHO:
+        server_send_worker(s, a->worker, &(struct wire_msg){.type = WIRE_WHO});
         break;
     case ACTION_FORGET:
         routes_remove(s->routes, a->worker);

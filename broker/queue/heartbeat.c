@@ -76,7 +76,8 @@ void queue_worker_heartbeat(struct queue *q, int64_t now_ms, uint32_t worker,
     if (!w || w->state == WORKER_GONE)
         return;
     w->hold_bytes = heartbeat->heartbeat.hold_bytes;
-    window_told(q, w, heartbeat->heartbeat.sent_bytes);
+    if (window_told(q, w, heartbeat->heartbeat.sent_bytes))
+        action_add(q, ACTION_WHO)->worker = worker;
     read_progress(q, w, &heartbeat->heartbeat.progress);
     struct queue_action *a = action_add(q, ACTION_PONG);
     uint64_t window = window_renew(q, w);

@@ -150,14 +150,15 @@ void queue_sink_stalled(struct queue *q, int64_t now_ms, const char *reason);
 int64_t queue_tick(struct queue *q, int64_t now_ms);
 
 enum action_type {
-    ACTION_LEASE,        /* send LEASE to worker */
-    ACTION_ACK,          /* send ACK(tiles, window) to worker */
-    ACTION_DROP,         /* send DROP(tiles) to worker */
-    ACTION_PONG,         /* send PONG(window, paused) to worker */
-    ACTION_PROBE,        /* send PONG too, to see whether the worker's connection lives */
-    ACTION_FORGET,       /* the worker is dead: forget its connection and unfinished assemblies */
-    ACTION_FRONTIER,     /* persist job's frontier; queue_frontier_durable when it is */
-    ACTION_JOB_STATE,    /* job's state changed: persist state and reason */
+    ACTION_LEASE,     /* send LEASE to worker */
+    ACTION_ACK,       /* send ACK(tiles, window) to worker */
+    ACTION_DROP,      /* send DROP(tiles) to worker */
+    ACTION_PONG,      /* send PONG(window, paused) to worker */
+    ACTION_PROBE,     /* send PONG too, to see whether the worker's connection lives */
+    ACTION_WHO,       /* send WHO to worker: some of its parts were lost, all are to come again */
+    ACTION_FORGET,    /* the worker is dead: forget its connection and unfinished assemblies */
+    ACTION_FRONTIER,  /* persist job's frontier; queue_frontier_durable when it is */
+    ACTION_JOB_STATE, /* job's state changed: persist state and reason */
     ACTION_STORE_PIECES, /* the pieces of job's tile are all there: hand them to the sink as one;
                             the points listed by queue_tile_failed_points go in as failed */
     ACTION_ALARM,        /* text: two workers' bytes differ, a machine was set aside, ... */

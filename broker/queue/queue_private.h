@@ -243,7 +243,8 @@ void dispatch_stragglers(struct queue *q);
 void window_reset(struct queue *q, struct worker *w); /* at HELLO */
 void window_close(struct queue *q, struct worker *w); /* it is gone */
 void window_received(struct queue *q, struct worker *w, uint64_t bytes, bool kept);
-void window_told(struct queue *q, struct worker *w, uint64_t sent); /* what did not come is lost */
+/* What was sent and has not come is lost: true. */
+bool window_told(struct queue *q, struct worker *w, uint64_t sent);
 void window_settled(struct queue *q, struct worker *w, uint64_t bytes);
 uint64_t window_renew(struct queue *q, struct worker *w); /* grants what it can; the window */
 

@@ -65,10 +65,12 @@ void window_settled(struct queue *q, struct worker *w, uint64_t bytes)
     }
 }
 
-void window_told(struct queue *q, struct worker *w, uint64_t sent)
+bool window_told(struct queue *q, struct worker *w, uint64_t sent)
 {
-    if (sent > w->received && sent <= w->granted)
-        window_received(q, w, sent - w->received, false);
+    if (sent <= w->received || sent > w->granted)
+        return false;
+    window_received(q, w, sent - w->received, false);
+    return true;
 }
 
 /* When nothing is with the sink, no room will come by itself: what was granted is at workers that

@@ -98,7 +98,7 @@ static void test_three_planes_make_a_result(void **state)
     struct wire_msg e = part(1, WIRE_RAW, sizeof errors, 0, errors, sizeof errors);
     struct wire_msg s = part(2, WIRE_SAME, 1, 0, &done, 1);
     assert_int_equal(add(b, 3, &v1), ASSEMBLY_MORE);
-    assert_int_equal(add(b, 3, &v1), ASSEMBLY_MORE); /* repeated: no harm */
+    assert_int_equal(add(b, 3, &v1), ASSEMBLY_AGAIN);
     assert_int_equal(add(b, 3, &s), ASSEMBLY_MORE);
     assert_int_equal(add(b, 3, &e), ASSEMBLY_MORE);
     assert_int_equal(add(b, 3, &v2), ASSEMBLY_COMPLETE);
@@ -121,7 +121,7 @@ static void test_a_gap_is_not_filled_by_what_follows(void **state)
     struct wire_msg e = part(1, WIRE_RAW, sizeof errors, 0, errors, sizeof errors);
     struct wire_msg s = part(2, WIRE_SAME, 1, 0, &done, 1);
     struct wire_msg v1 = part(0, WIRE_RAW, sizeof values, 0, values, 400);
-    assert_int_equal(add(b, 3, &v2), ASSEMBLY_MORE);
+    assert_int_equal(add(b, 3, &v2), ASSEMBLY_AGAIN);
     assert_int_equal(add(b, 3, &e), ASSEMBLY_MORE);
     assert_int_equal(add(b, 3, &s), ASSEMBLY_MORE);
     assert_int_equal(add(b, 3, &v1), ASSEMBLY_MORE);
@@ -142,6 +142,29 @@ static void test_workers_do_not_mix(void **state)
     assert_int_equal(add(b, 3, &other), ASSEMBLY_MORE);
     assembly_forget_worker(b->a, 4);
     assert_int_equal(add(b, 3, &e), ASSEMBLY_COMPLETE);
+}
+
+static bool want_eleven(void *arg, const struct wire_holding *r)
+{
+    ++*(int *)arg;
+    return r->token.hi == 11 && r->job == 1 && r->first_tile == 7 && r->count == POINTS;
+}
+
+static void test_what_nobody_wants_is_swept_out(void **state)
+{
+    struct bench *b = *state;
+    int asked = 0;
+    struct wire_msg v = part(0, WIRE_RAW, sizeof values, 0, values, 400);
+    struct wire_msg other = v;
+    other.result.token.hi = 12;
+    assert_int_equal(add(b, 3, &v), ASSEMBLY_MORE);
+    assert_int_equal(add(b, 3, &other), ASSEMBLY_MORE);
+    assert_int_equal(add(b, 4, &other), ASSEMBLY_MORE);
+    assert_int_equal(assembly_sweep(b->a, 3, want_eleven, &asked), 400);
+    assert_int_equal(asked, 2);
+    assert_int_equal(add(b, 3, &v), ASSEMBLY_AGAIN);     /* still there */
+    assert_int_equal(add(b, 4, &other), ASSEMBLY_AGAIN); /* another worker's */
+    assert_int_equal(add(b, 3, &other), ASSEMBLY_MORE);
 }
 
 static void test_malformed_parts(void **state)
@@ -186,6 +209,7 @@ static void test_pieces_and_failed_points_cover_a_tile(void **state)
     }
     uint32_t failed = POINTS - 1;
     b->out = assembly_join(b->a, 1, 7, &shape, &failed, 1);
+    assert_int_equal(b->out->data_bytes, 0); /* settled when each piece was whole */
     int covered[3][POINTS] = {{0}};
     for (size_t i = 0; i < b->out->part_count; i++) {
         const struct sink_part *p = &b->out->parts[i];
@@ -260,6 +284,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_three_planes_make_a_result, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_gap_is_not_filled_by_what_follows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_workers_do_not_mix, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_nobody_wants_is_swept_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_malformed_parts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pieces_and_failed_points_cover_a_tile, setup,
                                         teardown),

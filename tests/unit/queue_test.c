@@ -656,6 +656,7 @@ static void test_bytes_that_were_lost_do_not_stay_in_the_window(void **state)
     struct world_worker *ww = &w->workers[0];
     ww->sent = ww->window; /* all of it is lost on the way */
     world_beat(w, 0);
+    assert_int_equal(w->last.type, ACTION_WHO);
     assert_true(ww->window >= ww->sent + 1300);
     work_off(w);
     assert_whole(w, 1);
