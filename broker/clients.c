@@ -187,6 +187,14 @@ static void remember_submission(struct call *c, uint32_t job)
     c->s->submissions = sub;
 }
 
+static int read_priority(struct call *c, int64_t otherwise, int64_t *priority)
+{
+    *priority = json_get_integer(c->args, "priority", otherwise);
+    if (*priority < -1000 || *priority > 1000)
+        return err_set(&c->err, ERR_USAGE, "a priority is a whole number from -1000 to 1000");
+    return 0;
+}
+
 static int op_submit(struct call *c)
 {
     struct server *s = c->s;
@@ -203,13 +211,16 @@ static int op_submit(struct call *c)
     }
     if (s->config->results && catalogue_at(s->catalogue, 0))
         return err_set(&c->err, ERR_JOB_REFUSED, "this private broker holds a job already");
+    int64_t priority;
+    if (read_priority(c, 0, &priority))
+        return -1;
     struct job *job = uploaded_job(c, key);
     if (!job)
         return -1;
     uploads_remove(s->uploads, key);
     struct catalogue_job *e = catalogue_add(s->catalogue, s->next_job++, job);
     e->key = key;
-    e->priority = (int32_t)json_get_integer(c->args, "priority", 0);
+    e->priority = (int32_t)priority;
     snprintf(e->owner, sizeof e->owner, "local");
     e->submitted_s = (int64_t)time(NULL);
     remember_submission(c, e->id);
@@ -286,11 +297,9 @@ static int op_resume(struct call *c)
 static int op_priority(struct call *c)
 {
     struct catalogue_job *job = named_job(c);
-    int64_t priority = json_get_integer(c->args, "priority", INT64_MAX);
-    if (!job)
+    int64_t priority;
+    if (!job || read_priority(c, INT64_MAX, &priority))
         return -1;
-    if (priority < -1000 || priority > 1000)
-        return err_set(&c->err, ERR_USAGE, "a priority is a whole number from -1000 to 1000");
     if (queue_job_priority(c->s->queue, c->s->now_ms, job->id, (int32_t)priority, &c->err))
         return -1;
     sink_job_priority(c->s->sink, job->id, (int32_t)priority);

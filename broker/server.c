@@ -77,14 +77,23 @@ static void act(struct server *s, const struct queue_action *a)
 
 static void on_timer(uv_timer_t *timer);
 
-static void settle(struct server *s)
+static bool act_all(struct server *s)
 {
     struct queue_action action;
-    while (queue_next(s->queue, &action))
+    bool any = false;
+    for (; queue_next(s->queue, &action); any = true)
         act(s, &action);
-    int64_t next = queue_tick(s->queue, s->now_ms);
-    while (queue_next(s->queue, &action))
-        act(s, &action);
+    return any;
+}
+
+/* A message that could not be sent may be due for something earlier than what it came from. */
+static void settle(struct server *s)
+{
+    int64_t next;
+    act_all(s);
+    do
+        next = queue_tick(s->queue, s->now_ms);
+    while (act_all(s));
     int64_t watch = watchers_tick(s);
     if (watch < next)
         next = watch;
@@ -168,6 +177,7 @@ static void queue_add(struct server *s, const struct catalogue_job *job,
         q.frontier = recovered->frontier;
         q.tile_done = recovered->tile_done;
         q.points_failed = recovered->points_failed;
+        q.reason = recovered->reason;
     }
     queue_job_add(s->queue, s->now_ms, &q);
 }

@@ -141,6 +141,7 @@ void queue_job_add(struct queue *q, int64_t now_ms, const struct queue_job *spec
     j->point_cost_ns = spec->point_cost_ns;
     j->points_total = (uint64_t)spec->q_count * spec->a_count;
     j->points_failed = spec->points_failed;
+    snprintf(j->reason, sizeof j->reason, "%s", spec->reason ? spec->reason : "");
     j->frontier = j->frontier_asked = spec->frontier;
     j->served_ns = least_served(q);
     j->rate_ms = now_ms;

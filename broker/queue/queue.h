@@ -66,6 +66,7 @@ struct queue_job {
     uint32_t frontier;        /* as persisted; 0 for a new job */
     const uint8_t *tile_done; /* one byte a tile, NULL: none; borrowed for the call */
     uint64_t points_failed;
+    const char *reason; /* of its state, NULL: none; copied */
 };
 
 /* A new job (durable already) or one recovered at start. */

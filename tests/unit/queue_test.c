@@ -505,6 +505,18 @@ static void test_priorities_and_shares(void **state)
     assert_int_not_equal(info(w, 2).state, JOB_DONE);
 }
 
+static void test_a_restart_knows_why_a_job_failed(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 1, 1, 0);
+    queue_job_fail(w->q, w->now_ms, job, "w(t) has a pole");
+    world_act(w);
+    w->jobs[0].spec.reason = "w(t) has a pole"; /* as persisted */
+    world_restart(w);
+    assert_int_equal(info(w, job).state, JOB_FAILED);
+    assert_string_equal(info(w, job).reason, "w(t) has a pole");
+}
+
 static void test_a_stalled_sink_stops_dispatch(void **state)
 {
     struct world *w = *state;
@@ -857,6 +869,7 @@ int main(void)
         SCENARIO(test_stragglers_are_given_out_twice),
         SCENARIO(test_pause_resume_cancel),
         SCENARIO(test_priorities_and_shares),
+        SCENARIO(test_a_restart_knows_why_a_job_failed),
         SCENARIO(test_a_stalled_sink_stops_dispatch),
         SCENARIO(test_windows_stay_within_the_budget),
         SCENARIO(test_results_larger_than_a_share_of_the_budget_get_through),
