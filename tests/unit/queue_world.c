@@ -136,6 +136,23 @@ void world_act(struct world *w)
     queue_check(w->q);
 }
 
+/* What a worker holds, runs of tiles with one fate together, as real ones say it. */
+static uint32_t list_holdings(const struct world_worker *ww, struct wire_holding *list)
+{
+    uint32_t n = 0;
+    for (size_t k = 0; k < ww->held_count; k++) {
+        const struct held_tile *h = &ww->held[k];
+        struct wire_holding *last = n > 0 ? &list[n - 1] : NULL;
+        if (last && last->job == h->job && token_equal(last->token, h->token) && h->count == 0 &&
+            last->solved == h->solved && last->first_tile + last->tile_count == h->tile)
+            last->tile_count++;
+        else
+            list[n++] =
+                (struct wire_holding){h->job, h->tile, 1, h->first, h->count, h->token, h->solved};
+    }
+    return n;
+}
+
 void world_hello(struct world *w, size_t i)
 {
     struct world_worker *ww = &w->workers[i];
@@ -145,18 +162,14 @@ void world_hello(struct world *w, size_t i)
         ww->session = world_random(w);
     }
     struct wire_holding list[WORLD_HELD];
-    for (size_t k = 0; k < ww->held_count; k++) {
-        const struct held_tile *h = &ww->held[k];
-        list[k] =
-            (struct wire_holding){h->job, h->tile, 1, h->first, h->count, h->token, h->solved};
-    }
+    uint32_t n = list_holdings(ww, list);
     struct wire_msg m = {.type = WIRE_HELLO};
     m.hello.threads = 2;
     m.hello.hold_bytes = 1 << 20;
     m.hello.self_test = 1;
     m.hello.version = m.hello.isa = wire_str("x");
     m.hello.host = wire_str("host");
-    m.hello.holdings = (struct wire_list){.count = (uint32_t)ww->held_count, .items = list};
+    m.hello.holdings = (struct wire_list){.count = n, .items = list};
     uint32_t retry;
     struct err err;
     ww->number = queue_worker_hello(w->q, w->now_ms, ww->session, &m, &retry, &err);
@@ -257,12 +270,14 @@ void world_beat(struct world *w, size_t i)
     if (!ww->alive || !ww->connected)
         return;
     struct wire_progress list[WORLD_HELD];
+    uint32_t n = 0;
     for (size_t k = 0; k < ww->held_count; k++)
-        list[k] = (struct wire_progress){ww->held[k].token, (uint64_t)w->now_ms, 0};
+        if (n == 0 || !token_equal(list[n - 1].token, ww->held[k].token))
+            list[n++] = (struct wire_progress){ww->held[k].token, (uint64_t)w->now_ms, 0};
     struct wire_msg m = {.type = WIRE_HEARTBEAT};
     m.heartbeat.hold_bytes = 1 << 20;
     m.heartbeat.sent_bytes = ww->sent;
-    m.heartbeat.progress = (struct wire_list){.count = (uint32_t)ww->held_count, .items = list};
+    m.heartbeat.progress = (struct wire_list){.count = n, .items = list};
     queue_worker_heartbeat(w->q, w->now_ms, ww->number, &m);
     world_act(w);
 }
