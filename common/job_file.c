@@ -106,6 +106,11 @@ static int read_line(struct table *f, const char *at, const char *end)
 static int read_lines(struct table *f, const struct buf *text)
 {
     const char *at = (const char *)text->data, *end = at + text->len;
+    if (text->len >= 6 && memcmp(at, "\x93NUMPY", 6) == 0) {
+        err_set(f->err, ERR_JOB_REFUSED, "%.100s is a .npy file, two columns of text are needed",
+                f->name);
+        return err_hint(f->err, "numpy.savetxt(\"w.txt\", numpy.column_stack([t, w])) writes them");
+    }
     if (text->len >= 3 && memcmp(at, "\xEF\xBB\xBF", 3) == 0)
         at += 3; /* spreadsheets put it there */
     while (at < end) {

@@ -420,6 +420,7 @@ static void wrong_files_are_refused(void **state)
         {"", "0 1\n2 1\n1 1\n12 1\n", "w.file", "drive.txt:3: t = 1 is not after t = 2 of line 2",
          "sort"},
         {"", "0 1\n#\n0 1\n", "w.file", "drive.txt:3: t = 0 is not after t = 0 of line 1", "once"},
+        {"", "\x93NUMPY\x01 {'descr'", "w.file", "drive.txt is a .npy file", "numpy.savetxt"},
         {"", "t w\n0 1\n", "w.file", "drive.txt:1: \"t\" is not a number", "# before headings"},
         {"", "0 1\n\n1 one\n", "w.file", "drive.txt:3: \"one\" is not a number", "#"},
         {"", "0 1\n1 2x\n", "w.file", "drive.txt:2: \"2x\" is not a number", "#"},
