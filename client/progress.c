@@ -31,7 +31,8 @@ void progress_line(const struct job_view *view, int width, struct buf *out)
     buf_printf(out, "[%s/%s  %d%%", count_format(view->points_done, done),
                count_format(view->points_total, total), percent_of(view));
     if (view->state == VIEW_RUNNING) {
-        buf_printf(out, "  %s", rate_format(view->rate, rate));
+        if (view->rate > 0) /* nothing is known in the first moments */
+            buf_printf(out, "  %s", rate_format(view->rate, rate));
         if (view->eta_s >= 0)
             buf_printf(out, "  ETA %s", duration_format(view->eta_s, eta));
     } else {

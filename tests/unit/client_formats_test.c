@@ -278,6 +278,11 @@ static void the_line_says_all(void **state)
     progress_line(&v, 20, &out);
     assert_string_equal(buf_text(&out), "[4,210/10,000  42%  ");
     buf_clear(&out);
+    v.rate = 0; /* the first moments */
+    v.eta_s = -1;
+    progress_line(&v, 0, &out);
+    assert_string_equal(buf_text(&out), "[4,210/10,000  42%  2 workers  3 failed]");
+    buf_clear(&out);
     v.state = VIEW_PAUSED;
     v.points_failed = 0;
     v.workers = 1;
