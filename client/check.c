@@ -16,6 +16,7 @@
 #define WIRE_BYTES_S 117e6  /* 1 GbE after its headers */
 #define DISK_BYTES_S 150e6  /* a plain disk, written in long runs */
 #define LONG_RUN_S   1800.0
+#define SHORT_RUN_S  1.0   /* below it nobody asks where it is solved */
 #define TIGHTEST     1e-13 /* tolerances below are finer than a double can state */
 #define ADVICE_MAX   10
 
@@ -136,11 +137,11 @@ static void advise_on_samples(struct check *c)
         advise(c, "%s of %lld sample points failed: %s", count_format((uint64_t)c->failed, text),
                (long long)c->sampled, c->failed_reason);
     if (c->overflow)
-        advise(c, "%s sample points are too large for a double; lnabs(T) never overflows",
-               count_format((uint64_t)c->overflow, text));
+        advise(c, "%s of %lld sample points are too large for a double; lnabs(T) never overflows",
+               count_format((uint64_t)c->overflow, text), (long long)c->sampled);
     if (c->limited)
-        advise(c, "at %s sample points rounding, not the tolerance, decides the error",
-               count_format((uint64_t)c->limited, text));
+        advise(c, "at %s of %lld sample points rounding, not the tolerance, decides the error",
+               count_format((uint64_t)c->limited, text), (long long)c->sampled);
     if (c->job->tolerance < TIGHTEST)
         advise(c, "a tolerance below %.0e is finer than doubles can hold", TIGHTEST);
 }
@@ -150,7 +151,7 @@ static void advise_on_cost(struct check *c)
     char text[TEXT_MAX], more[TEXT_MAX];
     struct statvfs disk;
     double wire_s = c->wire_bytes / WIRE_BYTES_S;
-    if (c->probed && wire_s > c->seconds)
+    if (c->probed && wire_s > c->seconds && wire_s > SHORT_RUN_S)
         advise(c, "faster at home: sending the results over 1 GbE takes %s, solving them here %s",
                duration_format(wire_s, text), duration_format(c->seconds, more));
     if (c->seconds > LONG_RUN_S)
@@ -175,7 +176,7 @@ static void print_plain(const struct session *s, const struct check *c)
     number_format(job->tolerance, number);
     printf("%s, tolerance %s\n", job->errors ? ", each with its error" : "", number);
     printf("on disk    %s\n", bytes_format(c->file_bytes, a));
-    printf("in memory  %s for one field; a worker needs less than 64 MB\n",
+    printf("in numpy   %s for one field; a worker needs less than 64 MB\n",
            bytes_format(c->points * 8, a));
     printf("time       about %s on %lld thread%s (%.3g ns a point%s%s)\n",
            duration_format(c->seconds, a), (long long)c->threads, c->threads == 1 ? "" : "s",
