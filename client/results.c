@@ -315,6 +315,17 @@ static bool is_folder(const char *word)
     return is;
 }
 
+/* A word that is no folder was taken for a job, but perhaps it was meant as a folder. */
+static void explain(const char *word, struct err *err)
+{
+    if (err->code != ERR_UNREACHABLE || !word[strspn(word, "0123456789")])
+        return;
+    err_hint(err,
+             "a folder of results has a job.json, there is none in %.60s; a job's results are "
+             "fetched from its broker: --broker ENDPOINT",
+             word);
+}
+
 static void say_result(const struct export *x, const char *to)
 {
     char points[TEXT_MAX], failed[TEXT_MAX];
@@ -372,6 +383,8 @@ int command_results(struct session *s, struct err *err)
         rc = results(s, x, to, err);
         origin_close(&x->origin);
     }
+    if (rc < 0 && !folder)
+        explain(word, err);
     free(x);
     link_close(link);
     return rc;
