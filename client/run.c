@@ -31,6 +31,8 @@ struct run {
     struct job_view view;
     struct progress progress;
     struct buf status; /* JSON */
+    unsigned threads;
+    const char *limit; /* of each core's time, or NULL */
     int64_t started_ms;
     uint64_t points_before; /* done by earlier runs */
 };
@@ -55,24 +57,16 @@ static int check_limit(const char *text, struct err *err)
     return err_hint(err, "from 0.1%% to 100%%, for example --limit 50%%");
 }
 
-static int make_plan(const struct run *run, struct crew_plan *plan, struct err *err)
+/* Before anything is made, and also where there is nothing left to do. */
+static int read_options(struct run *run, struct err *err)
 {
-    const struct args *args = run->session->args;
-    const char *threads = args_value(args, "jobs");
+    const char *threads = args_value(run->session->args, "jobs");
     long n = default_threads();
-    *plan = (struct crew_plan){
-        .data = run->folder.data,
-        .results = run->folder.path,
-        .limit = args_value(args, "limit"),
-        .verbose = args_has(args, "verbose"),
-        .quiet = run->session->quiet || run->session->json,
-    };
+    run->limit = args_value(run->session->args, "limit");
     if (threads && integer_parse(threads, 1, 1024, "-j", &n, err))
         return -1;
-    if (plan->limit && check_limit(plan->limit, err))
-        return -1;
-    plan->threads = (unsigned)n;
-    return 0;
+    run->threads = (unsigned)n;
+    return run->limit ? check_limit(run->limit, err) : 0;
 }
 
 /* The folder's job if its broker knows it already, else the job is submitted. */
@@ -117,9 +111,16 @@ static int solve_over(struct run *run, struct link *link, struct err *err)
 
 static int solve(struct run *run, struct err *err)
 {
-    struct crew_plan plan;
+    struct crew_plan plan = {
+        .data = run->folder.data,
+        .results = run->folder.path,
+        .limit = run->limit,
+        .threads = run->threads,
+        .verbose = args_has(run->session->args, "verbose"),
+        .quiet = run->session->quiet || run->session->json,
+    };
     struct link *link;
-    if (make_plan(run, &plan, err) || crew_start(&run->crew, &plan, err))
+    if (crew_start(&run->crew, &plan, err))
         return -1;
     session_progress(run->session, &run->progress);
     int rc = link_open(run->crew.dir.endpoint, "hillsweep run", LINK_FOREVER, &link, err);
@@ -166,23 +167,42 @@ static int report_end(const struct run *run, struct err *err)
     return view_exit_code(&run->view);
 }
 
+/* The status of a job that is done, under the names that a broker gives it, as far as a folder
+ * knows them. */
+static void print_done(const struct run *run)
+{
+    const struct job *job = run->job.job;
+    struct json_out *out = json_object();
+    struct buf text = {0};
+    json_put_integer(out, "id", 1);
+    json_put_string(out, "name", job->name);
+    json_put_string(out, "state", view_state_name(VIEW_DONE));
+    json_put_integer(out, "points_total", (int64_t)job_points(job));
+    json_put_integer(out, "points_done", (int64_t)(job_points(job) - run->folder.points_failed));
+    json_put_integer(out, "points_failed", (int64_t)run->folder.points_failed);
+    json_put_integer(out, "rows_done", (int64_t)job->q.count);
+    json_put_number(out, "rate", 0);
+    json_put_null(out, "eta_s");
+    json_put_integer(out, "workers", 0);
+    json_put_string(out, "reason", "");
+    json_put_string(out, "folder", run->folder.path);
+    struct json_out *fields = json_put_array(out, "fields");
+    for (size_t i = 0; i < job->output_count; i++)
+        json_add_string(fields, job->outputs[i].name);
+    struct json_out *shape = json_put_array(out, "shape");
+    json_add_integer(shape, (int64_t)job->q.count);
+    json_add_integer(shape, (int64_t)job->a.count);
+    json_print(out, false, &text);
+    session_print_json(&text);
+    json_out_destroy(out);
+    buf_fini(&text);
+}
+
 /* The folder holds the finished job: nothing to do. */
 static int already_done(const struct run *run)
 {
-    if (run->session->json) {
-        struct json_out *out = json_object();
-        struct buf text = {0};
-        json_put_string(out, "state", "done");
-        json_put_integer(out, "points_total", (int64_t)job_points(run->job.job));
-        json_put_integer(out, "points_done",
-                         (int64_t)(job_points(run->job.job) - run->folder.points_failed));
-        json_put_integer(out, "points_failed", (int64_t)run->folder.points_failed);
-        json_put_string(out, "folder", run->folder.path);
-        json_print(out, false, &text);
-        session_print_json(&text);
-        json_out_destroy(out);
-        buf_fini(&text);
-    }
+    if (run->session->json)
+        print_done(run);
     session_say(run->session, "%s is done already: %s/%s.npy", run->folder.path, run->folder.path,
                 run->job.job->outputs[0].name);
     return run->folder.points_failed ? ERR_POINTS_FAILED : 0;
@@ -228,7 +248,9 @@ int command_run(struct session *s, struct err *err)
     struct run *run = mem_alloc(1, sizeof *run);
     run->session = s;
     run->started_ms = clock_ms();
-    int rc = jobfile_read(file, &run->job, err);
+    int rc = read_options(run, err);
+    if (rc == 0)
+        rc = jobfile_read(file, &run->job, err);
     if (rc == 0) {
         s->file = NULL;
         runfolder_default(file, path);
