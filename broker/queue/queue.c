@@ -103,12 +103,25 @@ static void release_held(struct queue *q, struct job_entry *j)
             tile_event(&j->tiles, j->a_blocks, tile, TILE_RELEASE);
 }
 
+/* The broker itself was stopped or starved: that nobody was heard meanwhile is no worker's fault,
+ * and what they said waits to be read. */
+static void forgive(struct queue *q, int64_t late_ms)
+{
+    for (size_t i = 0; i < q->worker_count; i++) {
+        struct worker *w = q->workers[i];
+        w->heard_ms = w->heard_ms + late_ms < q->now_ms ? w->heard_ms + late_ms : q->now_ms;
+        w->doubted_ms = w->doubted_ms + late_ms < q->now_ms ? w->doubted_ms + late_ms : q->now_ms;
+    }
+}
+
 int64_t queue_tick(struct queue *q, int64_t now_ms)
 {
     q->now_ms = now_ms;
     if (now_ms < q->due_ms && now_ms < q->straggle_ms)
         return q->due_ms < q->straggle_ms ? q->due_ms : q->straggle_ms;
     if (now_ms >= q->due_ms) {
+        if (now_ms - q->due_ms >= LATE_MS)
+            forgive(q, now_ms - q->due_ms);
         q->due_ms = INT64_MAX;
         for (size_t i = 0; i < q->worker_count; i++)
             if (q->workers[i]->state != WORKER_GONE)

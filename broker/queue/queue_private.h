@@ -19,6 +19,7 @@ enum {
     STRAGGLE_EVERY_MS = 200,
     STRAGGLERS_MAX = 3, /* leases of one tile at a time, the first one included */
     ASIDE_MS = 600000,
+    LATE_MS = 500,     /* a tick as late as this tells that the broker itself did not run */
     FORGET_MS = 60000, /* a worker unheard of for this long may be forgotten */
 };
 

@@ -131,6 +131,24 @@ static void test_a_silent_worker_is_dead_after_four_seconds(void **state)
     assert_whole(w, job);
 }
 
+static void test_a_broker_that_was_stopped_blames_no_worker(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 2, 2, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    uint32_t leased = info(w, job).tiles_leased;
+    world_advance(w, 900);
+    w->now_ms += 60000; /* no ticks */
+    queue_tick(w->q, w->now_ms);
+    world_act(w);
+    assert_int_equal(info(w, job).tiles_leased, leased);
+    assert_int_equal(w->alarms, 0);
+    world_advance(w, 3500);
+    world_advance(w, 1000); /* silent while the broker runs */
+    assert_int_equal(info(w, job).tiles_leased, 0);
+}
+
 static void test_a_late_result_is_welcome(void **state)
 {
     struct world *w = *state;
@@ -855,6 +873,7 @@ int main(void)
         SCENARIO(test_nothing_is_leased_beyond_the_durable_frontier),
         SCENARIO(test_a_dead_workers_tiles_go_out_again),
         SCENARIO(test_a_silent_worker_is_dead_after_four_seconds),
+        SCENARIO(test_a_broker_that_was_stopped_blames_no_worker),
         SCENARIO(test_a_late_result_is_welcome),
         SCENARIO(test_tokens_of_others_are_refused),
         SCENARIO(test_a_restart_knows_what_is_durable_and_waits_for_the_rest),
