@@ -256,14 +256,37 @@ static int op_status(struct call *c)
     return 0;
 }
 
+/* The first of the newest jobs whose statuses fit one message. */
+static size_t first_listed(struct server *s)
+{
+    enum { ENVELOPE = 64 };
+    struct buf text = {0};
+    size_t at = 0, bytes = ENVELOPE;
+    while (catalogue_at(s->catalogue, at))
+        at++;
+    for (; at > 0; at--) {
+        struct json_out *status = clients_status(s, catalogue_at(s->catalogue, at - 1));
+        buf_clear(&text);
+        json_print(status, false, &text);
+        json_out_destroy(status);
+        bytes += text.len + 2; /* and what separates it from the next */
+        if (bytes > WIRE_PART_MAX)
+            break;
+    }
+    buf_fini(&text);
+    return at;
+}
+
 static int op_list(struct call *c)
 {
     struct json_out *o = json_object();
     struct json_out *jobs = json_put_array(o, "jobs");
     struct catalogue_job *job;
-    for (size_t i = 0; (job = catalogue_at(c->s->catalogue, i)); i++)
+    size_t first = first_listed(c->s);
+    for (size_t i = first; (job = catalogue_at(c->s->catalogue, i)); i++)
         if (job->durable)
             json_add(jobs, clients_status(c->s, job));
+    json_put_integer(o, "left_off", (int64_t)first);
     reply_json(c->s, c->from, c->tag, o);
     return 0;
 }
