@@ -134,6 +134,40 @@ static void test_table(void **state)
 }
 
 /* y is needed before w begins, and w at its ends. */
+static int source_derivative(double t, const double y[], double dy[], void *arg)
+{
+    (void)arg;
+    dy[0] = y[1];
+    dy[1] = -(1 + 0.3 * cos(1.7 * t)) * y[0];
+    return GSL_SUCCESS;
+}
+
+/* At t = 900 the rounding of 1.7 t alone is 1e-13 of the cosine: y is still resolved. */
+static void test_long_source(void **state)
+{
+    enum { SAMPLES = 901 };
+    double t[SAMPLES], w[SAMPLES], y[2] = {1, 0}, now = 0;
+    struct solver_job j;
+    (void)state;
+    job_init(&j, 0, 0.1, 2, 1, 2, 2);
+    j.spec.f = "1 + 0.3*cos(1.7*t)";
+    j.spec.y_to = j.spec.w_to = 900;
+    j.spec.y_start[0] = 1;
+    j.spec.w = "y";
+    job_create(&j);
+    assert_int_equal(sweep_drive_samples(j.sweep, SAMPLES, t, w), SAMPLES);
+    gsl_odeiv2_system system = {source_derivative, NULL, 2, NULL};
+    gsl_odeiv2_driver *d =
+        gsl_odeiv2_driver_alloc_y_new(&system, gsl_odeiv2_step_rk8pd, 1e-3, 1e-14, 1e-14);
+    for (int i = 0; i < SAMPLES; i++) {
+        if (t[i] > now)
+            assert_int_equal(gsl_odeiv2_driver_apply(d, &now, t[i], y), GSL_SUCCESS);
+        assert_true(fabs(w[i] - y[0]) < 1e-10);
+    }
+    gsl_odeiv2_driver_free(d);
+    job_fini(&j);
+}
+
 static void test_samples(void **state)
 {
     (void)state;
@@ -259,9 +293,9 @@ static void test_adopt_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),         cmocka_unit_test(test_table),
-        cmocka_unit_test(test_samples),       cmocka_unit_test(test_adopt),
-        cmocka_unit_test(test_adopt_refuses),
+        cmocka_unit_test(test_kinds),       cmocka_unit_test(test_table),
+        cmocka_unit_test(test_long_source), cmocka_unit_test(test_samples),
+        cmocka_unit_test(test_adopt),       cmocka_unit_test(test_adopt_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

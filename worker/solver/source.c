@@ -25,7 +25,7 @@ struct piece {
 static int try_step(struct piece *p, const struct gauss *g, curve_fn *f, void *arg, double t,
                     double h, double reach, const struct state *now, struct err *err)
 {
-    double at[GAUSS_MAX], f_error[GAUSS_MAX], coef[GAUSS_MAX], bound = 0;
+    double at[GAUSS_MAX], f_error[GAUSS_MAX], coef[GAUSS_MAX], bound = 0, noise = 0;
     for (int i = 0; i < g->n; i++)
         at[i] = t + g->x[i] * h;
     if (f(arg, (size_t)g->n, at, p->k, f_error, err) != 0)
@@ -33,11 +33,12 @@ static int try_step(struct piece *p, const struct gauss *g, curve_fn *f, void *a
     for (int i = 0; i < g->n; i++) {
         p->k[i] *= h * h;
         bound = fmax(bound, fabs(p->k[i]));
+        noise = fmax(noise, h * h * f_error[i]); /* cos(1.7 t) at t = 1000 has no more digits */
     }
     gauss_series(g, p->k, coef);
     double tail = curve_tail(coef, g->n);
     int tiny = h <= 8 * DBL_EPSILON * fabs(t);
-    if (!tiny && (bound > reach || (tail > CURVE_ROUNDING * bound && tail > NEGLECTED)))
+    if (!tiny && (bound > reach || (tail > CURVE_ROUNDING * bound + noise && tail > NEGLECTED)))
         return 0;
     if (step_init(&p->step, g, p->k, NULL) != 0)
         return 0;
@@ -54,7 +55,8 @@ static int try_step(struct piece *p, const struct gauss *g, curve_fn *f, void *a
     gauss_series(g, p->y, p->y_coef);
     gauss_series(g, p->dy, p->dy_coef);
     double y_tail = curve_tail(p->y_coef, g->n), dy_tail = h * curve_tail(p->dy_coef, g->n);
-    return tiny || (y_tail <= CURVE_ROUNDING * size && dy_tail <= CURVE_ROUNDING * size);
+    double rounding = (CURVE_ROUNDING + noise) * size;
+    return tiny || (y_tail <= rounding && dy_tail <= rounding);
 }
 
 static struct state advance(const struct state *s, const struct step *step, double h)
