@@ -77,7 +77,7 @@ struct catalogue_job *catalogue_job(const struct catalogue *c, uint32_t id)
 struct catalogue_job *catalogue_by_key(const struct catalogue *c, uint64_t key)
 {
     for (size_t i = c->count; i > 0; i--)
-        if (c->jobs[i - 1]->key == key)
+        if (c->jobs[i - 1]->key == key && c->jobs[i - 1]->stage != CATALOGUE_LEAVING)
             return c->jobs[i - 1];
     return NULL;
 }
@@ -87,12 +87,22 @@ struct catalogue_job *catalogue_at(const struct catalogue *c, size_t i)
     return i < c->count ? c->jobs[i] : NULL;
 }
 
+static struct catalogue_job *newest(const struct catalogue *c)
+{
+    for (size_t i = c->count; i > 0; i--)
+        if (c->jobs[i - 1]->stage == CATALOGUE_THERE)
+            return c->jobs[i - 1];
+    return NULL;
+}
+
 static struct catalogue_job *by_prefix(const struct catalogue *c, const char *word, struct err *err)
 {
     struct catalogue_job *found = NULL;
     size_t len = strlen(word);
     for (size_t i = c->count; i > 0; i--) {
         struct catalogue_job *e = c->jobs[i - 1];
+        if (e->stage != CATALOGUE_THERE)
+            continue;
         if (strcmp(e->job->name, word) == 0)
             return e;
         if (strncmp(e->job->name, word, len) != 0)
@@ -117,8 +127,11 @@ struct catalogue_job *catalogue_find(const struct catalogue *c, const char *word
         err_hint(err, "submit one: hillsweep submit JOB.json");
         return NULL;
     }
-    if (strcmp(word, "last") == 0)
-        return c->jobs[c->count - 1];
+    if (strcmp(word, "last") == 0) {
+        struct catalogue_job *last = newest(c);
+        if (last)
+            return last;
+    }
     char *end;
     unsigned long number = strtoul(word, &end, 10);
     struct catalogue_job *found = NULL;
@@ -127,7 +140,7 @@ struct catalogue_job *catalogue_find(const struct catalogue *c, const char *word
         found = number <= UINT32_MAX ? catalogue_job(c, (uint32_t)number) : NULL;
     else if (*word)
         found = by_prefix(c, word, &ambiguous);
-    if (found)
+    if (found && found->stage == CATALOGUE_THERE)
         return found;
     if (ambiguous.code) {
         *err = ambiguous;

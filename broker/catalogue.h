@@ -10,6 +10,12 @@
  * drive table as bytes to send, who submitted it and when. Jobs are kept in order of their number.
  */
 
+enum catalogue_stage {
+    CATALOGUE_COMING,  /* submitted, not yet durable */
+    CATALOGUE_THERE,   /* the queue knows it */
+    CATALOGUE_LEAVING, /* deleted; the sink is at work on it */
+};
+
 struct catalogue_job {
     uint32_t id;
     struct job *job; /* owned */
@@ -23,7 +29,7 @@ struct catalogue_job {
     bool table_ordered;       /* with the sink, not yet durable */
     uint32_t table_sender;    /* whose table is arriving, until its turn is over */
     int64_t table_turn_ms;
-    bool durable;            /* submitted for good: the queue knows it */
+    enum catalogue_stage stage;
     uint32_t *table_waiters; /* workers to be sent the table when it is durable */
     size_t table_waiter_count;
     struct assembly_shape shape; /* tile_points is set per tile */
@@ -42,8 +48,8 @@ struct catalogue_job *catalogue_job(const struct catalogue *c, uint32_t id);    
 struct catalogue_job *catalogue_by_key(const struct catalogue *c, uint64_t key); /* NULL: none */
 struct catalogue_job *catalogue_at(const struct catalogue *c, size_t i); /* NULL: past the end */
 
-/* What a user calls a job: its number, "last", its name, or a unique prefix of a name (the newest
- * job of several with the very same name). NULL with ERR_NO_SUCH_JOB. */
+/* What a user calls a job that is THERE: its number, "last", its name, or a unique prefix of a name
+ * (the newest job of several with the very same name). NULL with ERR_NO_SUCH_JOB. */
 struct catalogue_job *catalogue_find(const struct catalogue *c, const char *word, struct err *err);
 
 #endif

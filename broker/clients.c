@@ -132,12 +132,7 @@ static struct catalogue_job *named_job(struct call *c)
         err_set(&c->err, ERR_USAGE, "the request names no job");
         return NULL;
     }
-    struct catalogue_job *job = catalogue_find(c->s->catalogue, word, &c->err);
-    if (job && !job->durable) {
-        err_set(&c->err, ERR_NO_SUCH_JOB, "job %u is being submitted", job->id);
-        return NULL;
-    }
-    return job;
+    return catalogue_find(c->s->catalogue, word, &c->err);
 }
 
 static int op_ping(struct call *c)
@@ -203,7 +198,7 @@ static int op_submit(struct call *c)
         return err_set(&c->err, ERR_OTHER, "the submission has no key");
     struct catalogue_job *known = catalogue_by_key(s->catalogue, key);
     if (known) { /* repeated: the first one counts */
-        if (known->durable)
+        if (known->stage == CATALOGUE_THERE)
             answer_status(c, known);
         else
             remember_submission(c, known->id);
@@ -284,7 +279,7 @@ static int op_list(struct call *c)
     struct catalogue_job *job;
     size_t first = first_listed(c->s);
     for (size_t i = first; (job = catalogue_at(c->s->catalogue, i)); i++)
-        if (job->durable)
+        if (job->stage == CATALOGUE_THERE)
             json_add(jobs, clients_status(c->s, job));
     json_put_integer(o, "left_off", (int64_t)first);
     reply_json(c->s, c->from, c->tag, o);
@@ -350,7 +345,7 @@ static int op_delete(struct call *c)
     queue_job_remove(c->s->queue, c->s->now_ms, id);
     assembly_forget_pieces(c->s->assembly, id);
     sink_delete(c->s->sink, id); /* its entry here goes when the sink is done with it */
-    job->durable = false;
+    job->stage = CATALOGUE_LEAVING;
     return 0;
 }
 

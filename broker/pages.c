@@ -74,7 +74,7 @@ static int locate(struct server *s, struct page *p, const struct wire_msg *msg)
 {
     char file[64];
     struct catalogue_job *job = catalogue_job(s->catalogue, msg->fetch.job);
-    if (!job || !job->durable)
+    if (!job || job->stage != CATALOGUE_THERE)
         return err_set(&p->err, ERR_NO_SUCH_JOB, "no job %u", msg->fetch.job);
     size_t len = msg->fetch.file.len;
     if (len >= sizeof file || memchr(msg->fetch.file.data, '\0', len))

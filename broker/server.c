@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PEERS = 8192 };
+enum { PEERS = 8192, PRIVATE_HOLD_MS = 500 };
 
 int server_send(struct server *s, const struct route *to, struct wire_msg *msg)
 {
@@ -202,7 +202,7 @@ static void submitted(struct server *s, const struct sink_event *e)
         catalogue_remove(s->catalogue, e->job);
         return;
     }
-    job->durable = true;
+    job->stage = CATALOGUE_THERE;
     log_info("job submitted job=%u name=\"%s\" points=%" PRIu64 " tiles=%u", job->id,
              job->job->name, job_points(job->job), job_tile_count(job->job));
     queue_add(s, job, NULL);
@@ -235,7 +235,7 @@ static void sink_event(struct server *s, const struct sink_event *e)
     case SINK_SAME:
     case SINK_DIFFERS:
         queue_tile_compared(s->queue, s->now_ms, e->job, e->tile, e->worker, e->data_bytes,
-                            e->type == SINK_SAME);
+                            e->points_failed, e->type == SINK_SAME);
         break;
     case SINK_DROPPED:
         queue_tile_dropped(s->queue, s->now_ms, e->job, e->tile, e->worker, e->data_bytes,
@@ -334,7 +334,7 @@ static void recover(struct server *s)
         memcpy(job->owner, known->owner, sizeof job->owner);
         job->submitted_s = known->submitted_s;
         job->finished_s = known->finished_s;
-        job->durable = true;
+        job->stage = CATALOGUE_THERE;
         buf_add(&job->table, known->table, known->table_bytes);
         queue_add(s, job, known);
     }
@@ -383,6 +383,8 @@ static int server_open(struct server *s, struct err *err)
     struct queue_config queue_config;
     queue_config_default(&queue_config);
     queue_config.random = random_bits;
+    if (s->config->results) /* its one worker is back at once or not at all */
+        queue_config.hold_ms = PRIVATE_HOLD_MS;
     s->queue = queue_create(&queue_config, s->now_ms);
     recover(s);
     if (sink_start(s->sink, err))

@@ -17,11 +17,6 @@
 
 enum { PATH_BYTES = 4096 };
 
-static inline bool job_state_is_over(enum job_state state)
-{
-    return state == JOB_DONE || state == JOB_FAILED || state == JOB_CANCELLED;
-}
-
 /* A SUBMIT on its way to the disk. */
 struct submission {
     struct submission *next;

@@ -124,7 +124,7 @@ static bool is_sent_by_another(struct server *s, struct catalogue_job *job, uint
 static void on_put_table(struct server *s, uint32_t worker, const struct wire_msg *msg)
 {
     struct catalogue_job *job = catalogue_job(s->catalogue, msg->part.job);
-    if (!job || !job->durable)
+    if (!job || job->stage != CATALOGUE_THERE)
         return;
     if (job->table.len > 0) { /* another one was first: its table is the job's own */
         workers_send_table(s, worker, job, 0);

@@ -124,7 +124,7 @@ struct blamed {
 static void blame(struct queue *q, const struct blamed *b)
 {
     struct job_entry *j = job_find(q, b->job);
-    if (!j || job_is_over(j->state))
+    if (!j || job_state_is_over(j->state))
         return;
     struct hurt *h = hurt_find(j, b->tile);
     struct piece *p = b->count && h ? piece_of(h, b->first, b->count) : NULL;

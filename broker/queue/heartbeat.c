@@ -118,7 +118,7 @@ void queue_worker_job_fail(struct queue *q, int64_t now_ms, uint32_t worker,
     queue_worker_heard(q, now_ms, worker);
     struct worker *w = worker_find(q, worker);
     struct job_entry *j = job_find(q, m->job_fail.job);
-    if (!w || !j || job_is_over(j->state))
+    if (!w || !j || job_state_is_over(j->state))
         return;
     char text[200];
     copy_text(text, sizeof text, &m->job_fail.text);

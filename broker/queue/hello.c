@@ -84,8 +84,9 @@ static bool claim(struct queue *q, struct worker *w, const struct wire_holding *
 static void take_holding(struct queue *q, struct worker *w, const struct wire_holding *h)
 {
     struct job_entry *j = job_find(q, h->job);
-    if (!j || job_is_over(j->state) || h->tile_count == 0 || h->tile_count > LEASE_TILES_MAX ||
-        h->first_tile >= j->tiles.count || h->tile_count > j->tiles.count - h->first_tile) {
+    if (!j || job_state_is_over(j->state) || h->tile_count == 0 ||
+        h->tile_count > LEASE_TILES_MAX || h->first_tile >= j->tiles.count ||
+        h->tile_count > j->tiles.count - h->first_tile) {
         if (h->tile_count > 0)
             drop(q, w, h->job, h->first_tile, h->tile_count);
         return;

@@ -5,6 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool others_at_work(const struct queue *q, const struct job_entry *j)
+{
+    for (size_t i = 0; i < q->job_count; i++)
+        if (q->jobs[i] != j && q->jobs[i]->holders > 0)
+            return true;
+    return false;
+}
+
 static void reason(const struct queue *q, const struct job_entry *j, char *out, size_t size)
 {
     if (j->reason[0])
@@ -17,7 +25,7 @@ static void reason(const struct queue *q, const struct job_entry *j, char *out, 
         snprintf(out, size, "no worker is connected");
     else if (j->holders == 0 && j->tiles.in_state[TILE_HELD] > 0)
         snprintf(out, size, "waiting for the workers from before the broker's restart");
-    else if (j->holders == 0 && j->tiles.in_state[TILE_OPEN] > 0)
+    else if (j->holders == 0 && j->tiles.in_state[TILE_OPEN] > 0 && others_at_work(q, j))
         snprintf(out, size, "the workers are busy with other jobs");
     else
         out[0] = '\0';

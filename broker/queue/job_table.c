@@ -3,8 +3,8 @@
  *            LEASE              COMPLETE             FILED
  *   QUEUED ---------> RUNNING -----------> FINISHING -------> DONE
  *     |  ^               |  ^                  ^                |
- *     |  +--RESUME--+    |  +----RESUME---+    |     DAMAGE     |
- *     +---PAUSE-->  PAUSED <---PAUSE------+    |   (to RUNNING) +
+ *     |  +--RESUME--+    |  +----RESUME---+    |
+ *     +---PAUSE-->  PAUSED <---PAUSE------+    |
  *                     +---- COMPLETE ----------+
  *   FAIL, CANCEL: from all but DONE, FAILED, CANCELLED */
 #include "queue_private.h"
@@ -15,17 +15,18 @@
 
 enum { NO = 0xff };
 
+/* clang-format off */
 static const uint8_t next_state[JOB_CANCELLED + 1][JOB_EVENTS] = {
-    /*  LEASE  PAUSE  RESUME  COMPLETE  FILED  FAIL  CANCEL  DAMAGE */
-    [JOB_QUEUED] = {JOB_RUNNING, JOB_PAUSED, NO, JOB_FINISHING, NO, JOB_FAILED, JOB_CANCELLED, NO},
-    [JOB_RUNNING] = {JOB_RUNNING, JOB_PAUSED, NO, JOB_FINISHING, NO, JOB_FAILED, JOB_CANCELLED,
-                     JOB_RUNNING},
-    [JOB_PAUSED] = {NO, NO, JOB_RUNNING, JOB_FINISHING, NO, JOB_FAILED, JOB_CANCELLED, JOB_PAUSED},
-    [JOB_FINISHING] = {NO, NO, NO, NO, JOB_DONE, JOB_FAILED, NO, JOB_RUNNING},
-    [JOB_DONE] = {NO, NO, NO, NO, NO, NO, NO, JOB_RUNNING},
-    [JOB_FAILED] = {NO, NO, NO, NO, NO, NO, NO, NO},
-    [JOB_CANCELLED] = {NO, NO, NO, NO, NO, NO, NO, NO},
+    /*                 LEASE        PAUSE       RESUME       COMPLETE       FILED     FAIL        CANCEL */
+    [JOB_QUEUED]    = {JOB_RUNNING, JOB_PAUSED, NO,          JOB_FINISHING, NO,       JOB_FAILED, JOB_CANCELLED},
+    [JOB_RUNNING]   = {JOB_RUNNING, JOB_PAUSED, NO,          JOB_FINISHING, NO,       JOB_FAILED, JOB_CANCELLED},
+    [JOB_PAUSED]    = {NO,          NO,         JOB_RUNNING, JOB_FINISHING, NO,       JOB_FAILED, JOB_CANCELLED},
+    [JOB_FINISHING] = {NO,          NO,         NO,          NO,            JOB_DONE, JOB_FAILED, NO},
+    [JOB_DONE]      = {NO,          NO,         NO,          NO,            NO,       NO,         NO},
+    [JOB_FAILED]    = {NO,          NO,         NO,          NO,            NO,       NO,         NO},
+    [JOB_CANCELLED] = {NO,          NO,         NO,          NO,            NO,       NO,         NO},
 };
+/* clang-format on */
 
 const char *job_state_name(enum job_state state)
 {
@@ -36,7 +37,7 @@ const char *job_state_name(enum job_state state)
     return names[state];
 }
 
-bool job_is_over(enum job_state state)
+bool job_state_is_over(enum job_state state)
 {
     return state == JOB_DONE || state == JOB_FAILED || state == JOB_CANCELLED;
 }
@@ -283,7 +284,7 @@ void job_check_complete(struct queue *q, struct job_entry *j)
  * as soon as these are done, and not much further: what lies below it waits after a restart. */
 void job_ask_frontier(struct queue *q, struct job_entry *j)
 {
-    if (job_is_over(j->state) || j->frontier_asked >= j->tiles.count)
+    if (job_state_is_over(j->state) || j->frontier_asked >= j->tiles.count)
         return;
     uint32_t out = j->tiles.in_state[TILE_LEASED];
     uint32_t ahead = out > q->config.frontier_ahead ? out : q->config.frontier_ahead;

@@ -45,6 +45,7 @@ enum job_state {
     JOB_CANCELLED,
 };
 const char *job_state_name(enum job_state state); /* FINISHING is shown as "running" */
+bool job_state_is_over(enum job_state state);     /* done, failed or cancelled */
 
 enum tile_state {
     TILE_OPEN,
@@ -135,12 +136,11 @@ const uint32_t *queue_tile_failed_points(const struct queue *q, uint32_t job, ui
 void queue_tile_durable(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
                         uint32_t worker, uint64_t data_bytes, uint32_t points_failed);
 void queue_tile_compared(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
-                         uint32_t worker, uint64_t data_bytes, bool same);
+                         uint32_t worker, uint64_t data_bytes, uint32_t points_failed, bool same);
 /* The sink did not store a result: its job is over (reason NULL), or it does not fit its tile; then
  * the tile goes out again and the worker gets no more of the job. */
 void queue_tile_dropped(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
                         uint32_t worker, uint64_t data_bytes, const char *reason);
-void queue_tile_damaged(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile); /* verify */
 
 /* The sink cannot write (reason), or can again (NULL): nothing is leased meanwhile. */
 void queue_sink_stalled(struct queue *q, int64_t now_ms, const char *reason);
@@ -190,10 +190,10 @@ struct queue_job_info {
     int32_t priority;
     uint64_t points_total, points_done, points_failed;
     uint32_t tiles_total, tiles_done, tiles_leased, rows_done;
-    uint32_t tiles_recomputed_after_ack;
-    uint32_t workers; /* that hold a lease of it */
-    double rate;      /* points a second, smoothed over some seconds; 0 unknown */
-    double eta_s;     /* NaN: unknown */
+    uint32_t tiles_recomputed_after_ack; /* leased although they were durable: 0, or a bug */
+    uint32_t workers;                    /* that hold a lease of it */
+    double rate;  /* points a second, smoothed over some seconds; 0 unknown */
+    double eta_s; /* NaN: unknown */
 };
 int queue_job_info(const struct queue *q, int64_t now_ms, uint32_t job,
                    struct queue_job_info *info);

@@ -42,7 +42,6 @@ enum tile_event {
     TILE_ARRIVE,  /* a complete result went to the sink */
     TILE_DURABLE,
     TILE_HOLD,   /* found below the frontier at a restart */
-    TILE_DAMAGE, /* found damaged on disk */
     TILE_REJECT, /* what arrived does not fit */
     TILE_KILL,   /* killed too often */
     TILE_EVENTS
@@ -112,7 +111,6 @@ enum job_event {
     JOB_EV_FILED,    /* the files have their names */
     JOB_EV_FAIL,
     JOB_EV_CANCEL,
-    JOB_EV_DAMAGE, /* a durable tile has to be computed again */
     JOB_EVENTS
 };
 
@@ -121,7 +119,6 @@ bool job_can(const struct job_entry *j, enum job_event event);
 /* The one place that changes a job's state; puts out ACTION_JOB_STATE. reason may be "". */
 void job_event(struct queue *q, struct job_entry *j, enum job_event event, const char *reason);
 bool job_is_live(const struct job_entry *j); /* queued or running */
-bool job_is_over(enum job_state state);
 uint32_t tile_points(const struct job_entry *j, uint32_t tile);
 uint64_t tile_bytes(const struct job_entry *j, uint32_t tile);
 void job_check_complete(struct queue *q, struct job_entry *j);

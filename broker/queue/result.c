@@ -17,7 +17,7 @@ static bool same_piece(const struct lease *l, const struct wire_msg *m, const st
 
 static bool is_wanted(const struct job_entry *j, const struct lease *l, uint32_t tile)
 {
-    if (!l || tile_in(l, tile) != LEASE_PENDING || job_is_over(j->state))
+    if (!l || tile_in(l, tile) != LEASE_PENDING || job_state_is_over(j->state))
         return false;
     return !l->ended || !l->count; /* a piece that went out again: one answer is enough */
 }
@@ -49,7 +49,7 @@ enum queue_verdict queue_result_part(struct queue *q, int64_t now_ms, uint32_t w
         action_tiles(q, ACTION_ACK, w, j->id, m->result.tile, 1);
         return VERDICT_ACKED;
     }
-    if (!j || job_is_over(j->state))
+    if (!j || job_state_is_over(j->state))
         action_tiles(q, ACTION_DROP, w, m->result.job, m->result.tile, 1);
     return VERDICT_REFUSED;
 }
@@ -113,7 +113,7 @@ enum queue_complete queue_result_complete(struct queue *q, int64_t now_ms, uint3
     struct worker *w = worker_find(q, worker);
     struct job_entry *j = job_find(q, m->result.job);
     struct lease *l = believed(q, j, worker, m);
-    if (!w || !l || tile_in(l, m->result.tile) != LEASE_PENDING || job_is_over(j->state)) {
+    if (!w || !l || tile_in(l, m->result.tile) != LEASE_PENDING || job_state_is_over(j->state)) {
         if (w)
             window_settled(q, w, data_bytes);
         return COMPLETE_DROP;
@@ -189,18 +189,10 @@ static void count_rate(struct queue *q, struct job_entry *j, uint32_t points)
     j->rate_ms = q->now_ms;
 }
 
-void queue_tile_durable(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
-                        uint32_t worker, uint64_t data_bytes, uint32_t points_failed)
+/* The tile is durable: counted, acknowledged, and everybody else who has it is told. */
+static void settle_tile(struct queue *q, struct job_entry *j, uint32_t tile, struct worker *w,
+                        uint32_t points_failed)
 {
-    q->now_ms = now_ms;
-    struct worker *w = worker_find(q, worker);
-    struct job_entry *j = job_find(q, job);
-    if (w) {
-        w->at_sink -= data_bytes < w->at_sink ? data_bytes : w->at_sink;
-        window_settled(q, w, data_bytes);
-    }
-    if (!j || tile >= j->tiles.count || !tile_can(&j->tiles, tile, TILE_DURABLE))
-        return;
     bool out = tile_get(&j->tiles, tile) != TILE_ARRIVED;
     tile_event(&j->tiles, j->a_blocks, tile, TILE_DURABLE);
     uint32_t points = tile_points(j, tile);
@@ -217,21 +209,44 @@ void queue_tile_durable(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
         dispatch_worker(q, w);
 }
 
-void queue_tile_compared(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
-                         uint32_t worker, uint64_t data_bytes, bool same)
+/* The sink is done with a worker's bytes. */
+static void leave_sink(struct queue *q, struct worker *w, uint64_t bytes)
+{
+    w->at_sink -= bytes < w->at_sink ? bytes : w->at_sink;
+    window_settled(q, w, bytes);
+}
+
+void queue_tile_durable(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
+                        uint32_t worker, uint64_t data_bytes, uint32_t points_failed)
 {
     q->now_ms = now_ms;
     struct worker *w = worker_find(q, worker);
     struct job_entry *j = job_find(q, job);
-    if (!w)
-        return;
-    w->at_sink -= data_bytes < w->at_sink ? data_bytes : w->at_sink;
-    window_settled(q, w, data_bytes);
+    if (w)
+        leave_sink(q, w, data_bytes);
+    if (j && tile < j->tiles.count && tile_can(&j->tiles, tile, TILE_DURABLE))
+        settle_tile(q, j, tile, w, points_failed);
+}
+
+void queue_tile_compared(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
+                         uint32_t worker, uint64_t data_bytes, uint32_t points_failed, bool same)
+{
+    q->now_ms = now_ms;
+    struct worker *w = worker_find(q, worker);
+    struct job_entry *j = job_find(q, job);
+    if (w)
+        leave_sink(q, w, data_bytes);
     if (!same)
         action_alarm(q, "job %u tile %u: worker %u (%s) computed other bytes than are stored", job,
-                     tile, w->number, w->host);
-    if (j && tile < j->tiles.count)
+                     tile, worker, w ? w->host : "gone");
+    if (!j || tile >= j->tiles.count)
+        return;
+    if (tile_can(&j->tiles, tile, TILE_DURABLE)) { /* it was durable, and the queue did not know */
+        j->recomputed++;
+        settle_tile(q, j, tile, w, points_failed);
+    } else if (w) {
         acknowledge(q, j, tile, w);
+    }
 }
 
 void queue_tile_dropped(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
@@ -240,10 +255,8 @@ void queue_tile_dropped(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
     q->now_ms = now_ms;
     struct worker *w = worker_find(q, worker);
     struct job_entry *j = job_find(q, job);
-    if (w) {
-        w->at_sink -= data_bytes < w->at_sink ? data_bytes : w->at_sink;
-        window_settled(q, w, data_bytes);
-    }
+    if (w)
+        leave_sink(q, w, data_bytes);
     if (!reason || !j || tile >= j->tiles.count || !tile_can(&j->tiles, tile, TILE_REJECT))
         return;
     tile_event(&j->tiles, j->a_blocks, tile, TILE_REJECT);
@@ -254,19 +267,5 @@ void queue_tile_dropped(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
         action_alarm(q, "worker %u (%s) gets no more of job %u: tile %u: %s", w->number, w->host,
                      job, tile, reason);
     }
-    dispatch_all(q);
-}
-
-void queue_tile_damaged(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile)
-{
-    q->now_ms = now_ms;
-    struct job_entry *j = job_find(q, job);
-    if (!j || tile >= j->tiles.count || !job_can(j, JOB_EV_DAMAGE) ||
-        !tile_can(&j->tiles, tile, TILE_DAMAGE))
-        return;
-    tile_event(&j->tiles, j->a_blocks, tile, TILE_DAMAGE);
-    j->points_done -= tile_points(j, tile);
-    j->recomputed++;
-    job_event(q, j, JOB_EV_DAMAGE, "");
     dispatch_all(q);
 }

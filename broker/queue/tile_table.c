@@ -4,7 +4,7 @@
  *                      LEASE            ARRIVE             DURABLE
  *            OPEN ------------> LEASED ---------> ARRIVED ---------> DONE
  *             ^ ^                 | ^                ^                 |
- *     RELEASE | +-----RELEASE-----+ | LEASE, ARRIVE  | ARRIVE   DAMAGE | (to OPEN)
+ *     RELEASE | +-----RELEASE-----+ | LEASE, ARRIVE  | ARRIVE
  *             |                     |                |
  *            HELD ------------------+               CUT  <--KILL-- OPEN, LEASED
  *
@@ -20,13 +20,13 @@ enum { NO = 0xff };
 
 /* clang-format off */
 static const uint8_t next_state[TILE_CUT + 1][TILE_EVENTS] = {
-    /*              LEASE        RELEASE    ARRIVE        DURABLE    HOLD       DAMAGE     REJECT     KILL */
-    [TILE_OPEN]    = {TILE_LEASED, NO,        TILE_ARRIVED, TILE_DONE, TILE_HELD, NO,        NO,        TILE_CUT},
-    [TILE_HELD]    = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, TILE_DONE, NO,        NO,        NO,        NO},
-    [TILE_LEASED]  = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, TILE_DONE, NO,        NO,        NO,        TILE_CUT},
-    [TILE_ARRIVED] = {NO,          NO,        NO,           TILE_DONE, NO,        NO,        TILE_OPEN, NO},
-    [TILE_DONE]    = {NO,          NO,        NO,           NO,        NO,        TILE_OPEN, NO,        NO},
-    [TILE_CUT]     = {NO,          NO,        TILE_ARRIVED, TILE_DONE, NO,        NO,        NO,        NO},
+    /*              LEASE        RELEASE    ARRIVE        DURABLE    HOLD       REJECT     KILL */
+    [TILE_OPEN]    = {TILE_LEASED, NO,        TILE_ARRIVED, TILE_DONE, TILE_HELD, NO,        TILE_CUT},
+    [TILE_HELD]    = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, TILE_DONE, NO,        NO,        NO},
+    [TILE_LEASED]  = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, TILE_DONE, NO,        NO,        TILE_CUT},
+    [TILE_ARRIVED] = {NO,          NO,        NO,           TILE_DONE, NO,        TILE_OPEN, NO},
+    [TILE_DONE]    = {NO,          NO,        NO,           NO,        NO,        NO,        NO},
+    [TILE_CUT]     = {NO,          NO,        TILE_ARRIVED, TILE_DONE, NO,        NO,        NO},
 };
 /* clang-format on */
 
@@ -91,14 +91,6 @@ static void band_add(struct tile_table *t, uint32_t a_blocks, uint32_t tile)
         t->bands_done++;
 }
 
-static void band_remove(struct tile_table *t, uint32_t a_blocks, uint32_t tile)
-{
-    uint32_t band = tile / a_blocks;
-    t->band_done[band]--;
-    if (t->bands_done > band)
-        t->bands_done = band;
-}
-
 void tile_event(struct tile_table *t, uint32_t a_blocks, uint32_t tile, enum tile_event event)
 {
     assert(tile < t->count);
@@ -113,8 +105,6 @@ void tile_event(struct tile_table *t, uint32_t a_blocks, uint32_t tile, enum til
         heap_push(t, tile);
     if (to == TILE_DONE)
         band_add(t, a_blocks, tile);
-    if (from == TILE_DONE)
-        band_remove(t, a_blocks, tile);
 }
 
 /* Entries of the heap may be stale (leased or arrived meanwhile): they are dropped when they

@@ -793,6 +793,23 @@ static void test_workers_that_are_long_gone_are_forgotten(void **state)
     }
 }
 
+static void test_what_is_computed_again_after_its_acknowledgement_is_counted(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 1, 1, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    world_solve(w, 0, 0);
+    assert_int_equal(w->sink_count, 1);
+    struct stored s = w->sink[--w->sink_count]; /* the sink finds that it has the tile already */
+    queue_tile_compared(w->q, w->now_ms, s.job, s.tile, s.worker, s.bytes, 0, true);
+    world_act(w);
+    world_sink(w, 0);
+    assert_int_equal(info(w, job).tiles_recomputed_after_ack, 1);
+    assert_int_equal(info(w, job).state, JOB_DONE);
+    assert_int_equal(w->workers[0].held_count, 0);
+}
+
 /* One step of the walk: something happens to somebody. */
 static void step(struct world *w)
 {
@@ -899,6 +916,7 @@ int main(void)
         SCENARIO(test_a_second_result_is_stored_when_the_first_was_rejected),
         SCENARIO(test_parts_of_what_nobody_wants_give_their_window_back),
         SCENARIO(test_workers_that_are_long_gone_are_forgotten),
+        SCENARIO(test_what_is_computed_again_after_its_acknowledgement_is_counted),
         cmocka_unit_test(test_random_walks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
