@@ -56,6 +56,17 @@ static void default_data(char *path, size_t size)
         snprintf(path, size, "%s/.local/state/hillsweep", home ? home : ".");
 }
 
+/* Folders are told to clients, which may be elsewhere: relative ones would mean nothing there. */
+static int absolute(const char *path, char *out, size_t size, struct err *err)
+{
+    char here[2048] = "";
+    if (path[0] != '/' && !getcwd(here, sizeof here))
+        return err_errno(err, ERR_STORAGE, "cannot tell the current folder");
+    if (snprintf(out, size, "%s%s%s", here, here[0] ? "/" : "", path) >= (int)size)
+        return err_set(err, ERR_STORAGE, "the path %s is too long", path);
+    return 0;
+}
+
 static int parse_fd(const char *text, int *fd, struct err *err)
 {
     char *end;
@@ -125,14 +136,22 @@ static int parse(int argc, char **argv, struct server_config *config, struct err
 
 int main(int argc, char **argv)
 {
-    char data[4096], text[1024];
+    char fallback[2048], data[4096], results[4096], text[1024];
     struct err err = {0};
     struct server_config config = {
-        .listen = "tcp://127.0.0.1:7117", .data = data, .lifeline_fd = -1, .ready_fd = -1};
+        .listen = "tcp://127.0.0.1:7117", .data = fallback, .lifeline_fd = -1, .ready_fd = -1};
     log_open("hillsweep-broker", LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
-    default_data(data, sizeof data);
-    if (parse(argc, argv, &config, &err) || server_run(&config, &err)) {
+    default_data(fallback, sizeof fallback);
+    int rc = parse(argc, argv, &config, &err);
+    if (rc == 0)
+        rc = absolute(config.data, data, sizeof data, &err);
+    config.data = data;
+    if (rc == 0 && config.results) {
+        rc = absolute(config.results, results, sizeof results, &err);
+        config.results = results;
+    }
+    if (rc || server_run(&config, &err)) {
         log_warnx("%s", err_format(&err, text, sizeof text));
         return (int)err.code;
     }

@@ -86,7 +86,7 @@ int view_parse(const char *json, size_t len, struct job_view *out, struct err *e
 }
 
 int view_parse_list(const char *json, size_t len, struct job_view **views, size_t *count,
-                    struct err *err)
+                    size_t *left_off, struct err *err)
 {
     struct json *root;
     if (parse(json, len, &root, err))
@@ -97,6 +97,8 @@ int view_parse_list(const char *json, size_t len, struct job_view **views, size_
     *count = 0;
     for (const struct json *v = n ? json_first(jobs) : NULL; v && *count < n; v = json_next(v))
         read_view(v, &list[(*count)++]);
+    int64_t left = json_get_integer(root, "left_off", 0);
+    *left_off = left > 0 ? (size_t)left : 0;
     json_destroy(root);
     *views = list;
     return 0;

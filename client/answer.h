@@ -39,9 +39,10 @@ struct job_view {
 /* Reads one status object. ERR_OTHER when it is not one. */
 int view_parse(const char *json, size_t len, struct job_view *out, struct err *err);
 
-/* Reads {"jobs": [...]}; *views is returned owned. */
+/* Reads {"jobs": [...], "left_off": n}; *views is returned owned. *left_off: older jobs that did
+ * not fit the answer. */
 int view_parse_list(const char *json, size_t len, struct job_view **views, size_t *count,
-                    struct err *err);
+                    size_t *left_off, struct err *err);
 
 bool view_ended(const struct job_view *view);
 /* The exit code of a job that has ended: 0, 3 with failed points, 10 cancelled, 1 failed. */

@@ -80,15 +80,17 @@ int command_list(struct session *s, struct err *err)
 {
     struct buf json = {0};
     struct job_view *views = NULL;
-    size_t count = 0;
+    size_t count = 0, left_off = 0;
     int rc = ask(s, "list", &json, err);
     if (rc == 0 && s->json) {
         session_print_json(&json);
     } else if (rc == 0) {
-        rc = view_parse_list((const char *)json.data, json.len, &views, &count, err);
+        rc = view_parse_list((const char *)json.data, json.len, &views, &count, &left_off, err);
         print_list(views, count);
         if (rc == 0 && count == 0)
             session_say(s, "no jobs; queue one with: hillsweep submit JOB.json");
+        if (left_off)
+            session_say(s, "and %zu older ones; by number: hillsweep status JOB", left_off);
     }
     free(views);
     buf_fini(&json);

@@ -82,6 +82,21 @@ static int cut_interval(struct parts *p, size_t *cap, const struct drive *d, con
     return 0;
 }
 
+/* Too many parts: a long or fast job, or a drive that all but blows up somewhere. */
+static int refuse_cut(const struct drive *d, struct err *err)
+{
+    const struct segment *worst = d->w.segments;
+    for (size_t k = 1; k < d->w.count; k++)
+        if (d->w.segments[k].bound > worst->bound)
+            worst = &d->w.segments[k];
+    err_set(err, ERR_JOB_REFUSED,
+            "the solution oscillates or grows too fast for this solver (more than %d parts): |w| "
+            "reaches %.3g near t = %.6g",
+            PARTS_MAX, worst->bound, worst->t0);
+    return err_hint(err,
+                    "make grid.a, grid.q or z.t smaller, or keep w.t away from where w is large");
+}
+
 static int cut(struct parts *p, const struct drive *d, const struct grid *g, double from,
                const double *record, size_t record_count, struct err *err)
 {
@@ -89,10 +104,7 @@ static int cut(struct parts *p, const struct drive *d, const struct grid *g, dou
     double t = from;
     for (size_t k = 0; k < record_count; k++) {
         if (record[k] > t && cut_interval(p, &cap, d, g, t, record[k]) != 0) {
-            err_set(err, ERR_JOB_REFUSED,
-                    "the solution oscillates too often for this solver (more than %d parts)",
-                    PARTS_MAX);
-            return err_hint(err, "make the values of grid.a and grid.q or z.t smaller");
+            return refuse_cut(d, err);
         }
         t = record[k];
         p->record[k] = p->count;
