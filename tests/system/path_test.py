@@ -153,6 +153,31 @@ class Path(House):
         self.assertEqual(p.wait(20), 2)
 
 
+class Contract(House):
+    """The error contract through the whole path: `run` against quadruple precision."""
+
+    DRIVES = {
+        "driven": {},
+        "mathieu": {"y": None, "w": {"is": "cos(2*t)", "t": [0, 12]}},
+        "preheat": {"y__f": "1 + 0.05*t", "w__is": "y^2"},
+    }
+
+    def test_every_point_of_the_tables(self):
+        for name, changes in self.DRIVES.items():
+            rows = truth(name + ".txt")
+            i, j = rows[:, 0].astype(int), rows[:, 1].astype(int)
+            z, dz, omega, kappa = rows[:, 4], rows[:, 5], rows[:, 8], rows[:, 9]
+            for tolerance in (1e-6, 1e-9, 1e-11):
+                with self.subTest(name, tolerance=tolerance):
+                    out = self.path(f"{name}{tolerance}")
+                    job = self.write_job(driven(tolerance=tolerance, **changes))
+                    self.client("run", job, "-o", out, broker=False)
+                    off = abs(numpy.load(out + "/F.npy")[i, j] - (1 + z))
+                    allowed = tolerance * (1 + numpy.hypot(z, dz / omega)) + 16 * 2**-53 * kappa
+                    self.assertTrue((off <= allowed).all(), f"{(off / allowed).max()}")
+                    self.assertTrue((off <= numpy.load(out + "/F.error.npy")[i, j]).all())
+
+
 class Kills(House):
     """A job slow enough to be killed in the middle ends with the bytes of a calm run."""
 
