@@ -41,7 +41,8 @@ size_t expr_solution_count(const struct expr *e);
 void expr_solution(const struct expr *e, size_t i, size_t *solution, double *time);
 int expr_uses(const struct expr *e, size_t input); /* whether its value can matter */
 int expr_is_constant(const struct expr *e);
-/* Whether evaluation calls libm's transcendental functions (bits may then differ between machines). */
+/* Whether evaluation calls libm's transcendental functions (bits may then differ between machines).
+ */
 int expr_calls_libm(const struct expr *e);
 
 /* One value; in[input]. A NaN is always the same NaN, here and below. */
@@ -55,8 +56,9 @@ void expr_eval_batch(const struct expr *e, size_t n, const double *const *in, do
 /* As expr_eval_batch, and the first derivatives by forward differentiation:
  * grad[input][i] = d out[i] / d in[input][i] for each input whose grad pointer is not NULL (grad
  * itself may be NULL). At a kink it is the derivative to the right, across a jump it is 0.
- * Also bounds what the evaluation itself rounds away: rounding[i] >= the first-order effect on out[i]
- * of one relative error of 2^-53 in each operation (libm's calls count as 4 of them); may be NULL. */
+ * Also bounds what the evaluation itself rounds away: rounding[i] >= the first-order effect on
+ * out[i] of one relative error of 2^-53 in each operation (libm's calls count as 4 of them); may be
+ * NULL. */
 void expr_eval_grad(const struct expr *e, size_t n, const double *const *in, double *out,
                     double *const *grad, double *rounding);
 
