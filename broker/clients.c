@@ -42,14 +42,7 @@ void reply_json(struct server *s, const struct route *to, uint64_t tag, struct j
 
 void reply_error(struct server *s, const struct route *to, uint64_t tag, const struct err *err)
 {
-    struct json_out *o = json_object();
-    json_put_integer(o, "code", err->code);
-    json_put_string(o, "name", err_code_name(err->code));
-    json_put_string(o, "message", err->text);
-    json_put_string(o, "hint", err->hint[0] ? err->hint : NULL);
-    json_put_integer(o, "line", err->line);
-    json_put_integer(o, "column", err->column);
-    json_put_string(o, "path", err->path);
+    struct json_out *o = json_error(err);
     struct buf text = {0};
     json_print(o, false, &text);
     json_out_destroy(o);

@@ -136,14 +136,7 @@ int answer_error(const char *json, size_t len, int code, struct err *err)
 
 void answer_error_format(const struct err *err, struct buf *out)
 {
-    struct json_out *object = json_object();
-    json_put_integer(object, "code", err->code);
-    json_put_string(object, "name", err_code_name(err->code));
-    json_put_string(object, "message", err->text);
-    json_put_string(object, "hint", err->hint);
-    json_put_integer(object, "line", err->line);
-    json_put_integer(object, "column", err->column);
-    json_put_string(object, "path", err->path);
+    struct json_out *object = json_error(err);
     json_print(object, false, out);
     buf_str(out, "\n");
     json_out_destroy(object);

@@ -418,3 +418,16 @@ void json_print(const struct json_out *out, bool pretty, struct buf *text)
     print_pretty(item, 0, text);
     buf_str(text, "\n");
 }
+
+struct json_out *json_error(const struct err *err)
+{
+    struct json_out *o = json_object();
+    json_put_integer(o, "code", err->code);
+    json_put_string(o, "name", err_code_name(err->code));
+    json_put_string(o, "message", err->text);
+    json_put_string(o, "hint", err->hint);
+    json_put_integer(o, "line", err->line);
+    json_put_integer(o, "column", err->column);
+    json_put_string(o, "path", err->path);
+    return o;
+}

@@ -82,6 +82,9 @@ struct json_out;
 struct json_out *json_object(void); /* returns owned */
 struct json_out *json_array(void);
 struct json_out *json_copy(const struct json *v); /* returns owned */
+/* An error as every program tells it (PROTOCOL.md section 5): {"code", "name", "message", "hint",
+ * "line", "column", "path"}. Returns owned. */
+struct json_out *json_error(const struct err *err);
 void json_out_destroy(struct json_out *out);
 
 void json_put_string(struct json_out *object, const char *key, const char *value); /* NULL: null */

@@ -187,14 +187,7 @@ static int read_all(struct buf *text, struct err *err)
 /* The error as the protocol's JSON, for the program that asked. */
 static void print_error(const struct err *e, struct buf *out)
 {
-    struct json_out *o = json_object();
-    json_put_integer(o, "code", e->code);
-    json_put_string(o, "name", err_code_name(e->code));
-    json_put_string(o, "message", e->text);
-    json_put_string(o, "hint", e->hint);
-    json_put_integer(o, "line", e->line);
-    json_put_integer(o, "column", e->column);
-    json_put_string(o, "path", e->path);
+    struct json_out *o = json_error(e);
     json_print(o, true, out);
     json_out_destroy(o);
 }

@@ -73,6 +73,10 @@ static void test_jobs_that_come_and_go_have_no_name(void **state)
     assert_int_equal(find(c, "three"), 0);
     assert_null(catalogue_by_key(c, 1002));
     assert_int_equal(catalogue_by_key(c, 1003)->id, 3); /* a repeated submit meets the first */
+    add(c, 4, "one")->stage = CATALOGUE_LEAVING; /* does not hide the older one of its name */
+    add(c, 5, "only")->stage = CATALOGUE_LEAVING;
+    assert_int_equal(find(c, "one"), 1);
+    assert_int_equal(find(c, "on"), 1); /* nor makes its prefix ambiguous */
     catalogue_remove(c, 1);
     assert_int_equal(find(c, "last"), 0);
     assert_null(catalogue_job(c, 1));

@@ -171,6 +171,34 @@ static void test_a_late_result_is_welcome(void **state)
     assert_whole(w, job);
 }
 
+/* The lease was given up for lost, the tile is with another worker, and then the result comes after
+ * all: it counts, and the other one is told to stop. */
+static void test_a_result_under_an_ended_lease_counts(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 1, 1, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    world_hello(w, 1);
+    struct held_tile mine = w->workers[0].held[0];
+    struct wire_msg beat = {.type = WIRE_HEARTBEAT}; /* names nothing and wants nothing */
+    for (int i = 0; i < 4; i++) {
+        world_advance(w, 1000);
+        world_beat(w, 1);
+        queue_worker_heartbeat(w->q, w->now_ms, w->workers[0].number, &beat);
+        world_act(w);
+    }
+    assert_int_equal(w->workers[1].held_count, 1);
+    assert_false(token_equal(w->workers[1].held[0].token, mine.token));
+    w->workers[0].held[0] = mine;
+    w->workers[0].held_count = 1;
+    world_solve(w, 0, 0);
+    assert_int_equal(w->sink_count, 1);
+    world_sink(w, 9);
+    assert_int_equal(w->workers[1].held_count, 0);
+    assert_whole(w, job);
+}
+
 static void test_tokens_of_others_are_refused(void **state)
 {
     struct world *w = *state;
@@ -892,6 +920,7 @@ int main(void)
         SCENARIO(test_a_silent_worker_is_dead_after_four_seconds),
         SCENARIO(test_a_broker_that_was_stopped_blames_no_worker),
         SCENARIO(test_a_late_result_is_welcome),
+        SCENARIO(test_a_result_under_an_ended_lease_counts),
         SCENARIO(test_tokens_of_others_are_refused),
         SCENARIO(test_a_restart_knows_what_is_durable_and_waits_for_the_rest),
         SCENARIO(test_a_lease_that_never_arrived_goes_out_again),
