@@ -179,15 +179,14 @@ static void test_a_result_under_an_ended_lease_counts(void **state)
     uint32_t job = world_job(w, 1, 1, 0);
     world_hello(w, 0);
     world_sink(w, 0);
-    world_hello(w, 1);
     struct held_tile mine = w->workers[0].held[0];
     struct wire_msg beat = {.type = WIRE_HEARTBEAT}; /* names nothing and wants nothing */
     for (int i = 0; i < 4; i++) {
         world_advance(w, 1000);
-        world_beat(w, 1);
         queue_worker_heartbeat(w->q, w->now_ms, w->workers[0].number, &beat);
         world_act(w);
     }
+    world_hello(w, 1);
     assert_int_equal(w->workers[1].held_count, 1);
     assert_false(token_equal(w->workers[1].held[0].token, mine.token));
     w->workers[0].held[0] = mine;
