@@ -1,48 +1,42 @@
 /* hillsweep-broker: command line and process. */
 #include "err.h"
 #include "log.h"
+#include "manual.h"
 #include "server.h"
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char usage[] =
-    "Examples:\n"
-    "  hillsweep-broker                                 serve this machine on "
-    "tcp://127.0.0.1:7117\n"
-    "  hillsweep-broker --data /srv/sweeps              keep jobs and results there\n"
-    "  hillsweep-broker --listen ipc:///run/hs/broker   serve through a file instead of a port\n"
-    "\n"
-    "The broker holds the grids as a durable queue of tiles and writes the results.\n"
-    "Workers (hillsweep-worker) and clients (hillsweep) connect to it. Stop it with Ctrl-C or\n"
-    "SIGTERM at any time: it carries on where it was when it is started again.\n"
-    "\n"
-    "  --listen ENDPOINT   tcp://host:port or ipc://path (default tcp://127.0.0.1:7117)\n"
-    "  --data DIR          its state and the jobs' results (default $XDG_STATE_HOME/hillsweep,\n"
-    "                      /var/lib/hillsweep for root)\n"
-    "  --insecure          allow an address beyond this machine, without keys\n"
-    "  --log LEVEL         warn, info (default) or debug\n"
-    "  --results DIR       a private broker's: the results of its one job lie straight in DIR\n"
-    "  --lifeline FD       leave when this pipe ends\n"
-    "  --ready-fd FD       write a line here when the endpoint is bound\n"
-    "  --version, --help\n";
+static const struct option_spec OPTIONS[] = {
+    {"listen", 0, "ENDPOINT", "tcp://host:port or ipc://path (default tcp://127.0.0.1:7117)"},
+    {"data", 0, "DIR", "state and results (default $XDG_STATE_HOME/hillsweep)"},
+    {"insecure", 0, NULL, "allow an address beyond this machine, without keys"},
+    {"log", 0, "warn|info|debug", "how much it says on standard error (default info)"},
+    {"results", 0, "DIR", "a private broker's: the results of its one job lie in DIR"},
+    {"lifeline", 0, "FD", "leave when this pipe ends"},
+    {"ready-fd", 0, "FD", "write a line here when the endpoint is bound"},
+    {"help", 'h', NULL, "this help"},
+    {"version", 'V', NULL, "the version"},
+    {"man", 0, NULL, NULL},
+    {"completion", 0, "bash|zsh|fish", NULL},
+    {NULL, 0, NULL, NULL},
+};
 
-enum { OPT_LISTEN = 1, OPT_DATA, OPT_INSECURE, OPT_LOG, OPT_RESULTS, OPT_LIFELINE, OPT_READY };
-
-static const struct option options[] = {
-    {"listen", required_argument, NULL, OPT_LISTEN},
-    {"data", required_argument, NULL, OPT_DATA},
-    {"insecure", no_argument, NULL, OPT_INSECURE},
-    {"log", required_argument, NULL, OPT_LOG},
-    {"results", required_argument, NULL, OPT_RESULTS},
-    {"lifeline", required_argument, NULL, OPT_LIFELINE},
-    {"ready-fd", required_argument, NULL, OPT_READY},
-    {"version", no_argument, NULL, 'V'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
+static const struct manual MANUAL = {
+    .program = "hillsweep-broker",
+    .summary = "queues sweeps, leases their tiles to workers and stores the results",
+    .usage = "[OPTIONS]",
+    .examples = "  hillsweep-broker                                 on tcp://127.0.0.1:7117\n"
+                "  hillsweep-broker --data /srv/sweeps              keep jobs and results there\n"
+                "  hillsweep-broker --listen ipc:///run/hs/broker   a file instead of a port\n",
+    .about =
+        "The broker holds the grids as a durable queue of tiles and writes the results.\n"
+        "Workers (hillsweep-worker) and clients (hillsweep) connect to it. Stop it with Ctrl-C\n"
+        "or SIGTERM at any time: started again it carries on where it was.\n",
+    .options = OPTIONS,
+    .more = "As root DATA is /var/lib/hillsweep. The results of job 7 lie in DATA/jobs/7.\n",
 };
 
 static void default_data(char *path, size_t size)
@@ -89,48 +83,40 @@ static int parse_log(const char *text, struct err *err)
     return err_set(err, ERR_USAGE, "--log takes warn, info or debug, not \"%s\"", text);
 }
 
+static int take_option(const struct option_spec *option, const char *value,
+                       struct server_config *config, struct err *err)
+{
+    if (strcmp(option->name, "listen") == 0)
+        config->listen = value;
+    else if (strcmp(option->name, "data") == 0)
+        config->data = value;
+    else if (strcmp(option->name, "insecure") == 0)
+        config->insecure = true;
+    else if (strcmp(option->name, "results") == 0)
+        config->results = value;
+    else if (strcmp(option->name, "log") == 0)
+        return parse_log(value, err);
+    else if (strcmp(option->name, "lifeline") == 0)
+        return parse_fd(value, &config->lifeline_fd, err);
+    else if (strcmp(option->name, "ready-fd") == 0)
+        return parse_fd(value, &config->ready_fd, err);
+    return 0;
+}
+
+/* 0, 1 when there is nothing left to do, -1. */
 static int parse(int argc, char **argv, struct server_config *config, struct err *err)
 {
-    int option;
-    while ((option = getopt_long(argc, argv, "Vh", options, NULL)) != -1) {
-        int rc = 0;
-        switch (option) {
-        case OPT_LISTEN:
-            config->listen = optarg;
-            break;
-        case OPT_DATA:
-            config->data = optarg;
-            break;
-        case OPT_INSECURE:
-            config->insecure = true;
-            break;
-        case OPT_RESULTS:
-            config->results = optarg;
-            break;
-        case OPT_LOG:
-            rc = parse_log(optarg, err);
-            break;
-        case OPT_LIFELINE:
-            rc = parse_fd(optarg, &config->lifeline_fd, err);
-            break;
-        case OPT_READY:
-            rc = parse_fd(optarg, &config->ready_fd, err);
-            break;
-        case 'V':
-            puts("hillsweep-broker " HILLSWEEP_VERSION);
-            exit(0);
-        case 'h':
-            fputs(usage, stdout);
-            exit(0);
-        default:
-            err_set(err, ERR_USAGE, "see hillsweep-broker --help");
-            rc = -1;
-        }
-        if (rc)
+    struct args args;
+    if (args_parse(argc - 1, argv + 1, OPTIONS, NULL, false, &args, NULL, err))
+        return -1;
+    int about = manual_asked(&MANUAL, &args, err);
+    if (about)
+        return about;
+    if (args.word_count > 0)
+        return err_set(err, ERR_USAGE, "\"%.100s\" is not an option (see --help)", args.words[0]);
+    for (size_t i = 0; i < args.option_count; i++)
+        if (take_option(args.options[i].spec, args.options[i].value, config, err))
             return -1;
-    }
-    if (optind < argc)
-        return err_set(err, ERR_USAGE, "\"%s\" is not an option (see --help)", argv[optind]);
     return 0;
 }
 
@@ -144,6 +130,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     default_data(fallback, sizeof fallback);
     int rc = parse(argc, argv, &config, &err);
+    if (rc > 0)
+        return 0;
     if (rc == 0)
         rc = absolute(config.data, data, sizeof data, &err);
     config.data = data;

@@ -5,7 +5,8 @@
 #include "session.h"
 #include <stdio.h>
 
-/* The one table of commands. Dispatch, help and "did you mean" come from it. */
+/* The one table of commands. Dispatch, help, manual page, completion and "did you mean" come from
+ * it. */
 
 /* Does the command. Returns the exit code, or -1 with err. */
 typedef int command_fn(struct session *s, struct err *err);
@@ -27,8 +28,11 @@ int command_find(const char *name, const struct command **out, struct err *err);
 
 void command_help(const struct command *command, FILE *out); /* NULL: the overview */
 
+/* --help, --version, --man, --completion without a command (manual.h): 1 answered, 0 none, -1. */
+int command_asked(const struct args *args, struct err *err);
+
 command_fn command_run, command_check, command_submit, command_status, command_wait, command_list,
     command_cancel, command_pause, command_resume, command_delete, command_priority,
-    command_results, command_workers, command_version;
+    command_results, command_workers, command_completion, command_version;
 
 #endif

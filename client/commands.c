@@ -1,7 +1,9 @@
 /* The table of commands, and what is made of it. See command.h. */
 #include "command.h"
 
+#include "complete.h"
 #include "expr.h"
+#include "manual.h"
 
 #include <string.h>
 
@@ -12,6 +14,8 @@ static const struct option_spec GLOBAL[] = {
     {"quiet", 'q', NULL, "no talk, only data and errors"},
     {"help", 'h', NULL, "this help"},
     {"version", 'V', NULL, "the version"},
+    {"man", 0, NULL, NULL},
+    {"completion", 0, "bash|zsh|fish", NULL},
     {NULL, 0, NULL, NULL},
 };
 
@@ -26,6 +30,11 @@ static const struct option_spec RUN[] = {
 static const struct option_spec SUBMIT[] = {
     {"wait", 'w', NULL, "stay until it ends, with the exit code of wait"},
     {"priority", 'p', "N", "-1000 to 1000, higher goes first (default 0)"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec LIST[] = {
+    {"names", 0, NULL, NULL}, /* numbers and names alone, for completion */
     {NULL, 0, NULL, NULL},
 };
 
@@ -75,7 +84,7 @@ static const struct command COMMANDS[] = {
     {"list", "", "all jobs of the broker",
      "  hillsweep list\n"
      "  hillsweep list --json\n",
-     NULL, NULL, 0, 0, command_list},
+     NULL, LIST, 0, 0, command_list},
     {"cancel", "JOB", "end a job; what is done stays", "  hillsweep cancel 7\n", NULL, NULL, 1, 1,
      command_cancel},
     {"pause", "JOB", "let a job rest", "  hillsweep pause 7\n",
@@ -98,6 +107,11 @@ static const struct command COMMANDS[] = {
      RESULTS, 1, 2, command_results},
     {"workers", "", "who is working, how fast, and why not", "  hillsweep workers\n", NULL, NULL, 0,
      0, command_workers},
+    {"completion", "bash|zsh|fish", "a script that completes this program's command line",
+     "  hillsweep completion bash > ~/.local/share/bash-completion/completions/hillsweep\n"
+     "  hillsweep completion fish > ~/.config/fish/completions/hillsweep.fish\n"
+     "  hillsweep completion zsh > ~/.zfunc/_hillsweep   (a folder of $fpath)\n",
+     "An installed hillsweep has them where each shell looks.\n", NULL, 1, 1, command_completion},
     {"version", "", "the versions of this program and of the broker", "  hillsweep version\n", NULL,
      NULL, 0, 0, command_version},
     {NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
@@ -133,61 +147,53 @@ int command_find(const char *name, const struct command **out, struct err *err)
     return err_hint(err, "hillsweep --help lists the commands");
 }
 
-static void help_options(const struct option_spec *options, FILE *out)
+/* The table as common/manual.h wants it, made at the first call. */
+static const struct manual *manual(void)
 {
-    for (; options && options->name; options++) {
-        char left[64], letter[6] = "    ";
-        if (options->letter)
-            snprintf(letter, sizeof letter, "-%c, ", options->letter);
-        snprintf(left, sizeof left, "%s--%s%s%s", letter, options->name, options->value ? " " : "",
-                 options->value ? options->value : "");
-        fprintf(out, "  %-29s %s\n", left, options->help);
-    }
-}
-
-static void help_overview(FILE *out)
-{
-    fputs("Examples:\n"
-          "  hillsweep run driven.json                 solve it here, results in driven/\n"
-          "  hillsweep check driven.json               what will it cost?\n"
-          "  hillsweep submit driven.json              queue it at a broker\n"
-          "  hillsweep results last -o F.npy           fetch what it found\n"
-          "\n"
-          "hillsweep sweeps a parametric oscillator over a grid of two parameters.\n"
-          "\n"
-          "Commands:\n",
-          out);
-    for (const struct command *c = COMMANDS; c->name; c++) {
-        char left[40];
-        snprintf(left, sizeof left, "%s %s", c->name, c->words);
-        fprintf(out, "  %-22s %s\n", left, c->summary);
-    }
-    fputs("\nOptions of every command:\n", out);
-    help_options(GLOBAL, out);
-    fputs("\n`hillsweep COMMAND --help` shows examples and options of one command.\n"
-          "Exit codes: 0 ok, 1 other error, 2 usage, 3 finished but points failed, 4 not "
-          "authorised,\n"
-          "5 no such job, 6 wait timed out, 7 broker unreachable, 8 job refused, 9 version "
-          "mismatch,\n"
-          "10 cancelled, 11 storage, 130 interrupted.\n",
-          out);
+    static struct manual_command commands[sizeof COMMANDS / sizeof COMMANDS[0]];
+    static const struct manual MANUAL = {
+        .program = "hillsweep",
+        .summary = "sweeps a parametric oscillator over a grid of two parameters",
+        .usage = "COMMAND [ARGUMENTS] [OPTIONS]",
+        .examples =
+            "  hillsweep run driven.json                 solve it here, results in driven/\n"
+            "  hillsweep check driven.json               what will it cost?\n"
+            "  hillsweep submit driven.json              queue it at a broker\n"
+            "  hillsweep results last -o F.npy           fetch what it found\n",
+        .about = "hillsweep sweeps a parametric oscillator, z'' + [a + q w(t)] z = 0, over a grid "
+                 "of\n(q, a) and keeps any expression of the solution, with an error for each "
+                 "number.\n",
+        .options = GLOBAL,
+        .commands = commands,
+        .more = "`hillsweep COMMAND --help` shows examples and options of one command.\n\n"
+                "Exit codes: 0 ok, 1 other error, 2 usage, 3 finished but points failed, 4 not "
+                "authorised,\n"
+                "5 no such job, 6 wait timed out, 7 broker unreachable, 8 job refused, 9 version "
+                "mismatch,\n"
+                "10 cancelled, 11 storage, 130 interrupted.\n",
+    };
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        commands[i] = (struct manual_command){
+            COMMANDS[i].name,     COMMANDS[i].words, COMMANDS[i].summary,
+            COMMANDS[i].examples, COMMANDS[i].about, COMMANDS[i].options,
+        };
+    return &MANUAL;
 }
 
 void command_help(const struct command *command, FILE *out)
 {
-    if (!command) {
-        help_overview(out);
-        return;
-    }
-    fprintf(out, "Examples:\n%s\nUsage: hillsweep %s%s%s [OPTIONS]\n\n", command->examples,
-            command->name, *command->words ? " " : "", command->words);
-    if (command->about)
-        fprintf(out, "%s\n", command->about);
-    if (command->options) {
-        fputs("Options:\n", out);
-        help_options(command->options, out);
-        fputc('\n', out);
-    }
-    fputs("Options of every command:\n", out);
-    help_options(GLOBAL, out);
+    if (command)
+        manual_help_command(manual(), &manual()->commands[command - COMMANDS], out);
+    else
+        manual_help(manual(), out);
+}
+
+int command_completion(struct session *s, struct err *err)
+{
+    return complete_script(manual(), s->args->words[0], stdout, err);
+}
+
+int command_asked(const struct args *args, struct err *err)
+{
+    return manual_asked(manual(), args, err);
 }

@@ -34,19 +34,17 @@ static int check_words(const struct command *command, const struct args *args, s
     return err_hint(err, "hillsweep %s --help shows examples", command->name);
 }
 
-/* Without a command: help and version. */
-static int no_command(const struct args *args, struct err *err)
+/* Without a command: "help", "help COMMAND", or the help as an answer to nothing. */
+static int no_command(const struct args *args, bool help, struct err *err)
 {
     const struct command *topic = NULL;
-    if (args_has(args, "version")) {
-        puts("hillsweep " HILLSWEEP_VERSION);
-        return 0;
-    }
     if (args->word_count > 0 && command_find(args->words[0], &topic, err))
         return -1;
-    bool asked = topic || args->word_count > 0 || args_has(args, "help");
-    command_help(topic, asked ? stdout : stderr);
-    return asked ? 0 : ERR_USAGE;
+    int asked = topic ? 0 : command_asked(args, err);
+    if (asked)
+        return asked > 0 ? 0 : -1;
+    command_help(topic, help ? stdout : stderr);
+    return help ? 0 : ERR_USAGE;
 }
 
 static int dispatch(struct session *s, const struct command *command, struct args *args,
@@ -83,11 +81,7 @@ static int run(struct session *s, int argc, char **argv, struct err *err)
     s->quiet = args_has(&args, "quiet");
     if (command)
         return dispatch(s, command, &args, err);
-    if (help && args.word_count == 0) {
-        command_help(NULL, stdout);
-        return 0;
-    }
-    return no_command(&args, err);
+    return no_command(&args, help, err);
 }
 
 /* What was printed must have arrived, unless the reader has seen enough. */

@@ -65,6 +65,16 @@ static void print_list(const struct job_view *views, size_t count)
     }
 }
 
+/* For the shells' completion. */
+static void print_names(const struct job_view *views, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        printf("%u\n", views[i].id);
+        if (*views[i].name && !strpbrk(views[i].name, " \t\n\"'`$\\*?"))
+            puts(views[i].name);
+    }
+}
+
 /* One request without arguments, whose answer the caller owns. */
 static int ask(struct session *s, const char *op, struct buf *json, struct err *err)
 {
@@ -86,7 +96,10 @@ int command_list(struct session *s, struct err *err)
         session_print_json(&json);
     } else if (rc == 0) {
         rc = view_parse_list((const char *)json.data, json.len, &views, &count, &left_off, err);
-        print_list(views, count);
+        if (rc == 0 && args_has(s->args, "names"))
+            print_names(views, count);
+        else
+            print_list(views, count);
         if (rc == 0 && count == 0)
             session_say(s, "no jobs; queue one with: hillsweep submit JOB.json");
         if (left_off)

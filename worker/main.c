@@ -4,10 +4,10 @@
 #include "json.h"
 #include "log.h"
 #include "loop.h"
+#include "manual.h"
 #include "number.h"
 #include "survey.h"
 #include <errno.h>
-#include <getopt.h>
 #include <gsl/gsl_errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,67 +104,59 @@ static int set_probe(struct settings *s, const char *text, struct err *err)
     return 0;
 }
 
-static const struct {
-    const char *name, *value; /* value: what it is called in the help; NULL takes none */
-    int (*set)(struct settings *s, const char *text, struct err *err);
-    const char *help;
-} options[] = {
-    {"broker", "ENDPOINT", set_broker, "tcp://host:port or ipc://path (default $HILLSWEEP_BROKER)"},
-    {"threads", "N", set_threads, "solver threads (default: all cores; one less on a desktop)"},
-    {"limit", "P%", set_limit, "at most this share of each thread's time (default 100%)"},
-    {"name", "NAME", set_name, "what `hillsweep workers` shows (default: the host's name)"},
-    {"lifeline", "FD", set_lifeline, "leave when this pipe ends"},
-    {"log", "LEVEL", set_log, "warn, info (default) or debug"},
-    {"probe", NULL, set_probe, "read a job on standard input, print what it would cost here"},
-    {"version", NULL, NULL, ""},
-    {"help", NULL, NULL, ""},
+enum { SETTERS = 7 };
+
+static int (*const setters[SETTERS])(struct settings *s, const char *text, struct err *err) = {
+    set_broker, set_threads, set_limit, set_name, set_lifeline, set_log, set_probe,
 };
 
-enum { OPTIONS = sizeof options / sizeof *options };
+/* The first SETTERS rows have a setter each. */
+static const struct option_spec OPTIONS[] = {
+    {"broker", 0, "ENDPOINT", "tcp://host:port or ipc://path (default $HILLSWEEP_BROKER)"},
+    {"threads", 0, "N", "solver threads (default: all cores; one less on a desktop)"},
+    {"limit", 0, "P%", "at most this share of each thread's time (default 100%)"},
+    {"name", 0, "NAME", "what `hillsweep workers` shows (default: the host's name)"},
+    {"lifeline", 0, "FD", "leave when this pipe ends"},
+    {"log", 0, "warn|info|debug", "how much it says on standard error (default info)"},
+    {"probe", 0, NULL, "read a job on standard input, print what it would cost here"},
+    {"help", 'h', NULL, "this help"},
+    {"version", 'V', NULL, "the version"},
+    {"man", 0, NULL, NULL},
+    {"completion", 0, "bash|zsh|fish", NULL},
+    {NULL, 0, NULL, NULL},
+};
 
-static void print_help(void)
-{
-    puts("Examples:\n"
-         "  hillsweep-worker --broker tcp://office:7117              lend this machine's cores\n"
-         "  hillsweep-worker --broker tcp://office:7117 --limit 5%   a twentieth of them\n"
-         "  hillsweep-worker --probe < job.json                      what would it cost here?\n"
-         "\n"
-         "A worker solves tiles of the broker's jobs, only while nobody else wants the processor,\n"
-         "and keeps each answer until the broker has it on disk. It waits for a broker for ever.\n"
-         "Stop it with Ctrl-C or SIGTERM at any time: what it has begun is given back.\n");
-    for (int i = 0; i < OPTIONS; i++) {
-        char left[32];
-        snprintf(left, sizeof left, "--%s%s%s", options[i].name, options[i].value ? " " : "",
-                 options[i].value ? options[i].value : "");
-        printf("  %-19s %s\n", left, options[i].help);
-    }
-}
+static const struct manual MANUAL = {
+    .program = "hillsweep-worker",
+    .summary = "lends this machine's spare time to a broker of sweeps",
+    .usage = "--broker ENDPOINT [OPTIONS]",
+    .examples =
+        "  hillsweep-worker --broker tcp://office:7117              lend this machine's cores\n"
+        "  hillsweep-worker --broker tcp://office:7117 --limit 5%   a twentieth of them\n"
+        "  hillsweep-worker --probe < job.json                      what would it cost here?\n",
+    .about =
+        "A worker solves tiles of the broker's jobs, only while nobody else wants the processor,\n"
+        "and keeps each answer until the broker has it on disk. It waits for a broker for ever.\n"
+        "Stop it with Ctrl-C or SIGTERM at any time: what it has begun is given back.\n",
+    .options = OPTIONS,
+};
 
 /* 0, 1 when there is nothing left to do, -1. */
 static int parse(int argc, char **argv, struct settings *s, struct err *err)
 {
-    struct option table[OPTIONS + 1] = {0};
-    int index, c;
-    for (int i = 0; i < OPTIONS; i++)
-        table[i] = (struct option){options[i].name, options[i].value != NULL, NULL, 1};
-    while ((c = getopt_long(argc, argv, "h", table, &index)) != -1) {
-        if (c == 'h' || (c == 1 && strcmp(options[index].name, "help") == 0)) {
-            print_help();
-            return 1;
-        }
-        if (c != 1) {
-            err_set(err, ERR_USAGE, "this command line is not understood");
-            return err_hint(err, "hillsweep-worker --help shows how it is used");
-        }
-        if (!options[index].set) {
-            puts("hillsweep-worker " HILLSWEEP_VERSION);
-            return 1;
-        }
-        if (options[index].set(s, optarg, err))
+    struct args args;
+    if (args_parse(argc - 1, argv + 1, OPTIONS, NULL, false, &args, NULL, err))
+        return -1;
+    int about = manual_asked(&MANUAL, &args, err);
+    if (about)
+        return about;
+    if (args.word_count > 0)
+        return err_set(err, ERR_USAGE, "\"%.100s\" is one word too many", args.words[0]);
+    for (size_t i = 0; i < args.option_count; i++) {
+        long row = args.options[i].spec - OPTIONS;
+        if (row < SETTERS && setters[row](s, args.options[i].value, err))
             return -1;
     }
-    if (optind < argc)
-        return err_set(err, ERR_USAGE, "\"%s\" is one word too many", argv[optind]);
     return 0;
 }
 

@@ -1,19 +1,20 @@
-#ifndef CLIENT_ARGS_H
-#define CLIENT_ARGS_H
+#ifndef COMMON_ARGS_H
+#define COMMON_ARGS_H
 
 #include "err.h"
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The command line against a table of options: "--name value", "--name=value", "-n value",
+/* The command line against a table of options, from which help, manual page and completion come
+ * too (manual.h, complete.h): "--name value", "--name=value", "-n value",
  * "-nvalue", options and words in any order, "--" ends the options. Values and words are borrowed
  * from argv. */
 
 struct option_spec {
     const char *name;  /* without the dashes; NULL ends a table */
     char letter;       /* '\0': none */
-    const char *value; /* placeholder of its value ("DIR"); NULL: a switch */
-    const char *help;  /* one line */
+    const char *value; /* placeholder of its value ("DIR", "npy|csv"); NULL: a switch */
+    const char *help;  /* one line; NULL: for programs, not shown */
 };
 
 #define ARGS_WORDS_MAX   16
