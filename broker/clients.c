@@ -344,27 +344,32 @@ static int op_delete(struct call *c)
 
 static int op_workers(struct call *c)
 {
-    struct json_out *o = json_object();
-    struct json_out *workers = json_put_array(o, "workers");
-    struct queue_worker_info w;
-    for (size_t i = 0; queue_worker_info(c->s->queue, c->s->now_ms, i, &w); i++) {
-        struct json_out *e = json_add_object(workers);
-        json_put_integer(e, "worker", w.worker);
-        json_put_string(e, "state", w.state);
-        json_put_string(e, "host", w.host);
-        json_put_integer(e, "pid", w.pid);
-        json_put_integer(e, "threads", w.threads);
-        json_put_string(e, "isa", w.isa);
-        json_put_string(e, "version", w.version);
-        json_put_integer(e, "job", w.job);
-        json_put_integer(e, "leases", w.leases);
-        json_put_integer(e, "tiles_done", w.tiles_done);
-        json_put_number(e, "rate", w.points_per_s);
-        json_put_number(e, "heard_s", (double)w.heard_ms_ago / 1000);
-        json_put_string(e, "reason", w.reason);
-    }
+    reply_json(c->s, c->from, c->tag, roster_list(c->s, NULL));
+    return 0;
+}
+
+static int worker_wish(struct call *c, enum roster_wish wish)
+{
+    struct json_out *o = roster_wish(c->s, wish, c->args, &c->err);
+    if (!o)
+        return -1;
     reply_json(c->s, c->from, c->tag, o);
     return 0;
+}
+
+static int op_worker_pause(struct call *c)
+{
+    return worker_wish(c, ROSTER_PAUSE);
+}
+
+static int op_worker_resume(struct call *c)
+{
+    return worker_wish(c, ROSTER_RESUME);
+}
+
+static int op_worker_limit(struct call *c)
+{
+    return worker_wish(c, ROSTER_LIMIT);
 }
 
 static int op_watch(struct call *c)
@@ -381,10 +386,20 @@ static const struct {
     const char *name;
     int (*run)(struct call *c);
 } operations[] = {
-    {"ping", op_ping},       {"submit", op_submit}, {"status", op_status},
-    {"list", op_list},       {"cancel", op_cancel}, {"pause", op_pause},
-    {"resume", op_resume},   {"delete", op_delete}, {"priority", op_priority},
-    {"workers", op_workers}, {"watch", op_watch},
+    {"ping", op_ping},
+    {"submit", op_submit},
+    {"status", op_status},
+    {"list", op_list},
+    {"cancel", op_cancel},
+    {"pause", op_pause},
+    {"resume", op_resume},
+    {"delete", op_delete},
+    {"priority", op_priority},
+    {"workers", op_workers},
+    {"watch", op_watch},
+    {"worker_pause", op_worker_pause},
+    {"worker_resume", op_worker_resume},
+    {"worker_limit", op_worker_limit},
 };
 
 static int run(struct call *c, const struct wire_span *op)

@@ -13,7 +13,7 @@
 #include "zloop.h"
 
 /* The parts of the server share this struct: server.c (life, loop, the queue's actions, the sink's
- * events), workers.c (messages of workers), clients.c (requests), watchers.c, pages.c. */
+ * events), workers.c (messages of workers), clients.c (requests), roster.c, watchers.c, pages.c. */
 
 enum { PATH_BYTES = 4096 };
 
@@ -67,6 +67,13 @@ void clients_message(struct server *s, const struct route *from, const struct wi
 void clients_submitted(struct server *s, uint32_t job,
                        const struct err *err); /* NULL err: durable */
 struct json_out *clients_status(struct server *s, const struct catalogue_job *job);
+
+/* roster.c: the workers that a word names (a number, a host, "all"), as JSON that is returned
+ * owned; roster_wish is NULL with err when it names none or the percent is none. */
+enum roster_wish { ROSTER_PAUSE, ROSTER_RESUME, ROSTER_LIMIT };
+struct json_out *roster_list(struct server *s, const char *word); /* NULL: all */
+struct json_out *roster_wish(struct server *s, enum roster_wish wish, const struct json *args,
+                             struct err *err);
 
 /* watchers.c: NOTICE to those who watch a job */
 struct watchers *watchers_create(void);

@@ -299,7 +299,7 @@ static void send_pong(struct server *s, const struct queue_action *a)
     struct wire_msg m = {.type = WIRE_PONG};
     m.pong.window = a->window;
     m.pong.paused = a->paused;
-    m.pong.limit_percent = 100;
+    m.pong.limit_percent = a->limit_percent;
     server_send_worker(s, a->worker, &m);
 }
 

@@ -105,8 +105,14 @@ static const struct command COMMANDS[] = {
      "that\n"
      "could be taken for a job is written with a slash (./7).\n",
      RESULTS, 1, 2, command_results},
-    {"workers", "", "who is working, how fast, and why not", "  hillsweep workers\n", NULL, NULL, 0,
-     0, command_workers},
+    {"workers", "[WISH WORKER]", "who is working, how fast, and why not",
+     "  hillsweep workers\n"
+     "  hillsweep workers pause lab-pc            it gives its work back within a second\n"
+     "  hillsweep workers resume all\n"
+     "  hillsweep workers limit 3 20%             a fifth of each of its threads' time\n",
+     "The wishes are pause, resume, and limit with a share. WORKER is its number, its host (all\n"
+     "workers there), or all. A wish lasts until the worker or the broker is started again.\n",
+     NULL, 0, 3, command_workers},
     {"completion", "bash|zsh|fish", "a script that completes this program's command line",
      "  hillsweep completion bash > ~/.local/share/bash-completion/completions/hillsweep\n"
      "  hillsweep completion fish > ~/.config/fish/completions/hillsweep.fish\n"

@@ -1,4 +1,4 @@
-/* status, list, workers, version: one request, one answer. */
+/* status, list, version: one request, one answer. */
 #include "answer.h"
 #include "command.h"
 #include "json.h"
@@ -106,51 +106,6 @@ int command_list(struct session *s, struct err *err)
             session_say(s, "and %zu older ones; by number: hillsweep status JOB", left_off);
     }
     free(views);
-    buf_fini(&json);
-    return rc;
-}
-
-static void print_worker(const struct json *w)
-{
-    char rate[TEXT_MAX], host[96];
-    snprintf(host, sizeof host, "%s:%lld", json_get_string(w, "host", "?"),
-             (long long)json_get_integer(w, "pid", 0));
-    printf("%6lld  %-24s  %-11s  %7lld  %10s  %8lld  %-8s",
-           (long long)json_get_integer(w, "worker", 0), host, json_get_string(w, "state", "?"),
-           (long long)json_get_integer(w, "threads", 0),
-           rate_format(json_get_number(w, "rate", 0), rate),
-           (long long)json_get_integer(w, "tiles_done", 0), json_get_string(w, "isa", ""));
-    const char *reason = json_get_string(w, "reason", "");
-    printf("%s%s\n", *reason ? "  " : "", reason);
-}
-
-static int print_workers(struct session *s, const struct buf *json, struct err *err)
-{
-    static const struct json_limits LIMITS = {1u << 20, 1u << 17, 1u << 16};
-    struct json *root;
-    if (json_parse((const char *)json->data, json->len, &LIMITS, &root, err))
-        return err_prefix(err, "the broker's answer cannot be read");
-    const struct json *list = json_get(root, "workers");
-    const struct json *w = list ? json_first(list) : NULL;
-    if (w)
-        printf("%6s  %-24s  %-11s  %7s  %10s  %8s  %-8s  %s\n", "WORKER", "HOST:PID", "STATE",
-               "THREADS", "RATE", "TILES", "CODE", "WHY");
-    else
-        session_say(s, "no workers; start one with: hillsweep-worker --broker ENDPOINT");
-    for (; w; w = json_next(w))
-        print_worker(w);
-    json_destroy(root);
-    return 0;
-}
-
-int command_workers(struct session *s, struct err *err)
-{
-    struct buf json = {0};
-    int rc = ask(s, "workers", &json, err);
-    if (rc == 0 && s->json)
-        session_print_json(&json);
-    else if (rc == 0)
-        rc = print_workers(s, &json, err);
     buf_fini(&json);
     return rc;
 }

@@ -97,11 +97,8 @@ static void put_out(struct queue *q, struct worker *w, struct job_entry *j, stru
     a->token = l->token;
     a->flags = l->flags;
     uint64_t granted = w->granted, window = window_renew(q, w);
-    if (window > granted) {
-        a = action_add(q, ACTION_PONG);
-        a->worker = w->number;
-        a->window = window;
-    }
+    if (window > granted)
+        action_pong(q, w, window);
     if (job_can(j, JOB_EV_LEASE))
         job_event(q, j, JOB_EV_LEASE, "");
 }
@@ -152,7 +149,7 @@ static void lease_run(struct queue *q, struct worker *w, struct job_entry *j, ui
 
 void dispatch_worker(struct queue *q, struct worker *w)
 {
-    while (w->state == WORKER_UP && !q->stalled) {
+    while (w->state == WORKER_UP && !w->paused && !q->stalled) {
         struct job_entry *j = choose_job(q, w);
         struct hurt *h;
         uint32_t tile = 0;
@@ -248,7 +245,7 @@ void dispatch_stragglers(struct queue *q)
         return;
     for (size_t i = 0; i < q->worker_count; i++) {
         struct worker *w = q->workers[i];
-        if (w->state == WORKER_UP && w->lease_count == 0 && w->hold_bytes > 0)
+        if (w->state == WORKER_UP && !w->paused && w->lease_count == 0 && w->hold_bytes > 0)
             help(q, w);
     }
 }

@@ -76,13 +76,12 @@ void queue_worker_heartbeat(struct queue *q, int64_t now_ms, uint32_t worker,
     if (!w || w->state == WORKER_GONE)
         return;
     w->hold_bytes = heartbeat->heartbeat.hold_bytes;
+    if (w->hold_bytes > 0)
+        w->rest[0] = '\0';
     if (window_told(q, w, heartbeat->heartbeat.sent_bytes))
         action_add(q, ACTION_WHO)->worker = worker;
     read_progress(q, w, &heartbeat->heartbeat.progress);
-    struct queue_action *a = action_add(q, ACTION_PONG);
-    uint64_t window = window_renew(q, w);
-    a->worker = worker;
-    a->window = window;
+    action_pong(q, w, window_renew(q, w));
     dispatch_all(q);
 }
 
@@ -99,6 +98,10 @@ void queue_worker_return(struct queue *q, int64_t now_ms, uint32_t worker, const
 {
     queue_worker_heard(q, now_ms, worker);
     struct worker *w = worker_find(q, worker);
+    if (w && m->give_back.tile_count == 0) {
+        copy_text(w->rest, sizeof w->rest, &m->give_back.reason);
+        return;
+    }
     struct job_entry *j = job_find(q, m->give_back.job);
     uint32_t first = m->give_back.first_tile, count = m->give_back.tile_count;
     if (!w || !j || first >= j->tiles.count || count > j->tiles.count - first)

@@ -153,6 +153,7 @@ uint32_t queue_worker_hello(struct queue *q, int64_t now_ms, uint64_t session,
     w->threads = hello->hello.threads ? hello->hello.threads : 1;
     w->pid = hello->hello.pid;
     w->hold_bytes = hello->hello.hold_bytes;
+    w->rest[0] = '\0';
     w->heard_ms = w->probed_ms = now_ms;
     soon(q, now_ms + q->config.silence_ms);
     window_reset(q, w);

@@ -13,6 +13,16 @@ static bool others_at_work(const struct queue *q, const struct job_entry *j)
     return false;
 }
 
+static bool everyone_rests(const struct queue *q)
+{
+    for (size_t i = 0; i < q->worker_count; i++) {
+        const struct worker *w = q->workers[i];
+        if (w->state != WORKER_GONE && !w->paused && (w->hold_bytes > 0 || w->lease_count > 0))
+            return false;
+    }
+    return true;
+}
+
 static void reason(const struct queue *q, const struct job_entry *j, char *out, size_t size)
 {
     if (j->reason[0])
@@ -23,6 +33,8 @@ static void reason(const struct queue *q, const struct job_entry *j, char *out, 
         snprintf(out, size, "storage: %s", q->stall_reason);
     else if (q->workers_up == 0)
         snprintf(out, size, "no worker is connected");
+    else if (j->holders == 0 && everyone_rests(q))
+        snprintf(out, size, "every worker rests: hillsweep workers says why");
     else if (j->holders == 0 && j->tiles.in_state[TILE_HELD] > 0)
         snprintf(out, size, "waiting for the workers from before the broker's restart");
     else if (j->holders == 0 && j->tiles.in_state[TILE_OPEN] > 0 && others_at_work(q, j))
@@ -66,7 +78,18 @@ static const char *worker_state_name(const struct worker *w)
         return "gone";
     if (w->state == WORKER_DOUBTED)
         return "silent";
-    return w->lease_count > 0 ? "working" : "idle";
+    if (w->lease_count > 0)
+        return "working";
+    if (w->paused)
+        return "paused";
+    return w->hold_bytes > 0 ? "idle" : "resting";
+}
+
+static const char *worker_reason(const struct worker *w)
+{
+    if (w->paused)
+        return "paused by hillsweep workers";
+    return w->hold_bytes == 0 && w->rest[0] ? w->rest : w->reason;
 }
 
 bool queue_worker_info(const struct queue *q, int64_t now_ms, size_t i,
@@ -82,7 +105,9 @@ bool queue_worker_info(const struct queue *q, int64_t now_ms, size_t i,
         memcpy(info->host, w->host, sizeof info->host);
         memcpy(info->version, w->version, sizeof info->version);
         memcpy(info->isa, w->isa, sizeof info->isa);
-        memcpy(info->reason, w->reason, sizeof info->reason);
+        snprintf(info->reason, sizeof info->reason, "%s", worker_reason(w));
+        info->paused = w->paused;
+        info->limit_percent = w->limit_percent;
         info->threads = w->threads;
         info->pid = w->pid;
         info->job = w->first ? w->first->job : 0;

@@ -81,6 +81,8 @@ static void worker_tick(struct queue *q, struct worker *w)
         struct queue_action *a = action_add(q, ACTION_PROBE);
         a->worker = w->number;
         a->window = w->granted;
+        a->paused = w->paused;
+        a->limit_percent = w->limit_percent;
     }
     soon(q, w->heard_ms + q->config.silence_ms);
     if (w->state == WORKER_DOUBTED)

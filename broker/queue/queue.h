@@ -101,6 +101,12 @@ void queue_worker_job_fail(struct queue *q, int64_t now_ms, uint32_t worker,
                            const struct wire_msg *fail);
 void queue_worker_bye(struct queue *q, int64_t now_ms, uint32_t worker);
 
+/* The admin's wish, repeated in every PONG for as long as the worker's session is known: no work
+ * for it, percent (1 to 100) of its threads' time. Told to it at once. -1: there is no such worker.
+ */
+int queue_worker_pause(struct queue *q, int64_t now_ms, uint32_t worker, bool paused);
+int queue_worker_limit(struct queue *q, int64_t now_ms, uint32_t worker, uint8_t percent);
+
 /* The worker's send window: RESULT data bytes since its WELCOME (cumulative). */
 uint64_t queue_worker_window(const struct queue *q, uint32_t worker);
 
@@ -154,7 +160,7 @@ enum action_type {
     ACTION_LEASE,     /* send LEASE to worker */
     ACTION_ACK,       /* send ACK(tiles, window) to worker */
     ACTION_DROP,      /* send DROP(tiles) to worker */
-    ACTION_PONG,      /* send PONG(window, paused) to worker */
+    ACTION_PONG,      /* send PONG(window, paused, limit_percent) to worker */
     ACTION_PROBE,     /* send PONG too, to see whether the worker's connection lives */
     ACTION_WHO,       /* send WHO to worker: some of its parts were lost, all are to come again */
     ACTION_FORGET,    /* the worker is dead: forget its connection and unfinished assemblies */
@@ -172,8 +178,9 @@ struct queue_action {
     uint32_t first, count;          /* LEASE of a piece */
     struct token token;             /* LEASE */
     uint16_t flags;                 /* LEASE: WIRE_LEASE_* */
-    uint64_t window;                /* ACK, PONG */
-    bool paused;                    /* PONG */
+    uint64_t window;                /* ACK, PONG, PROBE */
+    bool paused;                    /* PONG, PROBE */
+    uint8_t limit_percent;          /* PONG, PROBE */
     uint32_t frontier;              /* FRONTIER */
     enum job_state state;           /* JOB_STATE */
     char text[256];                 /* JOB_STATE: reason; ALARM */
@@ -200,8 +207,11 @@ int queue_job_info(const struct queue *q, int64_t now_ms, uint32_t job,
 
 struct queue_worker_info {
     uint32_t worker;
-    const char *state; /* "idle", "working", "silent", "set aside" */
+    const char
+        *state; /* "idle", "working", "paused" (by the admin), "resting" (by itself), "silent" */
     char host[64], version[32], isa[16], reason[256];
+    bool paused;           /* the admin's wish; it may have work in hand for a moment longer */
+    uint8_t limit_percent; /* the admin's wish; 100: none */
     uint16_t threads;
     uint32_t pid, job, leases, tiles_done;
     double points_per_s;

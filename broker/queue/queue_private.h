@@ -183,6 +183,9 @@ struct worker {
     uint64_t session;
     enum worker_state state;
     char host[64], version[32], isa[16], reason[256];
+    char rest[128]; /* why it takes no work, by its own word */
+    bool paused;    /* the admin's wish, wish.c */
+    uint8_t limit_percent;
     uint16_t threads;
     uint32_t pid, hold_bytes;
     int64_t heard_ms, doubted_ms, probed_ms;
@@ -232,6 +235,7 @@ struct queue {
 struct queue_action *action_add(struct queue *q, enum action_type type); /* zeroed */
 void action_tiles(struct queue *q, enum action_type type, struct worker *w, uint32_t job,
                   uint32_t tile, uint32_t count);
+void action_pong(struct queue *q, struct worker *w, uint64_t window); /* wish.c */
 void action_alarm(struct queue *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 void dispatch_worker(struct queue *q, struct worker *w);

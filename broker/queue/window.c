@@ -58,10 +58,7 @@ void window_settled(struct queue *q, struct worker *w, uint64_t bytes)
         struct worker *other = q->workers[i];
         if (!other->starved || other->state == WORKER_GONE)
             continue;
-        struct queue_action *a = action_add(q, ACTION_PONG);
-        uint64_t window = window_renew(q, other);
-        a->worker = other->number;
-        a->window = window;
+        action_pong(q, other, window_renew(q, other));
     }
 }
 

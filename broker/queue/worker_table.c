@@ -76,6 +76,7 @@ struct worker *worker_by_session(struct queue *q, uint64_t session, bool make)
         return NULL;
     struct worker *w = worker_make(q);
     w->session = session;
+    w->limit_percent = 100;
     w->state = WORKER_GONE;
     w->hash_next = *bucket(q, session);
     *bucket(q, session) = w;

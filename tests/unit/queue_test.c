@@ -910,6 +910,100 @@ static void test_random_walks(void **state)
 
 #define SCENARIO(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static struct queue_worker_info worker_info(struct world *w, size_t i)
+{
+    struct queue_worker_info info;
+    assert_true(queue_worker_info(w->q, w->now_ms, i, &info));
+    return info;
+}
+
+/* Everything that worker i holds goes back. */
+static void give_all_back(struct world *w, size_t i, const char *reason)
+{
+    struct world_worker *ww = &w->workers[i];
+    while (ww->held_count > 0) {
+        struct held_tile h = ww->held[--ww->held_count];
+        struct wire_msg m = {.type = WIRE_RETURN,
+                             .give_back = {h.token, h.job, h.tile, 1, wire_str(reason)}};
+        queue_worker_return(w->q, w->now_ms, ww->number, &m);
+    }
+    world_act(w);
+}
+
+static void test_a_paused_worker_gets_no_work(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 20, 20, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    assert_true(w->workers[0].held_count > 0);
+    assert_int_equal(queue_worker_pause(w->q, w->now_ms, w->workers[0].number, true), 0);
+    world_act(w);
+    assert_true(w->workers[0].paused);
+    assert_int_equal(w->workers[0].limit_percent, 100);
+    give_all_back(w, 0, "paused");
+    world_advance(w, 300);
+    world_beat(w, 0); /* repeats the wish and brings no work */
+    assert_true(w->workers[0].paused);
+    assert_int_equal(w->workers[0].held_count, 0);
+    assert_string_equal(worker_info(w, 0).state, "paused");
+    assert_non_null(strstr(info(w, job).reason, "every worker rests"));
+    world_hello(w, 1); /* another one is not meant */
+    assert_true(w->workers[1].held_count > 0);
+    assert_false(w->workers[1].paused);
+    assert_int_equal(queue_worker_pause(w->q, w->now_ms, w->workers[0].number, false), 0);
+    world_act(w);
+    assert_false(w->workers[0].paused);
+    assert_true(w->workers[0].held_count > 0);
+    work_off(w);
+    assert_whole(w, job);
+    assert_int_equal(queue_worker_pause(w->q, w->now_ms, 77, true), -1);
+}
+
+static void test_a_limit_is_repeated_in_every_pong(void **state)
+{
+    struct world *w = *state;
+    world_hello(w, 0);
+    world_hello(w, 1);
+    assert_int_equal(queue_worker_limit(w->q, w->now_ms, w->workers[0].number, 20), 0);
+    world_act(w);
+    assert_int_equal(w->workers[0].limit_percent, 20);
+    w->workers[0].limit_percent = w->workers[1].limit_percent = 1;
+    world_beat(w, 0);
+    world_beat(w, 1);
+    assert_int_equal(w->workers[0].limit_percent, 20);
+    assert_int_equal(w->workers[1].limit_percent, 100);
+    assert_int_equal(worker_info(w, 0).limit_percent, 20);
+    world_hello(w, 0); /* the same session again */
+    world_beat(w, 0);
+    assert_int_equal(w->workers[0].limit_percent, 20);
+    assert_int_equal(queue_worker_limit(w->q, w->now_ms, 77, 20), -1);
+}
+
+static void test_a_worker_that_rests_says_why(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 20, 20, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    struct world_worker *ww = &w->workers[0];
+    struct wire_msg why = {.type = WIRE_RETURN};
+    why.give_back.reason = wire_str("its owner is here");
+    queue_worker_return(w->q, w->now_ms, ww->number, &why);
+    ww->rests = true;
+    world_beat(w, 0);
+    give_all_back(w, 0, "its owner is here");
+    assert_int_equal(ww->held_count, 0);
+    assert_string_equal(worker_info(w, 0).state, "resting");
+    assert_string_equal(worker_info(w, 0).reason, "its owner is here");
+    ww->rests = false;
+    world_beat(w, 0);
+    assert_true(ww->held_count > 0);
+    assert_string_equal(worker_info(w, 0).reason, "");
+    work_off(w);
+    assert_whole(w, job);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -932,6 +1026,9 @@ int main(void)
         SCENARIO(test_a_tile_that_kills_ends_as_one_failed_point),
         SCENARIO(test_stragglers_are_given_out_twice),
         SCENARIO(test_pause_resume_cancel),
+        SCENARIO(test_a_paused_worker_gets_no_work),
+        SCENARIO(test_a_limit_is_repeated_in_every_pong),
+        SCENARIO(test_a_worker_that_rests_says_why),
         SCENARIO(test_priorities_and_shares),
         SCENARIO(test_a_restart_knows_why_a_job_failed),
         SCENARIO(test_a_stalled_sink_stops_dispatch),

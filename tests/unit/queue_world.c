@@ -110,6 +110,14 @@ void world_act(struct world *w)
         if (a.type != ACTION_PONG && a.type != ACTION_PROBE)
             w->last = a;
         struct world_worker *ww;
+        if (a.type == ACTION_PONG || a.type == ACTION_PROBE) {
+            for (size_t i = 0; i < WORLD_WORKERS; i++) {
+                if (w->workers[i].number != a.worker)
+                    continue;
+                w->workers[i].paused = a.paused;
+                w->workers[i].limit_percent = a.limit_percent;
+            }
+        }
         switch (a.type) {
         case ACTION_FRONTIER:
             assert(w->frontier_count < 64);
@@ -275,7 +283,7 @@ void world_beat(struct world *w, size_t i)
         if (n == 0 || !token_equal(list[n - 1].token, ww->held[k].token))
             list[n++] = (struct wire_progress){ww->held[k].token, (uint64_t)w->now_ms, 0};
     struct wire_msg m = {.type = WIRE_HEARTBEAT};
-    m.heartbeat.hold_bytes = 1 << 20;
+    m.heartbeat.hold_bytes = ww->rests ? 0 : 1 << 20;
     m.heartbeat.sent_bytes = ww->sent;
     m.heartbeat.progress = (struct wire_list){.count = n, .items = list};
     queue_worker_heartbeat(w->q, w->now_ms, ww->number, &m);

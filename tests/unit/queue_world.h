@@ -22,6 +22,9 @@ struct world_worker {
     struct held_tile held[WORLD_HELD];
     size_t held_count;
     uint64_t window, sent;
+    bool paused; /* as the newest PONG says */
+    uint8_t limit_percent;
+    bool rests; /* takes no work by its own rules */
 };
 
 struct world_job {

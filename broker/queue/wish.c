@@ -1,0 +1,43 @@
+/* What the admin wishes of a worker: to rest, to use less of its machine. The wish is the worker's
+ * as long as its session is known here; every PONG repeats it, so a lost one does no harm. */
+#include "queue_private.h"
+
+#include <string.h>
+
+static struct worker *wishable(struct queue *q, uint32_t worker)
+{
+    struct worker *w = worker_find(q, worker);
+    return w && w->state != WORKER_GONE ? w : NULL;
+}
+
+int queue_worker_pause(struct queue *q, int64_t now_ms, uint32_t worker, bool paused)
+{
+    q->now_ms = now_ms;
+    struct worker *w = wishable(q, worker);
+    if (!w)
+        return -1;
+    w->paused = paused;
+    action_pong(q, w, w->granted);
+    dispatch_all(q); /* what it gives back is for others; on resume it has room at once */
+    return 0;
+}
+
+int queue_worker_limit(struct queue *q, int64_t now_ms, uint32_t worker, uint8_t percent)
+{
+    q->now_ms = now_ms;
+    struct worker *w = wishable(q, worker);
+    if (!w)
+        return -1;
+    w->limit_percent = percent;
+    action_pong(q, w, w->granted);
+    return 0;
+}
+
+void action_pong(struct queue *q, struct worker *w, uint64_t window)
+{
+    struct queue_action *a = action_add(q, ACTION_PONG);
+    a->worker = w->number;
+    a->window = window;
+    a->paused = w->paused;
+    a->limit_percent = w->limit_percent;
+}
