@@ -46,6 +46,14 @@ enum job_interpolation {
     JOB_PERIODIC,
 };
 
+/* How points are solved: by what costs less, each by itself, or tile by tile wherever that is
+ * possible. All of them keep the same error contract. */
+enum job_solver {
+    JOB_AUTO,
+    JOB_POINT,
+    JOB_TILE,
+};
+
 /* The values of an axis, or times: from/to/count or a list. Linear: exactly numpy.linspace, j*step
  * + from, the last is `to`; count 1 is `from`. Logarithmic: from * (to/from)^(j/(count-1)),
  * correctly rounded but for rare last digits, both ends exact, the same bits on every machine
@@ -89,7 +97,8 @@ struct job {
     size_t stop_count; /* how many values at a time the outputs ask for */
 
     double tolerance; /* default 1e-9 */
-    bool errors;      /* default true */
+    enum job_solver solver;
+    bool errors; /* default true */
 
     uint32_t q_blocks, a_blocks; /* the tile partition */
 };

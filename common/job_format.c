@@ -118,6 +118,7 @@ static struct json_out *make(const struct job *job, struct buf *data)
     for (size_t i = 0; i < job->output_count; i++)
         json_put_string(output, job->outputs[i].name, job->outputs[i].text);
     json_put_number(out, "tolerance", job->tolerance);
+    put_text(out, "solver", job->solver != JOB_AUTO ? job_solver_names[job->solver] : NULL);
     json_put_bool(out, "errors", job->errors);
     put_pair(out, "tiles", job->q_blocks, job->a_blocks);
     return out;

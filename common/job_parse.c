@@ -316,14 +316,16 @@ static int read_tolerance(struct job_reader *r, const struct json *v)
     return 0;
 }
 
+const char *const job_solver_names[] = {
+    [JOB_AUTO] = "auto", [JOB_POINT] = "point", [JOB_TILE] = "tile", NULL};
+
 static int read_solver(struct job_reader *r, const struct json *v)
 {
-    static const char *const names[] = {"auto", "point", NULL};
-    if (strcmp(json_string(v), "tile") == 0) {
-        job_refuse(r, v, "this version solves by points only");
-        return err_hint(r->err, "take \"auto\" or \"point\", or leave \"solver\" out");
-    }
-    return job_pick(r, v, names) < 0 ? -1 : 0;
+    int picked = job_pick(r, v, job_solver_names);
+    if (picked < 0)
+        return -1;
+    r->job->solver = (enum job_solver)picked;
+    return 0;
 }
 
 static int read_errors(struct job_reader *r, const struct json *v)

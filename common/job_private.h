@@ -29,6 +29,10 @@ struct job_reader {
     struct job_values *values; /* which from/to/count is being read */
 };
 
+/* ---- job_parse.c ---- */
+
+extern const char *const job_solver_names[]; /* by enum job_solver; NULL-terminated */
+
 /* ---- job_keys.c ---- */
 
 struct job_key {

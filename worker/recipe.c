@@ -22,6 +22,9 @@ static const enum sweep_interpolation interpolations[] = {
     [JOB_AKIMA] = SWEEP_AKIMA, [JOB_STEFFEN] = SWEEP_STEFFEN, [JOB_PERIODIC] = SWEEP_PERIODIC,
 };
 
+static const enum sweep_method methods[] = {
+    [JOB_AUTO] = SWEEP_AUTO, [JOB_POINT] = SWEEP_POINT, [JOB_TILE] = SWEEP_TILE};
+
 struct recipe *recipe_create(struct buf *document, unsigned threads)
 {
     struct recipe *p = mem_alloc(1, sizeof *p);
@@ -78,6 +81,9 @@ void recipe_spec(const struct job *job, struct sweep_output *outputs, struct swe
         .outputs = outputs,
         .output_count = job->output_count,
         .tolerance = job->tolerance,
+        .method = methods[job->solver],
+        .q_blocks = job->q_blocks,
+        .a_blocks = job->a_blocks,
     };
 }
 

@@ -284,8 +284,7 @@ static const struct wrong wrongs[] = {
     {"1e-9", "~1", "tolerance", "a tolerance of 1 is not possible", "0.1"},
     {"1e-9", "~-1e-9", "tolerance", "is not possible", "default"},
     {"1e-9", "~1e-15", "tolerance", "is not possible", "default"},
-    {"1e-9", "1e-9, \"solver\": ~\"tile\"", "solver", "solves by points only", "auto"},
-    {"1e-9", "1e-9, \"solver\": ~\"fast\"", "solver", "not known", "\"auto\", \"point\""},
+    {"1e-9", "1e-9, \"solver\": ~\"fast\"", "solver", "not known", "\"auto\", \"point\", \"tile\""},
     {"1e-9", "1e-9, \"errors\": ~1", "errors", "\"errors\" is a number, it has to be true or false",
      "\"errors\": true"},
     {"1e-9", "1e-9, \"tiles\": ~[1]", "tiles", "two numbers are needed", "[8, 8]"},
@@ -533,6 +532,7 @@ static void reads_what_is_allowed(void **state)
     assert_int_equal(job->knots, 0);
     assert_true(job->tolerance == 1e-9);
     assert_false(job->errors);
+    assert_int_equal(job->solver, JOB_POINT);
     assert_string_equal(job->z_start[1], "-0.5");
     assert_string_equal(job->damping, "0.1");
     assert_string_equal(job->u, "t^2");

@@ -3,6 +3,7 @@
 #include "parts_private.h"
 
 #include "buf.h"
+#include "chebyshev.h"
 #include "series.h"
 #include <float.h>
 #include <math.h>
@@ -179,39 +180,6 @@ static int cross_part(struct filler *s, double t0, double t1, int n)
     return 0;
 }
 
-/* sum_i c[i] x^i -> sum_i t[i] T_i(x), both of n + 1 terms: Horner with x T_k = (T_{k-1} + T_{k+1})
- * / 2. */
-static void to_chebyshev(const double *c, int n, double *t)
-{
-    double next[SERIES_SIDE + 1];
-    memset(t, 0, (size_t)(n + 1) * sizeof *t);
-    for (int i = n; i >= 0; i--) {
-        memset(next, 0, sizeof next);
-        next[1] = t[0];
-        for (int k = 1; k <= n - i; k++) {
-            next[k - 1] += 0.5 * t[k];
-            next[k + 1] += 0.5 * t[k];
-        }
-        memcpy(t, next, (size_t)(n + 1) * sizeof *t);
-        t[0] += c[i];
-    }
-}
-
-/* And back, by Clenshaw's recurrence on polynomials. */
-static void from_chebyshev(const double *t, int n, double *c)
-{
-    double b1[SERIES_SIDE + 1] = {0}, b2[SERIES_SIDE + 1] = {0}, b0[SERIES_SIDE + 1];
-    for (int k = n; k >= 0; k--) {
-        double twice = k > 0 ? 2 : 1;
-        b0[0] = t[k] - b2[0];
-        for (int i = 1; i <= n; i++)
-            b0[i] = twice * b1[i - 1] - b2[i];
-        memcpy(b2, b1, sizeof b2);
-        memcpy(b1, b0, (size_t)(n + 1) * sizeof *b1);
-    }
-    memcpy(c, b1, (size_t)(n + 1) * sizeof *c);
-}
-
 /* The degree in a at which the dropped Chebyshev terms stay within `allowed`; *dropped is their
  * sum. */
 static int economise(struct filler *s, int n, double x, double y, double allowed, double *dropped)
@@ -224,7 +192,7 @@ static int economise(struct filler *s, int n, double x, double y, double allowed
             double c[SERIES_SIDE] = {0}, scale = 1;
             for (int i = 0; i <= whole->n - j; i++, scale *= x)
                 c[i] = whole->c[e / 2][j][2 * i + e % 2] * scale;
-            to_chebyshev(c, n - j, s->chebyshev[e][j]);
+            chebyshev_from_powers(c, n - j, s->chebyshev[e][j]);
         }
     }
     *dropped = 0;
@@ -270,7 +238,7 @@ static double pack(struct filler *s, struct part *part, int n, double x, double 
         for (int j = 0; j <= part->nq; j++, scale *= y) {
             double c[SERIES_SIDE], power = 1;
             int top = n - j < part->na ? n - j : part->na;
-            from_chebyshev(s->chebyshev[e][j], top, c);
+            chebyshev_to_powers(s->chebyshev[e][j], top, c);
             for (int i = 0; i <= top; i++, power *= x) {
                 coef[(j * (part->na + 1) + i) * 4 + e] = power > 0 ? c[i] / power : 0;
                 sum += fabs(c[i]) * scale;

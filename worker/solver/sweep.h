@@ -22,6 +22,12 @@ enum sweep_interpolation {
     SWEEP_PERIODIC, /* gsl_interp_cspline_periodic */
 };
 
+enum sweep_method {
+    SWEEP_AUTO,  /* whatever costs least by the plan, which looks at the job alone */
+    SWEEP_POINT, /* each point by itself */
+    SWEEP_TILE,  /* tile by tile, wherever the check of a tile allows it */
+};
+
 struct sweep_output {
     const char *name, *text; /* expression of a, q, z(T), dz(T), z1, dz1, z2, dz2, lnabs (T) */
 };
@@ -51,6 +57,9 @@ struct sweep_spec {
     const struct sweep_output *outputs;
     size_t output_count;
     double tolerance;
+
+    enum sweep_method method;
+    uint32_t q_blocks, a_blocks; /* tiles: block k of n values is [floor(n k / blocks), ..); 0: 1 */
 };
 
 struct sweep;
