@@ -1,11 +1,9 @@
 #ifndef SOLVER_LANES_H
 #define SOLVER_LANES_H
 
-#include "sweep_private.h"
+#include "store.h"
 
 /* Solves up to 32 points of one row (one q) at one level, and judges the result. */
-
-#define STRIP 256 /* points of a row that are solved before the outputs are evaluated */
 
 /* What is known of the points of a strip; point k of the strip is at index k. */
 struct strip {

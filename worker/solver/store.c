@@ -1,0 +1,132 @@
+/* See store.h. */
+#include "store.h"
+
+#include "buf.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct store {
+    const struct outputs *outputs;
+    double *grad;      /* [quantity][STRIP] */
+    double **grad_of;  /* per input of an expression */
+    const double **in; /* the same */
+    char reason[256];
+};
+
+struct store *store_create(const struct outputs *o)
+{
+    struct store *s = mem_alloc(1, sizeof *s);
+    s->outputs = o;
+    s->grad = mem_alloc(o->quantity_count * STRIP + 1, sizeof(double));
+    s->grad_of = mem_alloc(o->quantity_count + 2, sizeof *s->grad_of);
+    s->in = mem_alloc(o->quantity_count + 2, sizeof *s->in);
+    return s;
+}
+
+void store_destroy(struct store *s)
+{
+    if (s == NULL)
+        return;
+    free(s->grad);
+    free(s->grad_of);
+    free(s->in);
+    free(s);
+}
+
+void store_begin(struct store *s)
+{
+    s->reason[0] = '\0';
+}
+
+const char *store_reason(const struct store *s)
+{
+    return s->reason;
+}
+
+/* An error is stored as a float that is not smaller. */
+static float round_up(double error)
+{
+    return (float)(error * (1 + 0x1p-23));
+}
+
+static void evaluate(struct store *s, size_t k, const struct points *points, const struct sink *to,
+                     size_t offset)
+{
+    const struct output *o = &s->outputs->output[k];
+    size_t n = points->count;
+    double *field = to->fields[k] + offset, rounding[STRIP];
+    s->in[0] = points->a;
+    s->in[1] = points->q;
+    s->grad_of[0] = s->grad_of[1] = NULL;
+    for (size_t i = 0; i < o->quantity_count; i++) {
+        s->in[2 + i] = points->value + o->quantity[i] * STRIP;
+        s->grad_of[2 + i] = s->grad + i * STRIP;
+    }
+    if (to->errors == NULL) {
+        expr_eval_batch(o->expr, n, s->in, field);
+        return;
+    }
+    expr_eval_grad(o->expr, n, s->in, field, s->grad_of, rounding);
+    for (size_t i = 0; i < o->quantity_count; i++) {
+        const double *error = points->error + o->quantity[i] * STRIP, *grad = s->grad_of[2 + i];
+        for (size_t p = 0; p < n; p++)
+            rounding[p] += grad[p] != 0 ? fabs(grad[p]) * error[p] : 0;
+    }
+    for (size_t p = 0; p < n; p++)
+        to->errors[k][offset + p] = round_up(rounding[p]);
+}
+
+/* Why point i is not a number in output k; "" when it is one. */
+static void find_fault(const struct store *s, const struct points *p, size_t k, size_t i,
+                       double field, char *what, size_t size)
+{
+    what[0] = '\0';
+    if (!isfinite(p->start[0][i]) || !isfinite(p->start[1][i]))
+        snprintf(what, size, "z.start is not a finite number");
+    else if (isnan(field) && p->fault != NULL && p->fault[i][0] != '\0')
+        snprintf(what, size, "%s", p->fault[i]);
+    else if (isnan(field))
+        snprintf(what, size, "output %.64s is not a number", s->outputs->output[k].name);
+}
+
+static void blame(struct store *s, const struct points *p, size_t i, const char *what)
+{
+    if (s->reason[0] == '\0')
+        snprintf(s->reason, sizeof s->reason, "%.160s at q = %.17g, a = %.17g", what, p->q[i],
+                 p->a[i]);
+}
+
+/* Statuses of the points as far as output k decides them. */
+static void check(struct store *s, size_t k, const struct points *p, const struct sink *to,
+                  size_t offset)
+{
+    double *field = to->fields[k] + offset;
+    float *error = to->errors != NULL ? to->errors[k] + offset : NULL;
+    uint8_t *status = to->status + offset;
+    char what[FAULT_BYTES];
+    for (size_t i = 0; i < p->count; i++) {
+        if (isfinite(field[i]) && isfinite(p->start[0][i]) && isfinite(p->start[1][i]))
+            continue;
+        find_fault(s, p, k, i, field[i], what, sizeof what);
+        if (what[0] != '\0') {
+            blame(s, p, i, what);
+            field[i] = NAN;
+            status[i] = POINT_FAILED;
+        } else if (status[i] != POINT_FAILED) {
+            status[i] = POINT_OVERFLOW;
+        }
+        if (error != NULL)
+            error[i] = what[0] != '\0' ? NAN : INFINITY;
+    }
+}
+
+void store_points(struct store *s, const struct points *p, const struct sink *to, size_t offset)
+{
+    for (size_t i = 0; i < p->count; i++)
+        to->status[offset + i] = p->limited[i] ? POINT_LIMITED : POINT_DONE;
+    for (size_t k = 0; k < s->outputs->count; k++) {
+        evaluate(s, k, p, to, offset);
+        check(s, k, p, to, offset);
+    }
+}
