@@ -67,9 +67,8 @@ static int set_attributes(posix_spawnattr_t *attr)
     sigdelset(&defaults, SIGPIPE); /* stays ignored: our end of its output may be gone first */
     posix_spawnattr_setsigmask(attr, &none);
     posix_spawnattr_setsigdefault(attr, &defaults);
-    posix_spawnattr_setpgroup(attr, 0);
     return posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                              POSIX_SPAWN_SETPGROUP);
+                                              POSIX_SPAWN_SETSID);
 }
 
 static int set_files(posix_spawn_file_actions_t *actions, const struct child_files *f, int tail)

@@ -8,8 +8,9 @@
 #include <sys/types.h>
 
 /* Programs that the client starts: where they are, how they are started and how they end. A child
- * has its own process group (so that a terminal's Ctrl-C does not reach it), default signals,
- * /dev/null as its input, and its output in a pipe of which the last lines are kept. */
+ * has a session of its own (a terminal's Ctrl-C does not reach it, and the kernel weighs it apart
+ * from that terminal's programs), default signals, /dev/null as its input, and its output in a pipe
+ * of which the last lines are kept. */
 
 #define CHILD_TAIL_MAX 2048
 

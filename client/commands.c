@@ -23,6 +23,7 @@ static const struct option_spec RUN[] = {
     {"output", 'o', "DIR", "the folder for the results (default: the job file without .json)"},
     {"jobs", 'j', "N", "solver threads (default: all cores, one less on a desktop)"},
     {"limit", 0, "P%", "at most this share of each core's time"},
+    {"full", 0, NULL, "do not stand back for other programs"},
     {"verbose", 'v', NULL, "pass on what broker and worker say"},
     {NULL, 0, NULL, NULL},
 };

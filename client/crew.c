@@ -50,12 +50,21 @@ static int start_broker(struct crew *crew, int ready_fd, struct err *err)
 
 static int start_worker(struct crew *crew, struct err *err)
 {
-    const char *argv[16] = {
-        "hillsweep-worker", "--broker", crew->dir.endpoint, "--threads", crew->threads,
-        "--lifeline",       "3"};
+    const char *argv[16] = {"hillsweep-worker", "--broker", crew->dir.endpoint, "--lifeline", "3"};
+    size_t n = 5;
+    if (*crew->threads) {
+        argv[n++] = "--threads";
+        argv[n++] = crew->threads;
+    }
     if (*crew->limit) {
-        argv[7] = "--limit";
-        argv[8] = crew->limit;
+        argv[n++] = "--limit";
+        argv[n++] = crew->limit;
+    }
+    if (crew->full) {
+        argv[n++] = "--full";
+    } else { /* who types `run` wants it solved, on battery, too */
+        argv[n++] = "--yield";
+        argv[n++] = "none";
     }
     struct child_files files = {-1, -1, crew->lifeline[0], -1};
     if (child_start(&crew->worker, argv, &files, err))
@@ -185,8 +194,9 @@ int crew_start(struct crew *crew, const struct crew_plan *plan, struct err *err)
                           .results = plan->results};
     crew->broker.output_fd = crew->worker.output_fd = -1;
     crew->quiet = plan->quiet;
+    crew->full = plan->full;
     crew->broker.echo = crew->worker.echo = plan->verbose;
-    snprintf(crew->threads, sizeof crew->threads, "%u", plan->threads);
+    snprintf(crew->threads, sizeof crew->threads, "%s", plan->threads ? plan->threads : "");
     snprintf(crew->limit, sizeof crew->limit, "%s", plan->limit ? plan->limit : "");
     crew->events_fd = epoll_create1(EPOLL_CLOEXEC);
     int rc = crew->events_fd < 0 || pipe2(crew->lifeline, O_CLOEXEC)

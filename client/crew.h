@@ -17,20 +17,21 @@ struct crew {
     int lifeline[2]; /* its write end is held until the end */
     int events_fd;   /* epoll: signals and what the children say */
     const char *data, *results;
-    char threads[16], limit[40];           /* options of the worker; limit "" for none */
+    char threads[16], limit[40];           /* options of the worker; "" for its defaults */
     unsigned broker_deaths, worker_deaths; /* in a row without progress */
     uint64_t progress_seen;                /* points settled, as the caller last saw */
-    bool quiet;
+    bool quiet, full;
     unsigned deaths_said;
     bool dismissed;
 };
 
 struct crew_plan {
     const char *data, *results; /* folders; borrowed while the crew is at work */
-    unsigned threads;
-    const char *limit; /* "5%"; NULL: the worker's default */
-    bool verbose;      /* pass on what they say */
-    bool quiet;        /* nothing about deaths that are made good */
+    const char *threads;        /* "4"; NULL: the worker's default */
+    const char *limit;          /* "5%"; NULL: the worker's default */
+    bool full;                  /* no standing back for others */
+    bool verbose;               /* pass on what they say */
+    bool quiet;                 /* nothing about deaths that are made good */
 };
 
 /* Starts the broker, waits until it serves, starts the worker. -1: nothing is left behind. */

@@ -12,7 +12,6 @@
 #include "text.h"
 #include "wait.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,22 +29,12 @@ struct run {
     struct crew crew;
     struct job_view view;
     struct progress progress;
-    struct buf status; /* JSON */
-    unsigned threads;
-    const char *limit; /* of each core's time, or NULL */
+    struct buf status;   /* JSON */
+    const char *threads; /* NULL: as many as a guest may take */
+    const char *limit;   /* of each core's time, or NULL */
     int64_t started_ms;
     uint64_t points_before; /* done by earlier runs */
 };
-
-/* All cores that this process may use, but one where somebody sits in front of them. */
-static unsigned default_threads(void)
-{
-    cpu_set_t set;
-    int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    const char *x = getenv("DISPLAY"), *wayland = getenv("WAYLAND_DISPLAY");
-    bool desktop = (x && *x) || (wayland && *wayland);
-    return (unsigned)(desktop && cores > 1 ? cores - 1 : cores);
-}
 
 static int check_limit(const char *text, struct err *err)
 {
@@ -60,12 +49,11 @@ static int check_limit(const char *text, struct err *err)
 /* Before anything is made, and also where there is nothing left to do. */
 static int read_options(struct run *run, struct err *err)
 {
-    const char *threads = args_value(run->session->args, "jobs");
-    long n = default_threads();
+    long n;
+    run->threads = args_value(run->session->args, "jobs");
     run->limit = args_value(run->session->args, "limit");
-    if (threads && integer_parse(threads, 1, 1024, "-j", &n, err))
+    if (run->threads && integer_parse(run->threads, 1, 1024, "-j", &n, err))
         return -1;
-    run->threads = (unsigned)n;
     return run->limit ? check_limit(run->limit, err) : 0;
 }
 
@@ -116,6 +104,7 @@ static int solve(struct run *run, struct err *err)
         .results = run->folder.path,
         .limit = run->limit,
         .threads = run->threads,
+        .full = args_has(run->session->args, "full"),
         .verbose = args_has(run->session->args, "verbose"),
         .quiet = run->session->quiet || run->session->json,
     };

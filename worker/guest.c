@@ -4,15 +4,18 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_CLASS_IDLE = 3, IOPRIO_CLASS_SHIFT = 13 };
 
 static const char oom_file[] = "/proc/self/oom_score_adj";
+static const char autogroup_file[] = "/proc/self/autogroup";
 static const char seat_file[] = "/run/systemd/seats/seat0"; /* logind's state of the first seat */
 
 static bool seat_is_in_use(void)
@@ -32,7 +35,48 @@ static bool is_desktop(void)
     return getenv("XDG_CURRENT_DESKTOP") || getenv("WAYLAND_DISPLAY") || seat_is_in_use();
 }
 
-unsigned guest_threads(void)
+/* Cores that the quota of one control group is worth, rounded up; 0: it has none. */
+static int quota_of(const char *group)
+{
+    char path[1024];
+    double quota = 0, period = 0;
+    snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", group);
+    FILE *f = fopen(path, "re");
+    int n = f ? fscanf(f, "%lf %lf", &quota, &period) : 0; /* "max 100000" where there is none */
+    if (f)
+        fclose(f);
+    if (n != 2 || !(quota > 0) || !(period > 0) || quota / period > 1 << 20)
+        return 0;
+    int cores = (int)(quota / period);
+    return cores + (cores * period < quota);
+}
+
+/* The least quota of this process's group (cgroup v2) and those above it. */
+static int quota(void)
+{
+    char line[512], *group = NULL, *slash;
+    int least = 0;
+    FILE *f = fopen("/proc/self/cgroup", "re");
+    while (f && !group && fgets(line, sizeof line, f))
+        if (strncmp(line, "0::/", 4) == 0)
+            group = line + 3;
+    if (f)
+        fclose(f);
+    if (!group)
+        return 0;
+    group[strcspn(group, "\n")] = '\0';
+    do {
+        int cores = quota_of(group);
+        if (cores > 0 && (least == 0 || cores < least))
+            least = cores;
+        slash = strrchr(group, '/');
+        if (slash)
+            *slash = '\0';
+    } while (slash);
+    return least;
+}
+
+unsigned guest_threads(bool full)
 {
     cpu_set_t set;
     int cores = 1;
@@ -40,25 +84,36 @@ unsigned guest_threads(void)
         cores = CPU_COUNT(&set);
     else
         cores = (int)sysconf(_SC_NPROCESSORS_ONLN); /* more than 1024 cores */
-    if (cores > 1 && is_desktop())
+    int most = quota();
+    if (most > 0 && most < cores)
+        cores = most;
+    if (cores > 1 && !full && is_desktop())
         cores--;
     return cores > 1 ? (unsigned)cores : 1;
+}
+
+static void ask(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t written = write(fd, text, strlen(text));
+    (void)written;
+    close(fd);
 }
 
 void guest_settle(void)
 {
     syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT);
-    int fd = open(oom_file, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    ssize_t written = write(fd, "800", 3);
-    (void)written;
-    close(fd);
+    ask(oom_file, "800");
+    if (getsid(0) == getpid())
+        ask(autogroup_file, "19");
 }
 
 void guest_idle_thread(void)
 {
     struct sched_param none = {0};
+    setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
     sched_setscheduler(0, SCHED_IDLE, &none); /* 0: the calling thread */
 }
 

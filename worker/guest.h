@@ -6,16 +6,19 @@
 /* A good guest on somebody else's machine: what the worker asks of the kernel so that the owner
  * does not feel it. All of it is best effort; a kernel that refuses is no reason not to work. */
 
-/* Solver threads by default: the cores this process may run on, one less where somebody sits in
- * front of a graphical session. At least 1. */
-unsigned guest_threads(void);
+/* Solver threads by default: the cores that this process may use (its affinity, its control group's
+ * quota), one less where somebody sits in front of a graphical session unless the machine is ours
+ * alone (`full`). At least 1. */
+unsigned guest_threads(bool full);
 
 /* The whole process: idle I/O priority, and the first to be killed when memory is short. Called
- * before threads are made, which inherit it. */
+ * before threads are made, which inherit it. Where the kernel groups processes by session
+ * (sched_autogroup), SCHED_IDLE means idle within the session alone, and the session competes as a
+ * whole: a session that is this process's own is made the least of all. */
 void guest_settle(void);
 
-/* The calling thread runs when nothing else wants to (SCHED_IDLE). Never for the I/O thread: on a
- * busy machine it would wake seconds late. */
+/* The calling thread runs when nothing else wants to (SCHED_IDLE), and its time is counted as nice.
+ * Never for the I/O thread: on a busy machine it would wake seconds late. */
 void guest_idle_thread(void);
 
 /* The second line behind the lifeline: should the parent die and the orderly end not come about,

@@ -11,6 +11,7 @@
 #include "guest.h"
 #include "log.h"
 #include "selftest.h"
+#include "signs.h"
 #include "talk.h"
 #include "zloop.h"
 #include <assert.h>
@@ -35,13 +36,15 @@ struct loop {
     uv_loop_t uv;
     uv_check_t check;
     uv_idle_t idle;
-    uv_timer_t timer;
+    uv_timer_t timer, watch;
     uv_async_t async;
     uv_poll_t lifeline;
     uv_signal_t signals[3];
     struct zloop *socket;
     struct pool *pool;
     struct talk *talk;
+    struct signs_reader *signs;
+    struct rules rules;
     int64_t start_ms;
     bool heard, impatient, leaving;
 };
@@ -101,6 +104,15 @@ static void on_check(uv_check_t *handle)
 static void on_timer(uv_timer_t *handle)
 {
     turn(handle->data);
+}
+
+/* Who else needs the machine? */
+static void on_watch(uv_timer_t *handle)
+{
+    struct loop *l = handle->data;
+    struct signs signs = signs_read(l->signs, now_ms(l));
+    talk_rest(l->talk, rules_judge(&l->rules, &signs, now_ms(l)));
+    turn(l);
 }
 
 static void on_async(uv_async_t *handle)
@@ -171,6 +183,17 @@ static int watch_lifeline(struct loop *l, struct err *err)
     return 0;
 }
 
+static void open_watch(struct loop *l)
+{
+    l->rules = l->config->rules;
+    uv_timer_init(&l->uv, &l->watch);
+    l->watch.data = l;
+    if (!rules_any(&l->rules))
+        return;
+    l->signs = signs_open(l->config->root ? l->config->root : "");
+    uv_timer_start(&l->watch, on_watch, 0, SIGNS_PERIOD_MS);
+}
+
 static int open_handles(struct loop *l, void *socket, struct err *err)
 {
     uv_check_init(&l->uv, &l->check);
@@ -184,6 +207,7 @@ static int open_handles(struct loop *l, void *socket, struct err *err)
         l->signals[i].data = l;
         uv_signal_start(&l->signals[i], on_signal, signal_numbers[i]);
     }
+    open_watch(l);
     return watch_lifeline(l, err);
 }
 
@@ -208,7 +232,7 @@ static int open_talk(struct loop *l, struct err *err)
     };
     if (talk.self_test == 0)
         log_warnx("the self-test failed: %s", failure.text);
-    l->pool = pool_create(c->threads, true, wake, &l->async, err);
+    l->pool = pool_create(c->threads, !c->full, wake, &l->async, err);
     if (!l->pool)
         return -1;
     l->talk = talk_create(&talk, l->pool, on_send, l);
@@ -228,6 +252,7 @@ static bool close_all(struct loop *l)
     if (!pool_destroy(l->pool, JOIN_MS))
         return false;
     talk_destroy(l->talk);
+    signs_close(l->signs);
     zloop_close(l->socket);
     uv_walk(&l->uv, close_one, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);

@@ -2,6 +2,7 @@
 #define WORKER_LOOP_H
 
 #include "err.h"
+#include "rules.h"
 #include <stdint.h>
 
 /* The running worker: one libuv loop on the I/O thread with the socket to the broker, signals, the
@@ -12,6 +13,9 @@ struct loop_config {
     const char *host; /* as `workers` shows it */
     unsigned threads;
     double share;        /* --limit, in (0, 1] */
+    bool full;           /* the machine is ours alone: no idle scheduling */
+    struct rules rules;  /* when to rest */
+    const char *root;    /* of the signs of others; NULL: this machine's */
     int lifeline;        /* a pipe whose end ends the worker; -1: none */
     uint64_t hold_bytes; /* 0: the default */
     int64_t silence_ms;  /* 0: the protocol's */

@@ -21,7 +21,9 @@ struct settings {
     unsigned threads; /* 0: as many as a guest may take */
     double share;
     int lifeline;
-    bool probe;
+    bool probe, full;
+    const char *yield; /* NULL: as a guest does */
+    struct rules rules;
 };
 
 /* --- the command line ----------------------------------------------------------------------- */
@@ -104,10 +106,24 @@ static int set_probe(struct settings *s, const char *text, struct err *err)
     return 0;
 }
 
-enum { SETTERS = 7 };
+static int set_yield(struct settings *s, const char *text, struct err *err)
+{
+    s->yield = text;
+    return rules_parse(text, &s->rules, err);
+}
+
+static int set_full(struct settings *s, const char *text, struct err *err)
+{
+    (void)text, (void)err;
+    s->full = true;
+    return 0;
+}
+
+enum { SETTERS = 9 };
 
 static int (*const setters[SETTERS])(struct settings *s, const char *text, struct err *err) = {
-    set_broker, set_threads, set_limit, set_name, set_lifeline, set_log, set_probe,
+    set_broker, set_threads,  set_limit, set_name,  set_yield,
+    set_full,   set_lifeline, set_log,   set_probe,
 };
 
 /* The first SETTERS rows have a setter each. */
@@ -116,6 +132,9 @@ static const struct option_spec OPTIONS[] = {
     {"threads", 0, "N", "solver threads (default: all cores; one less on a desktop)"},
     {"limit", 0, "P%", "at most this share of each thread's time (default 100%)"},
     {"name", 0, "NAME", "what `hillsweep workers` shows (default: the host's name)"},
+    {"yield", 0, "RULES",
+     "rest on owner=60s,load=50%,cpu=50%,memory=10%,battery (default: the last two)"},
+    {"full", 0, NULL, "this machine is the worker's alone: all cores, normal priority"},
     {"lifeline", 0, "FD", "leave when this pipe ends"},
     {"log", 0, "warn|info|debug", "how much it says on standard error (default info)"},
     {"probe", 0, NULL, "read a job on standard input, print what it would cost here"},
@@ -137,6 +156,8 @@ static const struct manual MANUAL = {
     .about =
         "A worker solves tiles of the broker's jobs, only while nobody else wants the processor,\n"
         "and keeps each answer until the broker has it on disk. It waits for a broker for ever.\n"
+        "It also rests while memory is short or the machine runs on its battery; --yield has more\n"
+        "such rules (all, none). `hillsweep workers` shows why a worker rests.\n"
         "Stop it with Ctrl-C or SIGTERM at any time: what it has begun is given back.\n",
     .options = OPTIONS,
 };
@@ -212,15 +233,30 @@ static int work(const struct settings *s, struct err *err)
         err_set(err, ERR_USAGE, "no broker is given");
         return err_hint(err, "for example --broker tcp://127.0.0.1:7117");
     }
-    guest_settle();
+    if (!s->full)
+        guest_settle();
     struct loop_config config = {
         .endpoint = s->broker,
         .host = s->name ? s->name : host,
         .threads = s->threads,
         .share = s->share,
+        .full = s->full,
+        .rules = s->rules,
+        .root = getenv("HILLSWEEP_SIGNS"),
         .lifeline = s->lifeline,
     };
     return loop_run(&config, err);
+}
+
+static int settle_rules(struct settings *s, struct err *err)
+{
+    if (s->full && rules_any(&s->rules)) {
+        err_set(err, ERR_USAGE, "--full and --yield exclude each other");
+        return err_hint(err, "a machine that others need too is not the worker's alone");
+    }
+    if (s->full || s->yield)
+        return 0;
+    return rules_parse(RULES_DEFAULT, &s->rules, err);
 }
 
 int main(int argc, char **argv)
@@ -231,8 +267,10 @@ int main(int argc, char **argv)
     gsl_set_error_handler_off();
     log_open("hillsweep-worker", LOG_INFO);
     int rc = parse(argc, argv, &s, &err);
+    if (rc == 0)
+        rc = settle_rules(&s, &err);
     if (s.threads == 0)
-        s.threads = guest_threads();
+        s.threads = guest_threads(s.full);
     if (rc == 0)
         rc = s.probe ? probe(&s, &err) : work(&s, &err);
     if (rc >= 0)

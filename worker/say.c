@@ -24,7 +24,7 @@ static int post(struct talk *t, struct wire_msg *msg)
 
 uint32_t talk_hold_bytes(const struct talk *t)
 {
-    if (t->paused || t->state == TALK_LEAVING)
+    if (talk_resting(t) || t->state == TALK_LEAVING)
         return 0;
     uint64_t bytes = hand_totals(t->hand).hold_bytes;
     return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;

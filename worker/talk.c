@@ -59,35 +59,6 @@ static void call(struct talk *t, int64_t now_ms)
     t->hello_ms = now_ms;
 }
 
-static void give_everything_back(struct talk *t, const char *reason)
-{
-    struct wire_holding run;
-    size_t runs = 0;
-    for (; hand_give_back(t->hand, &run); runs++)
-        say_return(t, &run, reason);
-    if (runs > 0)
-        log_info("gave unsolved work back runs=%zu reason=\"%s\"", runs, reason);
-}
-
-static void pause_or_resume(struct talk *t, bool paused)
-{
-    if (t->paused == paused)
-        return;
-    t->paused = paused;
-    log_info("%s by the broker", paused ? "paused" : "resumed");
-    if (paused)
-        give_everything_back(t, "paused");
-}
-
-static void limit(struct talk *t, uint8_t percent)
-{
-    if (percent == t->limit_percent)
-        return;
-    t->limit_percent = percent;
-    double share = percent > 0 && percent < 100 ? percent / 100.0 : 1;
-    pool_limit(t->pool, share < t->config.share ? share : t->config.share);
-}
-
 /* --- what the broker says ------------------------------------------------------------------- */
 
 static void on_welcome(struct talk *t, const struct wire_msg *msg, int64_t now_ms)
@@ -111,6 +82,8 @@ static void on_welcome(struct talk *t, const struct wire_msg *msg, int64_t now_m
     t->heartbeat_ms = now_ms + t->period_ms;
     hand_send_again(t->hand);
     shelf_hurry(t->shelf);
+    if (t->rest[0])
+        talk_say_rest(t);
 }
 
 static void on_refused(struct talk *t, const struct wire_msg *msg, int64_t now_ms)
@@ -176,8 +149,8 @@ static void on_lease(struct talk *t, const struct wire_msg *msg, int64_t now_ms)
                                .token = lease.token};
     if (t->state == TALK_LEAVING)
         say_return(t, &run, "leaving");
-    else if (t->paused)
-        say_return(t, &run, "paused");
+    else if (talk_resting(t))
+        say_return(t, &run, talk_resting(t));
     else if (!hand_add(t->hand, &lease))
         say_return(t, &run, "no such tiles");
     else {
@@ -215,9 +188,9 @@ static void on_pong(struct talk *t, const struct wire_msg *msg, int64_t now_ms)
 {
     (void)now_ms;
     widen(t, msg->pong.window);
-    limit(t, msg->pong.limit_percent);
+    talk_limit(t, msg->pong.limit_percent);
     if (t->state == TALK_JOINED)
-        pause_or_resume(t, msg->pong.paused);
+        talk_pause(t, msg->pong.paused);
 }
 
 typedef void handler_fn(struct talk *t, const struct wire_msg *msg, int64_t now_ms);
@@ -447,7 +420,7 @@ void talk_leave(struct talk *t, int64_t now_ms, int64_t wait_ms, const char *rea
         collect(t);
         t->state = TALK_LEAVING;
         t->leave_ms = now_ms + wait_ms;
-        give_everything_back(t, reason);
+        talk_give_back(t, reason);
     }
 }
 

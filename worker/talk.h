@@ -45,6 +45,10 @@ void talk_recv(struct talk *t, const void *frame, size_t len, int64_t now_ms);
  * when there is more to send at once. */
 int64_t talk_tick(struct talk *t, int64_t now_ms);
 
+/* By its own rules: reason says why it takes no work from now on (what is not solved goes back),
+ * NULL that it does again. Told to the broker. */
+void talk_rest(struct talk *t, const char *reason);
+
 /* Gives back what is not solved, and ends when every answer is acknowledged, at the latest after
  * wait_ms. A second call may shorten the wait. */
 void talk_leave(struct talk *t, int64_t now_ms, int64_t wait_ms, const char *reason);

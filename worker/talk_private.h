@@ -6,7 +6,8 @@
 #include "talk.h"
 #include "wire.h"
 
-/* The state behind talk.h, shared by talk.c (what happens when) and say.c (the messages). */
+/* The state behind talk.h, shared by talk.c (what happens when), rest.c (when it does
+ * not work) and say.c (the messages). */
 
 enum talk_state { TALK_CALLING, TALK_JOINED, TALK_REFUSED, TALK_LEAVING, TALK_ENDED };
 
@@ -28,12 +29,19 @@ struct talk {
     int64_t leave_ms; /* LEAVING: when to go whatever is left */
     int64_t period_ms, heartbeat_ms;
     uint64_t window, sent; /* bytes of results since WELCOME: allowed, sent */
-    bool paused;
+    bool paused;           /* by the broker */
+    char rest[128];        /* why it takes no work by its own rules; "" when it does */
     bool had_work;         /* something was unsolved at the last turn */
     uint64_t told_bytes;   /* hold_bytes as the broker knows it */
     uint8_t limit_percent; /* from the broker; 0 or 100: none */
     uint64_t strange;      /* frames that were not understood */
 };
+
+void talk_give_back(struct talk *t, const char *reason); /* all that is not solved */
+const char *talk_resting(const struct talk *t);          /* why it takes no work; NULL: it does */
+void talk_pause(struct talk *t, bool paused);
+void talk_limit(struct talk *t, uint8_t percent);
+void talk_say_rest(struct talk *t);
 
 /* hold_bytes as the broker is to know it: 0 while no work is wanted. */
 uint32_t talk_hold_bytes(const struct talk *t);

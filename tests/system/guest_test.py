@@ -4,10 +4,11 @@ own rules are."""
 
 import json
 import os
+import subprocess
 import time
 import unittest
 
-from house import House, driven, until
+from house import House, driven, program, until
 
 
 
@@ -63,6 +64,90 @@ class Guest(House):
                       ["pause"], ["pause", "no-such-host"], ["pause", "7"], ["pause", ""]):
             with self.subTest(wrong):
                 self.client("workers", *wrong, code=2)
+
+
+    def test_a_worker_stands_back_for_its_owner(self):
+        """On a machine of files, whose battery is in use or not."""
+        machine = self.path("machine")
+        os.makedirs(f"{machine}/sys/class/power_supply/BAT0")
+
+        def power(status):
+            for name, text in (("type", "Battery"), ("status", status)):
+                path = f"{machine}/sys/class/power_supply/BAT0/{name}"
+                with open(path + ".new", "w") as f:
+                    f.write(text + "\n")
+                os.rename(path + ".new", path)
+        power("Discharging")
+        self.env["HILLSWEEP_SIGNS"] = machine
+        self.broker()
+        worker = self.worker(yields="memory,battery")
+        job = self.submit(long_job())
+        until(lambda: self.workers() and self.state() == "resting", "it does not even begin")
+        self.assertEqual(self.workers()[0]["reason"], "it runs on its battery")
+        power("Charging")
+        until(lambda: self.state() == "working", "it works by itself", 10)
+        self.assertEqual(self.workers()[0]["reason"], "")
+        power("Discharging")
+        began = time.monotonic()
+        until(lambda: self.state() == "resting", "it has given its work back", 3)
+        print(f"rests after {time.monotonic() - began:.2f} s")
+        self.assertEqual(self.workers()[0]["leases"], 0)
+        self.assert_at_rest(worker.pid)
+        self.assertIn("every worker rests", self.status(job)["reason"])
+        self.client("workers", "pause", "1")  # the broker's wish is one more reason
+        self.assertEqual(self.state(), "paused")
+        self.client("workers", "resume", "1")
+        self.assertEqual(self.state(), "resting")
+
+    def test_threads_are_guests(self):
+        """By default solver threads are idle ones and the process the first to be killed; with
+        --full nothing of it. The I/O thread is never idle."""
+        idle, other = 5, 0  # SCHED_IDLE, SCHED_OTHER
+
+        def policies(pid):
+            policies = {}
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/stat") as f:
+                    fields = f.read().rsplit(")", 1)[1].split()
+                policies[int(task)] = int(fields[38]), int(fields[16])
+            return policies
+        self.broker()
+        for full in (False, True):
+            worker = self.worker(*["--full"] * full, threads=3, yields=None if full else "none")
+            count = 0 if full else 3
+            until(lambda: sum(p == (idle, 19) for p in policies(worker.pid).values()) == count and
+                  self.workers(), "the threads are there")
+            self.assertEqual(policies(worker.pid)[worker.pid], (other, 0))
+            with open(f"/proc/{worker.pid}/oom_score_adj") as f:
+                self.assertEqual(int(f.read()), 0 if full else 800)
+            self.kill(worker)
+        p = subprocess.run([program("hillsweep-worker"), "--full", "--yield", "all"],
+                           capture_output=True, text=True, env=self.env)
+        self.assertEqual(p.returncode, 2)
+        self.assertIn("exclude each other", p.stderr)
+
+    def test_a_run_weighs_little_against_other_sessions(self):
+        """Its worker leads a session that the kernel weighs least, where it weighs sessions."""
+        path = self.write_job(long_job())
+        run = self.start(program("hillsweep"), "run", path)
+
+        def child():
+            for pid in filter(str.isdigit, os.listdir("/proc")):
+                try:
+                    with open(f"/proc/{pid}/stat") as f:
+                        name, rest = f.read().split("(", 1)[1].rsplit(")", 1)
+                    if name == "hillsweep-worke" and int(rest.split()[1]) == run.pid:
+                        return int(pid)
+                except OSError:
+                    pass
+        worker = until(child, "run starts its worker")
+        self.assertEqual(os.getsid(worker), worker)
+        autogroup = f"/proc/{worker}/autogroup"
+        if os.path.exists(autogroup):
+            def nice():
+                with open(autogroup) as f:
+                    return f.read().split()[-1]
+            until(lambda: nice() == "19", "the session is nice")
 
 
 if __name__ == "__main__":

@@ -149,9 +149,10 @@ class House(unittest.TestCase):
             self.fail("the broker did not start")
         return p
 
-    def worker(self, *more, threads=1):
+    def worker(self, *more, threads=1, yields="none"):
+        rules = ["--yield", yields] if yields else []
         return self.start(program("hillsweep-worker"), "--broker", self.endpoint, "--threads",
-                          str(threads), "--log", "debug", *more)
+                          str(threads), "--log", "debug", *rules, *more)
 
     def client(self, *args, code=0, timeout=60, broker=True, text=True, env=None):
         """Runs a client to its end; returns the finished process."""
