@@ -372,6 +372,28 @@ static int op_worker_limit(struct call *c)
     return worker_wish(c, ROSTER_LIMIT);
 }
 
+static int op_why(struct call *c)
+{
+    struct catalogue_job *job = named_job(c);
+    if (!job)
+        return -1;
+    reply_json(c->s, c->from, c->tag, why_report(c->s, job));
+    return 0;
+}
+
+/* A picture of a field, for those who watch it grow; PAGE answers it. */
+static int op_snapshot(struct call *c)
+{
+    struct catalogue_job *job = named_job(c);
+    if (!job)
+        return -1;
+    const char *field = json_get_string(c->args, "field", "");
+    int64_t q = json_get_integer(c->args, "q", 0), a = json_get_integer(c->args, "a", 0);
+    if (q < 1 || a < 1 || q > SNAPSHOT_CELLS_MAX || a > SNAPSHOT_CELLS_MAX / q)
+        return err_set(&c->err, ERR_USAGE, "a snapshot has 1 to %d cells", SNAPSHOT_CELLS_MAX);
+    return snapshot_take(c->s, c->from, c->tag, job, field, (uint32_t)q, (uint32_t)a, &c->err);
+}
+
 static int op_watch(struct call *c)
 {
     struct catalogue_job *job = named_job(c);
@@ -397,6 +419,8 @@ static const struct {
     {"priority", op_priority},
     {"workers", op_workers},
     {"watch", op_watch},
+    {"why", op_why},
+    {"snapshot", op_snapshot},
     {"worker_pause", op_worker_pause},
     {"worker_resume", op_worker_resume},
     {"worker_limit", op_worker_limit},

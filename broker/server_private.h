@@ -84,6 +84,15 @@ int64_t watchers_tick(struct server *s); /* sends what is due; the time of the n
 /* pages.c: FETCH, read in libuv's thread pool */
 void pages_fetch(struct server *s, const struct route *from, const struct wire_msg *msg);
 
+/* why.c: the answer to `why` */
+struct json_out *why_report(struct server *s, const struct catalogue_job *job);
+
+/* snapshot.c: a field thinned out to q x a cells, read in the thread pool and answered by PAGE */
+enum { SNAPSHOT_CELL = 5, SNAPSHOT_CELLS_MAX = WIRE_PART_MAX / SNAPSHOT_CELL };
+int snapshot_take(struct server *s, const struct route *from, uint64_t tag,
+                  const struct catalogue_job *job, const char *field, uint32_t q, uint32_t a,
+                  struct err *err);
+
 void reply_json(struct server *s, const struct route *to, uint64_t tag,
                 struct json_out *json); /* takes */
 void reply_error(struct server *s, const struct route *to, uint64_t tag, const struct err *err);

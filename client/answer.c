@@ -73,16 +73,22 @@ static int parse(const char *json, size_t len, struct json **out, struct err *er
     return 0;
 }
 
+int view_read(const struct json *status, struct job_view *out, struct err *err)
+{
+    read_view(status, out);
+    if (out->id == 0 || out->state == VIEW_UNKNOWN)
+        return err_set(err, ERR_OTHER, "the broker's answer is not a job's status");
+    return 0;
+}
+
 int view_parse(const char *json, size_t len, struct job_view *out, struct err *err)
 {
     struct json *root;
     if (parse(json, len, &root, err))
         return -1;
-    read_view(root, out);
+    int rc = view_read(root, out, err);
     json_destroy(root);
-    if (out->id == 0 || out->state == VIEW_UNKNOWN)
-        return err_set(err, ERR_OTHER, "the broker's answer is not a job's status");
-    return 0;
+    return rc;
 }
 
 int view_parse_list(const char *json, size_t len, struct job_view **views, size_t *count,

@@ -39,6 +39,10 @@ struct job_view {
 /* Reads one status object. ERR_OTHER when it is not one. */
 int view_parse(const char *json, size_t len, struct job_view *out, struct err *err);
 
+/* The same of a value that has been read already. */
+struct json;
+int view_read(const struct json *status, struct job_view *out, struct err *err);
+
 /* Reads {"jobs": [...], "left_off": n}; *views is returned owned. *left_off: older jobs that did
  * not fit the answer. */
 int view_parse_list(const char *json, size_t len, struct job_view **views, size_t *count,

@@ -82,6 +82,13 @@ static const struct command COMMANDS[] = {
      "  hillsweep wait 7 --timeout 10min\n",
      "Exit code 0 done, 3 done but points failed, 10 cancelled, 1 failed, 6 not within the time.\n",
      WAIT, 1, 1, command_wait},
+    {"why", "[JOB]", "why a job does not run, or not faster",
+     "  hillsweep why last\n"
+     "  hillsweep why 7 --json\n",
+     "The broker's facts as sentences, what weighs most first: no workers, paused, waiting for "
+     "the\n"
+     "disk, other priorities, stragglers; or what limits its pace: solver, wire, disk, machines.\n",
+     NULL, 0, 1, command_why},
     {"list", "", "all jobs of the broker",
      "  hillsweep list\n"
      "  hillsweep list --json\n",

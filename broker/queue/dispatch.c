@@ -116,7 +116,7 @@ static void begin_busy(struct queue *q, struct worker *w)
     if (w->lease_count > 0)
         return;
     w->rate_ms = q->now_ms;
-    w->rate_points = 0;
+    w->rate_points = w->rate_us = 0;
 }
 
 static void lease_piece(struct queue *q, struct worker *w, struct job_entry *j, struct hurt *h,

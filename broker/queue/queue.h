@@ -221,6 +221,32 @@ struct queue_worker_info {
 bool queue_worker_info(const struct queue *q, int64_t now_ms, size_t i,
                        struct queue_worker_info *info);
 
+/* The facts about a job that does not run, or not faster. */
+struct queue_why {
+    uint32_t tiles[TILE_CUT + 1]; /* of the job, by enum tile_state */
+    int64_t hold_ms;              /* until the held ones go out, if their holders stay away */
+    char stall_reason[256];       /* of the sink, "" when it works */
+    double sink_share;            /* of its budget that is in use or granted */
+    uint32_t workers;             /* connected; of these: */
+    uint32_t workers_silent;      /*   their connection is in doubt */
+    uint32_t workers_here;        /*   hold a lease of the job */
+    uint32_t workers_elsewhere;   /*   hold leases of other jobs only */
+    uint32_t workers_resting;     /*   ask for no work */
+    uint32_t workers_idle;        /*   ask and have none */
+    uint32_t workers_banned;      /*   get nothing of this job: ban_reason of one of them */
+    uint32_t workers_starved;     /*   have results and no window: the disk is slower than they */
+    char ban_reason[256];
+    uint32_t threads_here;             /* solver threads of those with a lease of the job */
+    double cpu_threads;                /* how many threads' worth of processor time those use */
+    uint64_t points_on_their_way;      /* solved there, not here yet, as of the last heartbeats */
+    int64_t oldest_lease_ms;           /* how long the oldest unfinished lease is out */
+    uint32_t jobs_before, jobs_beside; /* that want workers: of higher and of the same priority */
+    uint32_t job_before;               /* the first of the former, or 0, */
+    int32_t priority_before;           /*   and its priority */
+};
+/* 0, or -1: no such job. */
+int queue_job_why(struct queue *q, int64_t now_ms, uint32_t job, struct queue_why *why);
+
 /* All invariants, asserted. Called after every step by tests and debug builds. */
 void queue_check(const struct queue *q);
 

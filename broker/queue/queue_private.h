@@ -197,7 +197,8 @@ struct worker {
     bool starved;
     double rate;     /* points a second, wall time; 0 unknown */
     int64_t rate_ms; /* since when rate_points are counted */
-    uint64_t rate_points;
+    uint64_t rate_points, rate_us;
+    double cpu_share; /* processor time of its solver over threads x time, smoothed as rate is */
     uint32_t tiles_done;
     uint32_t *banned; /* jobs it cannot do */
     size_t banned_count;
@@ -209,7 +210,8 @@ void worker_event(struct queue *q, struct worker *w, enum worker_event event, co
 bool worker_holds_job(const struct worker *w, uint32_t job); /* has an active lease of it */
 bool worker_can_work(const struct worker *w, uint32_t job);
 void worker_ban(struct worker *w, uint32_t job, const char *reason);
-void worker_learn(struct worker *w, int64_t now_ms, uint64_t points);
+/* A result of so many points, solved in so much processor time, has come. */
+void worker_learn(struct worker *w, int64_t now_ms, uint64_t points, uint32_t solve_us);
 
 /* --- the rest --- */
 

@@ -121,7 +121,7 @@ enum queue_complete queue_result_complete(struct queue *q, int64_t now_ms, uint3
     uint32_t tile = m->result.tile;
     mark_arrived(l, tile);
     w->tiles_done++;
-    worker_learn(w, now_ms, m->result.count);
+    worker_learn(w, now_ms, m->result.count, m->result.solve_us);
     enum queue_complete where = COMPLETE_STORE;
     if (l->count)
         where = piece_complete(q, j, l, tile);

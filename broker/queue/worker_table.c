@@ -130,17 +130,20 @@ bool worker_can_work(const struct worker *w, uint32_t job)
 
 /* Wall-clock rate, so that a throttled or starved worker gets what it can do and not what it could:
  * points that arrived over the time since the worker had something in hand. */
-void worker_learn(struct worker *w, int64_t now_ms, uint64_t points)
+void worker_learn(struct worker *w, int64_t now_ms, uint64_t points, uint32_t solve_us)
 {
     enum { SPAN_MS = 100 };
     w->rate_points += points;
+    w->rate_us += solve_us;
     int64_t span = now_ms - w->rate_ms;
     if (span < SPAN_MS && (w->rate > 0 || span < 2))
         return;
     double fresh = (double)w->rate_points * 1000 / (double)span;
     double weight = w->rate > 0 ? (double)span / (double)(span + 1000) : 1;
     w->rate += weight * (fresh - w->rate);
-    w->rate_points = 0;
+    double busy = (double)w->rate_us / (1000.0 * (double)span * (w->threads ? w->threads : 1));
+    w->cpu_share += weight * ((busy < 1 ? busy : 1) - w->cpu_share);
+    w->rate_points = w->rate_us = 0;
     w->rate_ms = now_ms;
 }
 
