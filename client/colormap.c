@@ -128,3 +128,8 @@ int colormap_parse(const char *name, enum colormap *out, struct err *err)
     return near ? err_hint(err, "did you mean %s?", near)
                 : err_hint(err, "viridis, cividis or blues-reds");
 }
+
+const char *colormap_name(enum colormap map)
+{
+    return NAMES[map];
+}

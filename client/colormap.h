@@ -26,5 +26,6 @@ struct rgb colormap_at(enum colormap map, double x);
 
 /* "viridis", "cividis", "blues-reds". ERR_USAGE with a hint otherwise. */
 int colormap_parse(const char *name, enum colormap *out, struct err *err);
+const char *colormap_name(enum colormap map);
 
 #endif

@@ -52,6 +52,18 @@ static const struct option_spec RESULTS[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec PLOT[] = {
+    {"output", 'o', "FILE", "chart.png (the default), .svg or .pdf; - is standard output"},
+    {"field", 'f', "NAME", "which output (default: the first)"},
+    {"log", 0, NULL, "colours by the logarithm (default: where the values ask for it)"},
+    {"linear", 0, NULL, "colours in proportion, whatever the values"},
+    {"range", 0, "LOW:HIGH", "what the ends of the colour bar stand for"},
+    {"colours", 0, "MAP", "viridis, cividis or blues-reds (default: by the values' signs)"},
+    {"size", 0, "WxH", "in pixels (default 960x720)"},
+    {"format", 0, "FORMAT", "png, svg or pdf (default: by the file's ending)"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct command COMMANDS[] = {
     {"run", "JOB.json", "solve a job here, results in a folder",
      "  hillsweep run driven.json                 results in driven/\n"
@@ -113,6 +125,17 @@ static const struct command COMMANDS[] = {
      "that\n"
      "could be taken for a job is written with a slash (./7).\n",
      RESULTS, 1, 2, command_results},
+    {"plot", "JOB|DIR", "a chart as .png, .svg or .pdf",
+     "  hillsweep plot driven -o chart.png        of the folder of a run\n"
+     "  hillsweep plot 7 -f F --range -2:2        one field, colours from -2 to 2\n"
+     "  hillsweep plot last -o chart.pdf          also while the job runs\n",
+     "q goes to the right, a upwards. A pixel is the mean of the points in it. Stability "
+     "boundaries "
+     "are\n"
+     "drawn when trace, stable or mu is an output. Points that are not done are hatched, failed "
+     "ones\n"
+     "magenta.\n",
+     PLOT, 1, 1, command_plot},
     {"workers", "[WISH WORKER]", "who is working, how fast, and why not",
      "  hillsweep workers\n"
      "  hillsweep workers pause lab-pc            it gives its work back within a second\n"

@@ -3,6 +3,7 @@
 
 #include "npyhead.h"
 #include "runfolder.h"
+#include "session.h"
 #include "wait.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -174,6 +176,43 @@ int origin_open_folder(const char *folder, struct origin *out, struct err *err)
         rc = origin_refresh(out, err);
     if (rc)
         origin_close(out);
+    return rc;
+}
+
+static bool is_folder(const char *word)
+{
+    struct stat st;
+    if (strchr(word, '/'))
+        return true;
+    struct buf job = {0};
+    buf_printf(&job, "%s/job.json", word);
+    bool is = word[strspn(word, "0123456789")] != '\0' && stat(buf_text(&job), &st) == 0;
+    buf_fini(&job);
+    return is;
+}
+
+/* A word that is no folder was taken for a job, but perhaps it was meant as a folder. */
+static void explain(const char *word, struct err *err)
+{
+    if (!err || err->code != ERR_UNREACHABLE || !word[strspn(word, "0123456789")])
+        return;
+    err_hint(err,
+             "a folder of results has a job.json, there is none in %.60s; a job's results are "
+             "fetched from its broker: --broker ENDPOINT",
+             word);
+}
+
+int origin_open(struct session *session, const char *word, struct origin *out, struct link **link,
+                struct err *err)
+{
+    *link = NULL;
+    if (is_folder(word))
+        return origin_open_folder(word, out, err);
+    int rc = session_link(session, link, err);
+    if (rc == 0)
+        rc = origin_open_job(*link, word, out, err);
+    if (rc)
+        explain(word, err);
     return rc;
 }
 

@@ -31,6 +31,13 @@ struct origin {
 /* link is borrowed and may be NULL for a folder. */
 int origin_open_job(struct link *link, const char *word, struct origin *out, struct err *err);
 int origin_open_folder(const char *folder, struct origin *out, struct err *err);
+
+/* What a user's word names: a folder of results, or a job of the session's broker; *link is then
+ * returned owned (NULL otherwise), for link_close after origin_close. */
+struct session;
+int origin_open(struct session *session, const char *word, struct origin *out, struct link **link,
+                struct err *err);
+
 void origin_close(struct origin *s);
 
 /* Looks again: view, rows_done, final. */

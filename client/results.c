@@ -303,29 +303,6 @@ static int choose_format(const struct session *s, const char *to, enum format *f
     return strcmp(to, "-") == 0 || device ? 0 : format_of_file(to, format, err);
 }
 
-static bool is_folder(const char *word)
-{
-    struct stat st;
-    if (strchr(word, '/'))
-        return true;
-    struct buf job = {0};
-    buf_printf(&job, "%s/job.json", word);
-    bool is = word[strspn(word, "0123456789")] != '\0' && stat(buf_text(&job), &st) == 0;
-    buf_fini(&job);
-    return is;
-}
-
-/* A word that is no folder was taken for a job, but perhaps it was meant as a folder. */
-static void explain(const char *word, struct err *err)
-{
-    if (err->code != ERR_UNREACHABLE || !word[strspn(word, "0123456789")])
-        return;
-    err_hint(err,
-             "a folder of results has a job.json, there is none in %.60s; a job's results are "
-             "fetched from its broker: --broker ENDPOINT",
-             word);
-}
-
 static void say_result(const struct export *x, const char *to)
 {
     char points[TEXT_MAX], failed[TEXT_MAX];
@@ -374,17 +351,11 @@ int command_results(struct session *s, struct err *err)
         to = s->args->word_count > 1 ? s->args->words[1] : "-";
     struct link *link = NULL;
     struct export *x = mem_alloc(1, sizeof *x);
-    bool folder = is_folder(word);
-    int rc = folder ? 0 : session_link(s, &link, err);
-    if (rc == 0)
-        rc = folder ? origin_open_folder(word, &x->origin, err)
-                    : origin_open_job(link, word, &x->origin, err);
+    int rc = origin_open(s, word, &x->origin, &link, err);
     if (rc == 0) {
         rc = results(s, x, to, err);
         origin_close(&x->origin);
     }
-    if (rc < 0 && !folder)
-        explain(word, err);
     free(x);
     link_close(link);
     return rc;

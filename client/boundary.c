@@ -1,0 +1,111 @@
+/* See boundary.h. A grid finer than a picture is read at every k-th q and a. */
+#include "boundary.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MESH_MAX 2000 /* lines of the mesh in each direction */
+
+struct kind {
+    const char *text; /* of the output's expression, without blanks */
+    size_t level_count;
+    double levels[2];
+    bool sign; /* take the sign: above 0 or not */
+};
+
+static const struct kind KINDS[] = {
+    {"trace", 2, {2, -2}, false},    {"trace/2", 2, {1, -1}, false}, {"abs(trace)", 1, {2}, false},
+    {"abs(trace)/2", 1, {1}, false}, {"stable", 1, {0}, false},      {"mu", 1, {0}, true},
+};
+
+static bool same_text(const char *text, const char *kind)
+{
+    for (;; text++) {
+        if (*text == ' ' || *text == '\t')
+            continue;
+        if (*text != *kind)
+            return false;
+        if (!*text)
+            return true;
+        kind++;
+    }
+}
+
+static const struct kind *find(const struct job *job, size_t *field)
+{
+    for (size_t k = 0; k < sizeof KINDS / sizeof KINDS[0]; k++)
+        for (size_t i = 0; i < job->output_count; i++)
+            if (same_text(job->outputs[i].text, KINDS[k].text)) {
+                *field = i;
+                return &KINDS[k];
+            }
+    return NULL;
+}
+
+/* Every k-th value in increasing order. */
+struct lines {
+    size_t count, *index;
+    double *place;
+};
+
+static struct lines lines_of(const struct axis *axis)
+{
+    size_t step = (axis->count + MESH_MAX - 1) / MESH_MAX;
+    struct lines l = {.count = (axis->count + step - 1) / step};
+    l.index = mem_alloc(l.count, sizeof *l.index);
+    l.place = mem_alloc(l.count, sizeof *l.place);
+    for (size_t k = 0; k < l.count; k++) {
+        l.index[k] = axis->order[k * step];
+        l.place[k] = axis->place[l.index[k]];
+    }
+    return l;
+}
+
+static void lines_fini(struct lines *l)
+{
+    free(l->index);
+    free(l->place);
+}
+
+static double meaning(const struct kind *kind, double value)
+{
+    if (kind->sign && !isnan(value))
+        return value > 0 ? 1 : -1;
+    return value;
+}
+
+/* One row of the grid as one of the mesh. */
+static int read_row(const struct points *p, const struct kind *kind, size_t row,
+                    const struct lines *a, double *out, struct err *err)
+{
+    struct buf status = {0}, values = {0};
+    int rc = points_status(p, row, 1, &status, err);
+    if (rc == 0)
+        rc = points_values(p, 0, row, 1, status.data, &values, err);
+    for (size_t j = 0; j < a->count && rc == 0; j++)
+        out[j] = meaning(kind, ((const double *)values.data)[a->index[j]]);
+    buf_fini(&status);
+    buf_fini(&values);
+    return rc;
+}
+
+int boundary_find(struct origin *origin, const struct axis *q, const struct axis *a,
+                  struct contour *out, struct err *err)
+{
+    struct points points = {.origin = origin, .count = 1};
+    const struct kind *kind = find(origin->job, &points.fields[0]);
+    if (!kind || q->count < 2 || a->count < 2)
+        return 0;
+    struct lines across = lines_of(q), up = lines_of(a);
+    double *mesh = mem_alloc(across.count * up.count, sizeof *mesh);
+    int rc = points_open(&points, NULL, err);
+    for (size_t i = 0; i < across.count && rc == 0; i++)
+        rc = read_row(&points, kind, across.index[i], &up, mesh + i * up.count, err);
+    for (size_t k = 0; k < kind->level_count && rc == 0; k++)
+        contour_add(out, mesh, across.place, across.count, up.place, up.count, kind->levels[k]);
+    free(mesh);
+    lines_fini(&across);
+    lines_fini(&up);
+    return rc;
+}

@@ -1,0 +1,17 @@
+#ifndef CLIENT_BOUNDARY_H
+#define CLIENT_BOUNDARY_H
+
+#include "axis.h"
+#include "contour.h"
+#include "points.h"
+
+/* Where the solution turns from bounded to growing: |trace| = 2 of the monodromy matrix (Floquet;
+ * Magnus and Winkler, Hill's Equation, section 1.2), or the change of sign of `stable`, or where
+ * `mu` leaves 0. Taken from whichever of these the job has as an output, in this order. */
+
+/* Adds the boundaries, as places on both axes. A job without such an output, or with an axis of one
+ * value, adds nothing. */
+int boundary_find(struct origin *origin, const struct axis *q, const struct axis *a,
+                  struct contour *out, struct err *err);
+
+#endif
