@@ -1,11 +1,12 @@
 #ifndef TESTS_TRUTH_H
 #define TESTS_TRUTH_H
 
-/* The tables of tests/truth: 200 points each of a 100 x 100 grid, solved in binary128 from exactly
- * the job's doubles. Their columns and their jobs are described in their first lines. */
+/* The tables of tests/truth: 100 or 200 points each of a grid, solved in binary128 from exactly the
+ * job's doubles. Their columns and their jobs are described in their first lines. */
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct truth_row {
     int iq, ia;
@@ -13,6 +14,7 @@ struct truth_row {
 };
 
 struct truth {
+    char job[8192]; /* its job as JSON, without tolerance and solver, and without the last brace */
     struct truth_row row[512];
     size_t count;
 };
@@ -21,7 +23,8 @@ struct truth {
  * nothing. */
 static inline void truth_read(struct truth *t, const char *name)
 {
-    char path[1024], line[1024];
+    static const char MARK[] = "# job: ";
+    char path[1024], line[8192];
     snprintf(path, sizeof path, "%s/%s.txt", TRUTH_FOLDER, name);
     FILE *f = fopen(path, "r");
     if (f == NULL) {
@@ -29,11 +32,16 @@ static inline void truth_read(struct truth *t, const char *name)
         exit(1);
     }
     t->count = 0;
+    t->job[0] = '\0';
     while (fgets(line, sizeof line, f) != NULL && t->count < 512) {
         struct truth_row *r = &t->row[t->count];
-        if (sscanf(line, "%d %d %lf %lf %lf %lf %lf %lf %lf %lf", &r->iq, &r->ia, &r->q, &r->a,
-                   &r->z, &r->dz, &r->u, &r->du, &r->omega, &r->kappa) == 10)
+        if (strncmp(line, MARK, strlen(MARK)) == 0) {
+            snprintf(t->job, sizeof t->job, "%s", line + strlen(MARK));
+            *strrchr(t->job, '}') = '\0';
+        } else if (sscanf(line, "%d %d %lf %lf %lf %lf %lf %lf %lf %lf", &r->iq, &r->ia, &r->q,
+                          &r->a, &r->z, &r->dz, &r->u, &r->du, &r->omega, &r->kappa) == 10) {
             t->count++;
+        }
     }
     fclose(f);
 }
