@@ -1,0 +1,250 @@
+/* The solver against what is known in closed form, by every method: free motion, Airy's,
+ * Meissner's, Lame's and Mathieu's equations, and the Wronskian. No other integrator takes part. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "solver_job.h"
+#include <gsl/gsl_sf_airy.h>
+#include <gsl/gsl_sf_mathieu.h>
+#include <math.h>
+
+#define U     0x1p-53
+#define CLOSE 1e-11 /* of the scale of a point */
+
+static const enum sweep_method METHODS[] = {SWEEP_POINT, SWEEP_TILE, SWEEP_AUTO};
+#define METHOD_COUNT (sizeof METHODS / sizeof *METHODS)
+
+static void check_close(const struct solver_job *j, int k, size_t i, double want, double scale)
+{
+    double q = j->q[i / j->spec.a_count], a = j->a[i % j->spec.a_count];
+    double error = fabs(j->field[k][i] - want);
+    if (!(error <= CLOSE * scale))
+        fail_msg("method %d, output %d at q %.17g a %.17g: %.17g instead of %.17g (%.2g of scale)",
+                 (int)j->spec.method, k, q, a, j->field[k][i], want, error / scale);
+    if (!(error <= (double)j->error[k][i] + 4 * U * scale))
+        fail_msg("method %d, output %d at q %.17g a %.17g: error %.3g, stated %.3g",
+                 (int)j->spec.method, k, q, a, error, (double)j->error[k][i]);
+}
+
+/* z'' + k z = 0 for the time t: matrix (c, s; -k s, c). */
+static void swing(double k, double t, double *c, double *s)
+{
+    double r = sqrt(fabs(k));
+    *c = k < 0 ? cosh(r * t) : cos(r * t);
+    *s = r == 0 ? t : (k < 0 ? sinh(r * t) : sin(r * t)) / r;
+}
+
+static void free_motion(enum sweep_method method)
+{
+    struct solver_job j;
+    double T = 157 * (10.0 / 200);
+    job_init(&j, 0, 4, 9, -4, 60, 129);
+    j.spec.tolerance = 1e-12;
+    j.spec.method = method;
+    j.outputs[1] = (struct sweep_output){"D", "dz(t[157])"};
+    j.spec.output_count = 2;
+    job_run(&j);
+    for (size_t i = 0; i < j.spec.a_count; i++) { /* the row q = 0 */
+        double a = j.a[i], omega = sqrt(fmax(1, fabs(a))), c, s;
+        swing(a, T, &c, &s);
+        double scale = 1 + hypot(c, a * s / omega);
+        check_close(&j, 0, i, c, scale);
+        check_close(&j, 1, i, -a * s, scale * omega);
+    }
+    job_fini(&j);
+}
+
+/* z'' + (a + q t) z = 0: Ai and Bi of -(a + q t) / q^(2/3) (DLMF 9.2). */
+static void airy(enum sweep_method method)
+{
+    struct solver_job j;
+    double T = 6.5;
+    job_init(&j, 0.25, 2, 8, -1, 3, 21);
+    j.spec.w = "t";
+    j.spec.tolerance = 1e-12;
+    j.spec.method = method;
+    j.outputs[0].text = "z(6.5)";
+    job_run(&j);
+    for (size_t i = 0; i < 8 * 21; i++) {
+        double q = j.q[i / 21], a = j.a[i % 21], c = cbrt(q * q), x0 = -a / c, x = -(a + q * T) / c;
+        double ai0 = gsl_sf_airy_Ai_deriv(x0, GSL_PREC_DOUBLE);
+        double bi0 = gsl_sf_airy_Bi_deriv(x0, GSL_PREC_DOUBLE);
+        double z = M_PI * (bi0 * gsl_sf_airy_Ai(x, GSL_PREC_DOUBLE) -
+                           ai0 * gsl_sf_airy_Bi(x, GSL_PREC_DOUBLE));
+        double dz = -cbrt(q) * M_PI *
+                    (bi0 * gsl_sf_airy_Ai_deriv(x, GSL_PREC_DOUBLE) -
+                     ai0 * gsl_sf_airy_Bi_deriv(x, GSL_PREC_DOUBLE));
+        double error = fabs(j.field[0][i] - z);
+        double scale = 1 + hypot(z, dz / sqrt(fmax(1, fabs(a) + q * T)));
+        if (!(error <= CLOSE * scale))
+            fail_msg("method %d q %g a %g: %.3g of scale", (int)method, q, a, error / scale);
+    }
+    job_fini(&j);
+}
+
+/* A square wave of half-period 1: tr M / 2 = c1 c2 - (K1 + K2) / 2 s1 s2, K = a +- q (Magnus and
+ * Winkler, Hill's Equation, 8.2). */
+static void meissner(enum sweep_method method)
+{
+    static const double jump = 1;
+    struct solver_job j;
+    job_init(&j, -3, 3, 25, -1, 12, 53);
+    j.spec.w = "1 - 2*floor(t)";
+    j.spec.w_to = 2;
+    j.spec.time_count = 41; /* 0 .. 2 */
+    j.spec.breaks = &jump;
+    j.spec.break_count = 1;
+    j.spec.tolerance = 1e-12;
+    j.spec.method = method;
+    j.outputs[0].text = "(z1(2) + dz2(2))/2";
+    j.outputs[1] =
+        (struct sweep_output){"M", "abs(z1(2)) + abs(dz2(2)) + abs(z2(2)) + abs(dz1(2))"};
+    j.spec.output_count = 2;
+    job_run(&j);
+    for (size_t i = 0; i < 25 * 53; i++) {
+        double k1 = j.a[i % 53] + j.q[i / 53], k2 = j.a[i % 53] - j.q[i / 53], c1, c2, s1, s2;
+        swing(k1, 1, &c1, &s1);
+        swing(k2, 1, &c2, &s2);
+        check_close(&j, 0, i, c1 * c2 - (k1 + k2) / 2 * s1 * s2, 1 + j.field[1][i]);
+    }
+    job_fini(&j);
+}
+
+/* w = cn^2(t; m = 1/2), from the Fourier series of dn^2 (DLMF 22.11.13, nome exp(-pi), and E by
+ * Legendre's relation): over its period tr M / 2 = sqrt(2) cos(pi/4 sqrt(1 + 8 q)) at a = 0. */
+static void lame(enum sweep_method method)
+{
+    struct solver_job j;
+    char w[2048];
+    double g = tgamma(0.25), K = g * g / (4 * sqrt(M_PI)), nome = exp(-M_PI), power = 1;
+    double period = 2 * K;
+    double times[] = {0, period};
+    int at = snprintf(w, sizeof w, "%.17g", M_PI / (2 * K * K));
+    for (int n = 1; n <= 12; n++) {
+        power *= nome;
+        at += snprintf(w + at, sizeof w - (size_t)at, " + %.17g*cos(%.17g*t)",
+                       4 * M_PI * M_PI / (K * K) * n * power / (1 - power * power), n * M_PI / K);
+    }
+    job_init(&j, 0, 10, 81, -0.5, 0.5, 3);
+    j.spec.w = w;
+    j.spec.w_to = period;
+    j.spec.times = times;
+    j.spec.time_count = 2;
+    j.spec.tolerance = 1e-12;
+    j.spec.method = method;
+    j.outputs[0].text = "(z1(t[1]) + dz2(t[1]))/2";
+    job_run(&j);
+    assert_true(j.a[1] == 0);
+    for (size_t i = 0; i < 81; i++)
+        check_close(&j, 0, 3 * i + 1, sqrt(2) * cos(M_PI / 4 * sqrt(1 + 8 * j.q[i])), 3);
+    /* q = 15/8 has the largest exponent, ln(1 + sqrt 2) per period; q = 1 and 3 have none. */
+    assert_true(j.q[8] == 1 && j.q[15] == 1.875 && j.q[24] == 3);
+    assert_true(fabs(acosh(fabs(j.field[0][3 * 15 + 1])) - log(1 + sqrt(2))) < 1e-11);
+    assert_true(fabs(fabs(j.field[0][3 * 8 + 1]) - 1) < 1e-11);
+    assert_true(fabs(fabs(j.field[0][3 * 24 + 1]) - 1) < 1e-11);
+    job_fini(&j);
+}
+
+/* y'' + (a - 2 q cos 2t) y = 0 has a trace of +2 over pi at the characteristic values of even order
+ * and -2 at those of odd order (DLMF 28.2). GSL's values are the nearest doubles or next to them.
+ */
+
+static void characteristic(enum sweep_method method, char kind, int m, double q)
+{
+    struct solver_job j;
+    double times[] = {0, M_PI}, want = m % 2 == 0 ? 2 : -2;
+    double a = kind == 'a' ? gsl_sf_mathieu_a(m, q) : gsl_sf_mathieu_b(m, q);
+    double h = 1e-6 * (1 + fabs(a));
+    job_init(&j, -2 * q, -2 * q, 1, 0, 1, 3);
+    j.a[0] = a - h;
+    j.a[1] = a;
+    j.a[2] = a + h;
+    j.spec.times = times;
+    j.spec.time_count = 2;
+    j.spec.w_to = M_PI;
+    j.spec.tolerance = 1e-13;
+    j.spec.method = method;
+    j.outputs[0].text = "z1(t[1]) + dz2(t[1])";
+    job_run(&j);
+    double slope = (j.field[0][2] - j.field[0][0]) / (2 * h);
+    double off = fabs(j.field[0][1] - want), allowed = 1e-10 + 4 * U * fabs(a * slope);
+    if (getenv("TRUTH_SHOW") != NULL)
+        print_message("%c%-2d q %-5g off %.2e of %.2e\n", kind, m, q, off, allowed);
+    if (!(off <= allowed))
+        fail_msg("method %d: %c%d(%g) = %.17g: trace %+g off by %.3g, allowed %.3g", (int)method,
+                 kind, m, q, a, want, off, allowed);
+    job_fini(&j);
+}
+
+static void mathieu(enum sweep_method method)
+{
+    static const double Q[] = {0.1, 0.5, 1, 2.5, 5, 10, 15, 20, 25};
+    for (size_t i = 0; i < sizeof Q / sizeof *Q; i++) {
+        for (int m = 0; m <= 10; m++) {
+            characteristic(method, 'a', m, Q[i]);
+            if (m > 0)
+                characteristic(method, 'b', m, Q[i]);
+        }
+    }
+}
+
+/* det M = 1 within 1e-12 (1 + |M|^2), for drives of the question's family. */
+static void determinant(enum sweep_method method)
+{
+    static const struct {
+        const char *f, *w;
+        double last;
+    } drives[] = {
+        {NULL, "cos(2*t)", 7.85}, {"1 + 0.3*cos(1.7*t)", "y", 10}, {"1 + 0.05*t", "y^2", 40}};
+    for (size_t d = 0; d < sizeof drives / sizeof *drives; d++) {
+        struct solver_job j;
+        double times[] = {0, drives[d].last};
+        job_init(&j, -2, 4, 25, -2, 12, 57);
+        j.spec.f = drives[d].f;
+        j.spec.w = drives[d].w;
+        j.spec.y_to = j.spec.w_to = drives[d].last;
+        j.spec.y_start[0] = 1;
+        j.spec.times = times;
+        j.spec.time_count = 2;
+        j.spec.tolerance = 1e-12;
+        j.spec.method = method;
+        j.outputs[0].text = "z1(t[1])*dz2(t[1]) - z2(t[1])*dz1(t[1])";
+        j.outputs[1] =
+            (struct sweep_output){"M", "z1(t[1])^2 + dz2(t[1])^2 + z2(t[1])^2 + dz1(t[1])^2"};
+        j.spec.output_count = 2;
+        job_run(&j);
+        for (size_t i = 0; i < 25 * 57; i++)
+            if (!(fabs(j.field[0][i] - 1) <= 1e-12 * (1 + j.field[1][i])))
+                fail_msg("method %d, drive %zu, q %g a %g: det - 1 = %.3g, |M|^2 = %.3g",
+                         (int)method, d, j.q[i / 57], j.a[i % 57], j.field[0][i] - 1,
+                         j.field[1][i]);
+        job_fini(&j);
+    }
+}
+
+#define BY_EVERY_METHOD(what)                                                                      \
+    static void test_##what(void **state)                                                          \
+    {                                                                                              \
+        (void)state;                                                                               \
+        for (size_t m = 0; m < METHOD_COUNT; m++)                                                  \
+            what(METHODS[m]);                                                                      \
+    }
+
+BY_EVERY_METHOD(free_motion)
+BY_EVERY_METHOD(airy)
+BY_EVERY_METHOD(meissner)
+BY_EVERY_METHOD(lame)
+BY_EVERY_METHOD(mathieu)
+BY_EVERY_METHOD(determinant)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_free_motion), cmocka_unit_test(test_airy),
+        cmocka_unit_test(test_meissner),    cmocka_unit_test(test_lame),
+        cmocka_unit_test(test_mathieu),     cmocka_unit_test(test_determinant),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
