@@ -99,6 +99,7 @@ struct json_out *clients_status(struct server *s, const struct catalogue_job *jo
     json_put_string(o, "reason", info.reason);
     json_put_integer(o, "priority", info.priority);
     json_put_string(o, "folder", folder);
+    json_put_string(o, "owner", job->owner);
     put_fields(o, job->job);
     put_time(o, "submitted", job->submitted_s);
     put_time(o, "finished", job->finished_s);
@@ -128,6 +129,17 @@ static struct catalogue_job *named_job(struct call *c)
     return catalogue_find(c->s->catalogue, word, &c->err);
 }
 
+/* The same, for who would change it. */
+static struct catalogue_job *own_job(struct call *c)
+{
+    struct catalogue_job *job = named_job(c);
+    if (!job || entrance_owns(c->s, c->from, job))
+        return job;
+    err_set(&c->err, ERR_NOT_AUTHORISED, "job %u was submitted by %s", job->id, job->owner);
+    err_hint(&c->err, "who submitted it and admins may do that");
+    return NULL;
+}
+
 static int op_ping(struct call *c)
 {
     struct json_out *o = json_object();
@@ -146,7 +158,7 @@ static int op_ping(struct call *c)
 static struct job *uploaded_job(struct call *c, uint64_t key)
 {
     size_t len;
-    const void *document = uploads_get(c->s->uploads, key, &len);
+    const void *document = uploads_get(c->s->uploads, entrance_own(c->from, key), &len);
     int64_t bytes = json_get_integer(c->args, "bytes", -1);
     int64_t crc = json_get_integer(c->args, "crc32c", -1);
     if (!document || bytes != (int64_t)len || crc != (int64_t)crc32c(0, document, len)) {
@@ -183,6 +195,32 @@ static int read_priority(struct call *c, int64_t otherwise, int64_t *priority)
     return 0;
 }
 
+/* What one job, and what all jobs together, may ask of the house. */
+static int check_quota(struct call *c, const struct job *job)
+{
+    enum { JOBS_MAX = 10000 };
+    static const uint64_t documents_max = (uint64_t)1 << 30;
+    const struct server_config *config = c->s->config;
+    double hours = job_point_cost_ns(job) * (double)job_points(job) / 3.6e12;
+    if (hours > config->quota_hours) {
+        err_set(&c->err, ERR_JOB_REFUSED,
+                "%" PRIu64 " points are estimated at %.3g processor hours, more than this broker's "
+                "quota of %.3g",
+                job_points(job), hours, config->quota_hours);
+        return err_hint(&c->err, "fewer points, shorter times, or a larger --quota at the broker");
+    }
+    uint64_t bytes = 0;
+    size_t count = 0;
+    const struct catalogue_job *e;
+    for (; (e = catalogue_at(c->s->catalogue, count)); count++)
+        bytes += e->document.len + e->table.len;
+    if (count < JOBS_MAX && bytes < documents_max)
+        return 0;
+    err_set(&c->err, ERR_JOB_REFUSED, "the broker holds %zu jobs of %" PRIu64 " MiB already", count,
+            bytes >> 20);
+    return err_hint(&c->err, "delete some that have ended: hillsweep delete JOB");
+}
+
 static int op_submit(struct call *c)
 {
     struct server *s = c->s;
@@ -190,6 +228,8 @@ static int op_submit(struct call *c)
     if (key == 0)
         return err_set(&c->err, ERR_OTHER, "the submission has no key");
     struct catalogue_job *known = catalogue_by_key(s->catalogue, key);
+    if (known && !entrance_owns(s, c->from, known))
+        return err_set(&c->err, ERR_OTHER, "another submission has this key");
     if (known) { /* repeated: the first one counts */
         if (known->stage == CATALOGUE_THERE)
             answer_status(c, known);
@@ -205,11 +245,15 @@ static int op_submit(struct call *c)
     struct job *job = uploaded_job(c, key);
     if (!job)
         return -1;
-    uploads_remove(s->uploads, key);
+    uploads_remove(s->uploads, entrance_own(c->from, key));
+    if (check_quota(c, job)) {
+        job_destroy(job);
+        return -1;
+    }
     struct catalogue_job *e = catalogue_add(s->catalogue, s->next_job++, job);
     e->key = key;
     e->priority = (int32_t)priority;
-    snprintf(e->owner, sizeof e->owner, "local");
+    gate_name(s->gate, c->from->user, e->owner);
     e->submitted_s = (int64_t)time(NULL);
     remember_submission(c, e->id);
     sink_submit(s->sink, e->id, key, e->priority, e->owner, job);
@@ -283,7 +327,7 @@ typedef int control_fn(struct queue *q, int64_t now_ms, uint32_t job, struct err
 
 static int control(struct call *c, control_fn *f)
 {
-    struct catalogue_job *job = named_job(c);
+    struct catalogue_job *job = own_job(c);
     if (!job || f(c->s->queue, c->s->now_ms, job->id, &c->err))
         return -1;
     answer_status(c, job);
@@ -307,7 +351,7 @@ static int op_resume(struct call *c)
 
 static int op_priority(struct call *c)
 {
-    struct catalogue_job *job = named_job(c);
+    struct catalogue_job *job = own_job(c);
     int64_t priority;
     if (!job || read_priority(c, INT64_MAX, &priority))
         return -1;
@@ -320,7 +364,7 @@ static int op_priority(struct call *c)
 
 static int op_delete(struct call *c)
 {
-    struct catalogue_job *job = named_job(c);
+    struct catalogue_job *job = own_job(c);
     if (!job)
         return -1;
     struct queue_job_info info;
@@ -350,6 +394,10 @@ static int op_workers(struct call *c)
 
 static int worker_wish(struct call *c, enum roster_wish wish)
 {
+    if (!entrance_is(c->s, c->from, ROLE_ADMIN)) {
+        err_set(&c->err, ERR_NOT_AUTHORISED, "only an admin may do that to workers");
+        return err_hint(&c->err, "use a key of the role admin, or ipc:// on the broker's machine");
+    }
     struct json_out *o = roster_wish(c->s, wish, c->args, &c->err);
     if (!o)
         return -1;
@@ -457,8 +505,8 @@ static void on_upload(struct server *s, const struct route *from, const struct w
 {
     bool complete;
     struct err err;
-    if (uploads_add(s->uploads, s->now_ms, msg->tag, msg->part.total, msg->part.offset,
-                    msg->part.data, &complete, &err))
+    if (uploads_add(s->uploads, s->now_ms, entrance_own(from, msg->tag), msg->part.total,
+                    msg->part.offset, msg->part.data, &complete, &err))
         reply_error(s, from, msg->tag, &err);
 }
 

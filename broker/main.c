@@ -2,6 +2,7 @@
 #include "err.h"
 #include "log.h"
 #include "manual.h"
+#include "number.h"
 #include "server.h"
 #include <signal.h>
 #include <stdio.h>
@@ -12,7 +13,9 @@
 static const struct option_spec OPTIONS[] = {
     {"listen", 0, "ENDPOINT", "tcp://host:port or ipc://path (default tcp://127.0.0.1:7117)"},
     {"data", 0, "DIR", "state and results (default $XDG_STATE_HOME/hillsweep)"},
+    {"keys", 0, "DIR", "let in who has a key: a folder made by `hillsweep keys new`"},
     {"insecure", 0, NULL, "allow an address beyond this machine, without keys"},
+    {"quota", 0, "HOURS", "refuse jobs estimated at more processor hours (default 100000)"},
     {"log", 0, "warn|info|debug", "how much it says on standard error (default info)"},
     {"results", 0, "DIR", "a private broker's: the results of its one job lie in DIR"},
     {"lifeline", 0, "FD", "leave when this pipe ends"},
@@ -30,7 +33,9 @@ static const struct manual MANUAL = {
     .usage = "[OPTIONS]",
     .examples = "  hillsweep-broker                                 on tcp://127.0.0.1:7117\n"
                 "  hillsweep-broker --data /srv/sweeps              keep jobs and results there\n"
-                "  hillsweep-broker --listen ipc:///run/hs/broker   a file instead of a port\n",
+                "  hillsweep-broker --listen ipc:///run/hs/broker   a file instead of a port\n"
+                "  hillsweep-broker --listen tcp://0.0.0.0:7117 --keys /etc/hillsweep/keys\n"
+                "                                                   whole network, by key\n",
     .about =
         "The broker holds the grids as a durable queue of tiles and writes the results.\n"
         "Workers (hillsweep-worker) and clients (hillsweep) connect to it. Stop it with Ctrl-C\n"
@@ -83,6 +88,14 @@ static int parse_log(const char *text, struct err *err)
     return err_set(err, ERR_USAGE, "--log takes warn, info or debug, not \"%s\"", text);
 }
 
+static int parse_quota(const char *text, double *hours, struct err *err)
+{
+    size_t len = strlen(text), used = number_parse(text, len, 1, hours);
+    if (used == 0 || used != len || !(*hours > 0))
+        return err_set(err, ERR_USAGE, "--quota takes processor hours above 0, not \"%s\"", text);
+    return 0;
+}
+
 static int take_option(const struct option_spec *option, const char *value,
                        struct server_config *config, struct err *err)
 {
@@ -90,6 +103,10 @@ static int take_option(const struct option_spec *option, const char *value,
         config->listen = value;
     else if (strcmp(option->name, "data") == 0)
         config->data = value;
+    else if (strcmp(option->name, "keys") == 0)
+        config->keys = value;
+    else if (strcmp(option->name, "quota") == 0)
+        return parse_quota(value, &config->quota_hours, err);
     else if (strcmp(option->name, "insecure") == 0)
         config->insecure = true;
     else if (strcmp(option->name, "results") == 0)
@@ -125,7 +142,12 @@ int main(int argc, char **argv)
     char fallback[2048], data[4096], results[4096], text[1024];
     struct err err = {0};
     struct server_config config = {
-        .listen = "tcp://127.0.0.1:7117", .data = fallback, .lifeline_fd = -1, .ready_fd = -1};
+        .listen = "tcp://127.0.0.1:7117",
+        .data = fallback,
+        .quota_hours = 100000,
+        .lifeline_fd = -1,
+        .ready_fd = -1,
+    };
     log_open("hillsweep-broker", LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
     default_data(fallback, sizeof fallback);

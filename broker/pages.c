@@ -9,7 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Being read at a time: each may hold 256 KiB, so that many slow readers hold 64 MiB. */
+enum { PAGES_MAX = 256, PAGES_OF_ONE = 8 };
+
 struct page {
+    struct page *next; /* in s->pages */
     uv_work_t work;
     struct server *s;
     struct route route;
@@ -51,9 +55,28 @@ static void read_page(uv_work_t *work)
     close(fd);
 }
 
+/* How many are being read, of all and of this connection. */
+static void count(const struct server *s, const struct route *from, size_t *all, size_t *own)
+{
+    *all = *own = 0;
+    for (const struct page *p = s->pages; p; p = p->next) {
+        ++*all;
+        *own += p->route.len == from->len && memcmp(p->route.id, from->id, from->len) == 0;
+    }
+}
+
+static void leave(struct page *p)
+{
+    struct page **at = &p->s->pages;
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
+}
+
 static void answer(uv_work_t *work, int status)
 {
     struct page *p = work->data;
+    leave(p);
     if (status == 0 && !p->s->stopping) {
         if (p->err.code) {
             reply_error(p->s, &p->route, p->tag, &p->err);
@@ -88,6 +111,17 @@ static int locate(struct server *s, struct page *p, const struct wire_msg *msg)
 
 void pages_fetch(struct server *s, const struct route *from, const struct wire_msg *msg)
 {
+    size_t all, own;
+    count(s, from, &all, &own);
+    if (own >= PAGES_OF_ONE) {
+        struct err err;
+        err_set(&err, ERR_OTHER, "more than %d pages are asked for at once", PAGES_OF_ONE);
+        err_hint(&err, "ask for the next when one has come");
+        reply_error(s, from, msg->tag, &err);
+        return;
+    }
+    if (all >= PAGES_MAX)
+        return; /* it asks again in a second */
     struct page *p = mem_alloc(1, sizeof *p);
     p->work.data = p;
     p->s = s;
@@ -100,5 +134,8 @@ void pages_fetch(struct server *s, const struct route *from, const struct wire_m
             err_set(&p->err, ERR_OTHER, "cannot start reading");
         reply_error(s, from, msg->tag, &p->err);
         free(p);
+        return;
     }
+    p->next = s->pages;
+    s->pages = p;
 }

@@ -43,11 +43,9 @@ static struct entry **find(const struct routes *r, const void *id, size_t len)
     return at;
 }
 
-void routes_put(struct routes *r, const void *id, size_t len, uint32_t worker)
+void routes_put(struct routes *r, const struct route *from, uint32_t worker)
 {
-    if (len > ROUTE_MAX)
-        return;
-    uint32_t holder = routes_worker(r, id, len);
+    uint32_t holder = routes_worker(r, from->id, from->len);
     if (holder == worker)
         return;
     if (holder)
@@ -60,10 +58,9 @@ void routes_put(struct routes *r, const void *id, size_t len, uint32_t worker)
         r->worker_count = count;
     }
     struct entry *e = mem_alloc(1, sizeof *e);
-    memcpy(e->route.id, id, len);
-    e->route.len = (uint8_t)len;
+    e->route = *from;
     e->worker = worker;
-    *find(r, id, len) = e;
+    *find(r, from->id, from->len) = e;
     r->by_worker[worker] = e;
 }
 
@@ -77,6 +74,11 @@ const struct route *routes_of(const struct routes *r, uint32_t worker)
 {
     struct entry *e = worker < r->worker_count ? r->by_worker[worker] : NULL;
     return e ? &e->route : NULL;
+}
+
+uint32_t routes_end(const struct routes *r)
+{
+    return (uint32_t)r->worker_count;
 }
 
 void routes_remove(struct routes *r, uint32_t worker)

@@ -10,9 +10,11 @@
 
 #define ROUTE_MAX 16 /* routing ids that libzmq makes have 5 bytes */
 
+/* A connection and the user (gate.h) behind it. */
 struct route {
     unsigned char id[ROUTE_MAX];
     uint8_t len;
+    uint32_t user;
 };
 
 struct routes;
@@ -20,9 +22,10 @@ struct routes;
 struct routes *routes_create(void);
 void routes_destroy(struct routes *r);
 
-void routes_put(struct routes *r, const void *id, size_t len, uint32_t worker);
+void routes_put(struct routes *r, const struct route *from, uint32_t worker);
 uint32_t routes_worker(const struct routes *r, const void *id, size_t len); /* 0: not a worker's */
 const struct route *routes_of(const struct routes *r, uint32_t worker);     /* NULL: none */
+uint32_t routes_end(const struct routes *r); /* every worker's number is below it */
 void routes_remove(struct routes *r, uint32_t worker);
 
 #endif

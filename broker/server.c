@@ -18,6 +18,10 @@ enum { PEERS = 8192, PRIVATE_HOLD_MS = 500 };
 
 int server_send(struct server *s, const struct route *to, struct wire_msg *msg)
 {
+    if (gate_roles(s->gate, to->user) == 0 && msg->type != WIRE_REFUSED) {
+        errno = EHOSTUNREACH; /* revoked: he is gone, whatever his connection does */
+        return -1;
+    }
     msg->sender = s->boot;
     buf_clear(&s->out);
     wire_encode(msg, &s->out);
@@ -144,11 +148,18 @@ static void on_message(void *arg, const void *route, size_t route_len, zmq_msg_t
         return;
     }
     memcpy(from.id, route, route_len);
+    from.user = gate_user(s->gate, frame);
+    if (from.user == 0) { /* nobody comes by without a name where names are asked for */
+        s->dropped++;
+        return;
+    }
     wake_up(s);
     struct wire_msg msg;
     struct err err;
     if (wire_decode(zmq_msg_data(frame), zmq_msg_size(frame), &msg, &err))
         malformed(s, &from, &msg, &err);
+    else if (!entrance_admits(s, &from, &msg))
+        s->dropped++;
     else if (msg.type >= WIRE_HELLO && msg.type <= WIRE_BYE)
         workers_message(s, &from, &msg, frame);
     else if (msg.type >= WIRE_REQUEST && msg.type <= WIRE_FETCH)
@@ -274,9 +285,17 @@ static void on_sink(uv_async_t *async)
     settle(s);
 }
 
-static void wake_loop(void *arg)
+static void on_gate(uv_async_t *async)
 {
-    uv_async_send(arg);
+    struct server *s = async->data;
+    wake_up(s);
+    entrance_changed(s);
+    settle(s);
+}
+
+void server_wake(void *async)
+{
+    uv_async_send(async);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -308,9 +327,11 @@ static void on_lifeline(uv_poll_t *handle, int status, int events)
 
 static void handles_open(struct server *s)
 {
+    s->gate_async.data = s;
     s->timer.data = s->sink_async.data = s->sigterm.data = s->sigint.data = s->lifeline.data = s;
     uv_timer_init(&s->loop, &s->timer);
     uv_async_init(&s->loop, &s->sink_async, on_sink);
+    uv_async_init(&s->loop, &s->gate_async, on_gate);
     uv_signal_init(&s->loop, &s->sigterm);
     uv_signal_init(&s->loop, &s->sigint);
     uv_signal_start(&s->sigterm, on_signal, SIGTERM);
@@ -347,35 +368,21 @@ static uint64_t random_bits(void *arg)
     return door_random();
 }
 
-static int check_listen(const struct server_config *config, struct err *err)
-{
-    enum door_kind kind;
-    if (door_kind(config->listen, &kind, err))
-        return -1;
-    if (kind == DOOR_NETWORK && !config->insecure) {
-        err_set(err, ERR_USAGE, "%s would let anyone on the network submit, solve and read",
-                config->listen);
-        return err_hint(err, "listen on 127.0.0.1 or ipc://, or spell out --insecure on a network "
-                             "that you trust");
-    }
-    return 0;
-}
-
 static int server_open(struct server *s, struct err *err)
 {
     unsigned room = door_room(PEERS);
     if (room < PEERS)
-        log_debug("descriptors for %u peers", room);
+        log_info("open files are limited: no more than %u connections", room);
     struct sink_config sink_config = {.data = s->config->data,
                                       .results = s->config->results,
-                                      .wake = wake_loop,
+                                      .wake = server_wake,
                                       .wake_arg = &s->sink_async};
     if (sink_open(&sink_config, &s->sink, err))
         return -1;
     s->zmq_ctx = zmq_ctx_new();
     assert(s->zmq_ctx);
     zmq_ctx_set(s->zmq_ctx, ZMQ_MAX_SOCKETS, (int)room + 16);
-    if (door_bind(s->zmq_ctx, s->config->listen, &s->socket, err))
+    if (entrance_open(s, err))
         return -1;
     s->boot = door_random() | 1;
     s->store = sink_store_id(s->sink);
@@ -405,11 +412,14 @@ static void server_fini(struct server *s)
 {
     s->stopping = true;
     sink_close(s->sink);
+    if (s->gate)
+        gate_stop(s->gate);
     zloop_close(s->zloop);
     uv_walk(&s->loop, close_handle, NULL);
     uv_run(&s->loop, UV_RUN_DEFAULT);
     if (s->socket)
         zmq_close(s->socket);
+    gate_close(s->gate);
     if (s->zmq_ctx)
         zmq_ctx_term(s->zmq_ctx);
     int rc = uv_loop_close(&s->loop);
@@ -439,8 +449,6 @@ static void say_ready(const struct server_config *config)
 
 int server_run(const struct server_config *config, struct err *err)
 {
-    if (check_listen(config, err))
-        return -1;
     struct server s = {.config = config};
     uv_loop_init(&s.loop);
     handles_open(&s);

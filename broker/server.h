@@ -12,7 +12,9 @@ struct server_config {
     const char *listen;  /* endpoint */
     const char *data;    /* DATA */
     const char *results; /* NULL, or the folder of the one job of a private broker */
+    const char *keys;    /* NULL, or the folder of keys: who may come in (keyring.h) */
     bool insecure;       /* listen beyond this machine without keys */
+    double quota_hours;  /* a job that is estimated to take more processor hours is refused */
     int lifeline_fd;     /* -1, or a pipe whose end means: leave */
     int ready_fd;        /* -1, or a pipe to write a line to when the endpoint is bound */
 };

@@ -3,6 +3,7 @@
 
 #include "assembly.h"
 #include "catalogue.h"
+#include "gate.h"
 #include "json.h"
 #include "queue.h"
 #include "routes.h"
@@ -29,11 +30,13 @@ struct server {
     const struct server_config *config;
     uv_loop_t loop;
     uv_timer_t timer;
-    uv_async_t sink_async;
+    uv_async_t sink_async, gate_async;
     uv_signal_t sigterm, sigint;
     uv_poll_t lifeline;
     bool lifeline_open, stopping;
     void *zmq_ctx, *socket;
+    struct gate *gate;
+    unsigned key_turn; /* of the gate's key that the socket is bound under */
     struct zloop *zloop;
     uint64_t boot, store;
     uint32_t next_job;
@@ -46,18 +49,28 @@ struct server {
     struct uploads *uploads;
     struct submission *submissions;
     struct watchers *watchers;
-    struct buf out;   /* a frame being sent */
-    uint64_t dropped; /* malformed messages */
+    struct page *pages; /* being read */
+    struct buf out;     /* a frame being sent */
+    uint64_t dropped;   /* malformed messages */
 };
 
-/* server.c */
-int server_send(struct server *s, const struct route *to,
-                struct wire_msg *msg); /* 0 or -1 (errno) */
+/* server.c. Nothing is sent to a user who may no more. 0, or -1 with errno. */
+int server_send(struct server *s, const struct route *to, struct wire_msg *msg);
 void server_send_worker(struct server *s, uint32_t worker, struct wire_msg *msg);
+void server_wake(void *async); /* a uv_async_t; from any thread */
+
+/* entrance.c: the socket, who is behind each message, and what he may */
+int entrance_open(struct server *s, struct err *err);
+void entrance_changed(struct server *s); /* the gate's keys are others than before */
+bool entrance_admits(struct server *s, const struct route *from, const struct wire_msg *msg);
+uint64_t entrance_own(const struct route *from, uint64_t id); /* an id, distinct by user */
+bool entrance_is(struct server *s, const struct route *from, unsigned roles);
+bool entrance_owns(struct server *s, const struct route *from, const struct catalogue_job *job);
 
 /* workers.c */
 void workers_message(struct server *s, const struct route *from, const struct wire_msg *msg,
                      zmq_msg_t *frame);
+void workers_dismiss(struct server *s, uint32_t worker, const struct err *why);
 void workers_action(struct server *s, const struct queue_action *action);
 void workers_send_table(struct server *s, uint32_t worker, const struct catalogue_job *job,
                         uint32_t offset);

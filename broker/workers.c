@@ -41,13 +41,14 @@ static void on_hello(struct server *s, const struct route *from, const struct wi
     if (hello.hello.store != s->store)
         hello.hello.holdings.count = 0; /* of other jobs with the same numbers: WELCOME ends them */
     uint32_t retry_ms = 0;
-    uint32_t worker = queue_worker_hello(s->queue, s->now_ms, msg->sender, &hello, &retry_ms, &err);
+    uint64_t session = entrance_own(from, msg->sender); /* no two keys are ever the same worker */
+    uint32_t worker = queue_worker_hello(s->queue, s->now_ms, session, &hello, &retry_ms, &err);
     if (!worker) {
         refuse(s, from, &err, retry_ms);
         return;
     }
     assembly_forget_worker(s->assembly, worker); /* it sends unfinished results again */
-    routes_put(s->routes, from->id, from->len, worker);
+    routes_put(s->routes, from, worker);
     struct wire_msg m = {.type = WIRE_WELCOME};
     m.welcome.store = s->store;
     m.welcome.worker = worker;
@@ -121,6 +122,12 @@ static bool is_sent_by_another(struct server *s, struct catalogue_job *job, uint
     return false;
 }
 
+/* Of the set of parts; a client's sets have random keys. */
+static uint64_t table_key(uint32_t worker, uint32_t job)
+{
+    return (uint64_t)worker << 32 | job;
+}
+
 static void on_put_table(struct server *s, uint32_t worker, const struct wire_msg *msg)
 {
     struct catalogue_job *job = catalogue_job(s->catalogue, msg->part.job);
@@ -134,7 +141,7 @@ static void on_put_table(struct server *s, uint32_t worker, const struct wire_ms
         wait_for_table(job, worker);
         return;
     }
-    uint64_t key = msg->sender ^ (uint64_t)job->id << 32;
+    uint64_t key = table_key(worker, job->id);
     bool complete;
     struct err err;
     if (uploads_add(s->uploads, s->now_ms, key, msg->part.total, msg->part.offset, msg->part.data,
@@ -314,6 +321,17 @@ static void store_pieces(struct server *s, const struct queue_action *a)
     size_t count;
     const uint32_t *failed = queue_tile_failed_points(s->queue, a->job, a->tile, &count);
     sink_store(s->sink, assembly_join(s->assembly, a->job, a->tile, &shape, failed, count));
+}
+
+/* A worker that may no more: told so, and its work goes out again. */
+void workers_dismiss(struct server *s, uint32_t worker, const struct err *why)
+{
+    const struct route *to = routes_of(s->routes, worker);
+    if (to)
+        refuse(s, to, why, 0);
+    queue_worker_bye(s->queue, s->now_ms, worker);
+    routes_remove(s->routes, worker);
+    assembly_forget_worker(s->assembly, worker);
 }
 
 void workers_action(struct server *s, const struct queue_action *a)

@@ -33,7 +33,7 @@ int command_asked(const struct args *args, struct err *err);
 
 command_fn command_run, command_check, command_submit, command_status, command_wait, command_list,
     command_cancel, command_pause, command_resume, command_delete, command_priority,
-    command_results, command_plot, command_workers, command_completion, command_version,
-    command_why;
+    command_results, command_plot, command_workers, command_keys, command_completion,
+    command_version, command_why;
 
 #endif

@@ -9,6 +9,7 @@
 
 static const struct option_spec GLOBAL[] = {
     {"broker", 0, "ENDPOINT", "the broker (default $HILLSWEEP_BROKER, else tcp://127.0.0.1:7117)"},
+    {"keys", 0, "FILE|DIR", "the key that opens it (default $HILLSWEEP_KEYS)"},
     {"connect-timeout", 0, "TIME", "how long to try to reach it (default 3s)"},
     {"json", 0, NULL, "answer as JSON, errors too"},
     {"quiet", 'q', NULL, "no talk, only data and errors"},
@@ -61,6 +62,11 @@ static const struct option_spec PLOT[] = {
     {"colours", 0, "MAP", "viridis, cividis or blues-reds (default: by the values' signs)"},
     {"size", 0, "WxH", "in pixels (default 960x720)"},
     {"format", 0, "FORMAT", "png, svg or pdf (default: by the file's ending)"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec KEYS[] = {
+    {"prepare", 0, NULL, "of rotate: only make and pin the next key of the broker"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -144,6 +150,22 @@ static const struct command COMMANDS[] = {
      "The wishes are pause, resume, and limit with a share. WORKER is its number, its host (all\n"
      "workers there), or all. A wish lasts until the worker or the broker is started again.\n",
      NULL, 0, 3, command_workers},
+    {"keys", "new ROLE NAME|list|revoke NAME|rotate|pin KEY", "who may come in at a broker",
+     "  hillsweep keys new admin me --keys /etc/hillsweep/keys      the first key makes the "
+     "folder\n"
+     "  hillsweep keys new worker lab3 --keys /etc/hillsweep/keys   makes lab3.key: carry it "
+     "there\n"
+     "  hillsweep keys list --keys /etc/hillsweep/keys\n"
+     "  hillsweep keys revoke lab3 --keys /etc/hillsweep/keys       out within a second\n"
+     "  hillsweep keys rotate --prepare --keys /etc/hillsweep/keys  announces the broker's next "
+     "key\n"
+     "  hillsweep keys pin KEY --keys lab3.key                      that a key file is to trust, "
+     "too\n"
+     "  hillsweep keys rotate --keys /etc/hillsweep/keys            and this puts it in use\n",
+     "ROLE is client (submits and reads), worker (solves) or admin (all that a client may, on any\n"
+     "job, and workers pause). --keys is the broker's folder. A running broker follows by "
+     "itself.\n",
+     KEYS, 1, 3, command_keys},
     {"completion", "bash|zsh|fish", "a script that completes this program's command line",
      "  hillsweep completion bash > ~/.local/share/bash-completion/completions/hillsweep\n"
      "  hillsweep completion fish > ~/.config/fish/completions/hillsweep.fish\n"

@@ -16,11 +16,14 @@
 
 enum {
     REPEAT_MS = 1000, /* a request without an answer is sent again */
-    PAGES_MAX = 4,    /* pages in flight: hides 50 ms of latency at 20 MB/s */
+    LOOK_MS = 250,    /* how often a wait looks at the door */
+    LOOK_FIRST_MS = 20,
+    PAGES_MAX = 4, /* pages in flight: hides 50 ms of latency at 20 MB/s */
 };
 
 struct link {
-    void *context, *socket;
+    void *context, *socket; /* the socket is the door's */
+    struct door *door;
     char *endpoint, *from;
     uint64_t sender, next_tag;
     int64_t connect_ms, patience_ms;
@@ -32,21 +35,22 @@ struct link {
     struct buf frame;
 };
 
-int link_open(const char *endpoint, const char *from, int64_t connect_ms, struct link **out,
-              struct err *err)
+int link_open(const char *endpoint, const char *from, const struct key *key, int64_t connect_ms,
+              struct link **out, struct err *err)
 {
     void *context = zmq_ctx_new();
     if (!context)
         return err_set(err, ERR_OTHER, "cannot start ZeroMQ: %s", zmq_strerror(zmq_errno()));
-    void *socket;
-    if (door_connect(context, endpoint, &socket, err)) {
+    struct door *door;
+    if (door_open(context, endpoint, key, &door, err)) {
         zmq_ctx_term(context);
         return err_prefix(err, "%s", from);
     }
     struct link *link = mem_alloc(1, sizeof *link);
     *link = (struct link){
         .context = context,
-        .socket = socket,
+        .socket = door_socket(door),
+        .door = door,
         .endpoint = mem_strdup(endpoint),
         .from = mem_strdup(from),
         .sender = door_random(),
@@ -65,7 +69,7 @@ void link_close(struct link *link)
     if (!link)
         return;
     zmq_msg_close(&link->message);
-    zmq_close(link->socket);
+    door_close(link->door, 0);
     zmq_ctx_term(link->context);
     buf_fini(&link->frame);
     free(link->endpoint);
@@ -101,6 +105,9 @@ static int64_t deadline_of(const struct link *link)
 
 static int unreachable(const struct link *link, struct err *err)
 {
+    enum door_view view = door_look(link->door, clock_ms());
+    if (view == DOOR_STRANGER)
+        return door_explain(link->door, view, err);
     err_set(err, ERR_UNREACHABLE, "no broker answers at %s (from %s)", link->endpoint, link->from);
     if (link->met)
         return err_hint(err, "it answered before: look at its log, then try again");
@@ -110,17 +117,30 @@ static int unreachable(const struct link *link, struct err *err)
                     link->endpoint);
 }
 
-/* 1 when the socket is ready for `events`, 0 at `until`, -1 when the watcher says so. */
+/* A door that is shut for good need not be waited at. One that closes in our face without a word
+ * may be a broker in trouble: that is told when time is up. */
+static bool is_shut(const struct link *link, struct err *err)
+{
+    enum door_view view = door_look(link->door, clock_ms());
+    if (view != DOOR_REFUSED && view != DOOR_KEYLESS)
+        return false;
+    door_explain(link->door, view, err);
+    return true;
+}
+
+/* 1 when the socket is ready for `events`, 0 at `until`, -1 when the watcher or the door says so.
+ */
 static int wait_for(struct link *link, short events, int64_t until, struct err *err)
 {
     for (;;) {
-        int64_t left = until == INT64_MAX ? 3600000 : until - clock_ms();
+        int64_t slice = link->met ? LOOK_MS : LOOK_FIRST_MS;
+        int64_t left = until == INT64_MAX ? slice : until - clock_ms();
         zmq_pollitem_t items[2] = {
             {.socket = link->socket, .events = events},
             {.fd = link->watch_fd, .events = ZMQ_POLLIN},
         };
         int n = zmq_poll(items, link->watch_fd >= 0 ? 2 : 1,
-                         left < 0 ? 0 : (long)(left < 3600000 ? left : 3600000));
+                         left < 0 ? 0 : (long)(left < slice ? left : slice));
         if (n < 0 && zmq_errno() != EINTR)
             return err_set(err, ERR_OTHER, "cannot wait for the broker: %s",
                            zmq_strerror(zmq_errno()));
@@ -128,6 +148,8 @@ static int wait_for(struct link *link, short events, int64_t until, struct err *
             return -1;
         if (n > 0 && items[0].revents)
             return 1;
+        if (is_shut(link, err))
+            return -1;
         if (clock_ms() >= until)
             return 0;
     }

@@ -3,6 +3,7 @@
 
 #include "buf.h"
 #include "err.h"
+#include "keys.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,9 +19,10 @@ struct link;
 #define LINK_PATIENCE_MS 10000
 #define LINK_FOREVER     INT64_MAX
 
-/* `from` says where the endpoint was configured, for messages; both are copied. Does not wait. */
-int link_open(const char *endpoint, const char *from, int64_t connect_ms, struct link **out,
-              struct err *err);
+/* `from` says where the endpoint was configured, for messages; all are copied; key NULL: none. Does
+ * not wait. A door that stays shut (door.h) is ERR_NOT_AUTHORISED for whoever waits. */
+int link_open(const char *endpoint, const char *from, const struct key *key, int64_t connect_ms,
+              struct link **out, struct err *err);
 void link_close(struct link *link); /* NULL is fine */
 
 void link_set_patience(struct link *link, int64_t ms);

@@ -112,7 +112,7 @@ static int solve(struct run *run, struct err *err)
     if (crew_start(&run->crew, &plan, err))
         return -1;
     session_progress(run->session, &run->progress);
-    int rc = link_open(run->crew.dir.endpoint, "hillsweep run", LINK_FOREVER, &link, err);
+    int rc = link_open(run->crew.dir.endpoint, "hillsweep run", NULL, LINK_FOREVER, &link, err);
     if (rc == 0) {
         rc = solve_over(run, link, err);
         progress_clear(&run->progress);

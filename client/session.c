@@ -15,9 +15,15 @@ int session_link(struct session *s, struct link **link, struct err *err)
     const char *timeout = args_value(s->args, "connect-timeout");
     if (timeout && duration_parse(timeout, &connect_ms, err))
         return -1;
-    if (config_load(args_value(s->args, "broker"), &config, err))
+    if (config_load(args_value(s->args, "broker"), args_value(s->args, "keys"), &config, err))
         return -1;
-    return link_open(config.broker, config.from, connect_ms, link, err);
+    struct key key;
+    bool have;
+    int rc = key_for(config.broker, config.keys, ROLE_CLIENT | ROLE_ADMIN, &key, &have, err);
+    if (rc == 0)
+        rc = link_open(config.broker, config.from, have ? &key : NULL, connect_ms, link, err);
+    key_wipe(&key);
+    return rc;
 }
 
 void session_say(const struct session *s, const char *fmt, ...)

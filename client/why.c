@@ -297,7 +297,7 @@ int command_why(struct session *s, struct err *err)
     struct why why;
     int rc = ask(s, &answer, err);
     if (rc == 0)
-        rc = config_load(args_value(s->args, "broker"), &config, err);
+        rc = config_load(args_value(s->args, "broker"), NULL, &config, err);
     if (rc == 0 &&
         (rc = json_parse((const char *)answer.data, answer.len, &LIMITS, &facts, err)) != 0)
         err_prefix(err, "the broker's answer cannot be read");

@@ -46,6 +46,8 @@ struct loop {
     struct signs_reader *signs;
     struct rules rules;
     int64_t start_ms;
+    struct door *door;
+    enum door_view view;
     bool heard, impatient, leaving;
 };
 
@@ -84,9 +86,29 @@ static void grow_impatient(struct loop *l)
     log_info("no broker answers at %s; waiting for it", l->config->endpoint);
 }
 
+/* Who knocks at the wrong door says so, once, and goes on: a broker may be mended. Only a key that
+ * the broker does not know ends the worker. */
+static void look_at_door(struct loop *l)
+{
+    struct err err;
+    char text[1024];
+    enum door_view view = door_look(l->door, now_ms(l));
+    if (view == l->view)
+        return;
+    l->view = view;
+    if (view == DOOR_WAITING || view == DOOR_IN)
+        return;
+    door_explain(l->door, view, &err);
+    if (view == DOOR_REFUSED)
+        talk_refused(l->talk, &err);
+    else
+        log_warnx("%s", err_format(&err, text, sizeof text));
+}
+
 static void turn(struct loop *l)
 {
     struct err err;
+    look_at_door(l);
     arm(l, talk_tick(l->talk, now_ms(l)));
     if (talk_ended(l->talk, &err))
         uv_stop(&l->uv);
@@ -194,14 +216,14 @@ static void open_watch(struct loop *l)
     uv_timer_start(&l->watch, on_watch, 0, SIGNS_PERIOD_MS);
 }
 
-static int open_handles(struct loop *l, void *socket, struct err *err)
+static int open_handles(struct loop *l, struct err *err)
 {
     uv_check_init(&l->uv, &l->check);
     uv_idle_init(&l->uv, &l->idle);
     uv_timer_init(&l->uv, &l->timer);
     l->check.data = l->timer.data = l;
     uv_check_start(&l->check, on_check); /* before the socket's, see above */
-    l->socket = zloop_create(&l->uv, socket, false, on_message, l);
+    l->socket = zloop_create(&l->uv, door_socket(l->door), false, on_message, l);
     for (size_t i = 0; i < sizeof signal_numbers / sizeof *signal_numbers; i++) {
         uv_signal_init(&l->uv, &l->signals[i]);
         l->signals[i].data = l;
@@ -261,9 +283,9 @@ static bool close_all(struct loop *l)
     return true;
 }
 
-static int run(struct loop *l, void *socket, struct err *err)
+static int run(struct loop *l, struct err *err)
 {
-    if (open_talk(l, err) || open_handles(l, socket, err))
+    if (open_talk(l, err) || open_handles(l, err))
         return -1;
     l->start_ms = now_ms(l);
     turn(l);
@@ -272,22 +294,32 @@ static int run(struct loop *l, void *socket, struct err *err)
     return err->code == ERR_NONE ? 0 : -1;
 }
 
+static int open_door(struct loop *l, void *zmq, struct err *err)
+{
+    struct key key;
+    bool have;
+    const char *to = l->config->endpoint;
+    int rc = key_for(to, l->config->keys, ROLE_WORKER, &key, &have, err);
+    if (rc == 0)
+        rc = door_open(zmq, to, have ? &key : NULL, &l->door, err);
+    key_wipe(&key);
+    return rc;
+}
+
 int loop_run(const struct loop_config *config, struct err *err)
 {
     struct loop l = {.config = config};
-    void *zmq = zmq_ctx_new(), *socket;
+    void *zmq = zmq_ctx_new();
     signal(SIGPIPE, SIG_IGN);
-    if (door_connect(zmq, config->endpoint, &socket, err)) {
+    if (open_door(&l, zmq, err)) {
         zmq_ctx_term(zmq);
         return -1;
     }
     uv_loop_init(&l.uv);
     uv_async_init(&l.uv, &l.async, on_async);
-    int rc = run(&l, socket, err);
+    int rc = run(&l, err);
     bool ended = close_all(&l);
-    int linger = LINGER_MS;
-    zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger);
-    zmq_close(socket);
+    door_close(l.door, LINGER_MS);
     zmq_ctx_term(zmq);
     if (!ended) {
         log_debug("a solver thread did not yield in %d ms", JOIN_MS);

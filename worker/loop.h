@@ -10,6 +10,7 @@
 
 struct loop_config {
     const char *endpoint;
+    const char *keys; /* --keys: a key file or a folder of them; NULL: see key_for */
     const char *host; /* as `workers` shows it */
     unsigned threads;
     double share;        /* --limit, in (0, 1] */

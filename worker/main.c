@@ -17,7 +17,7 @@
 enum { THREADS_MAX = 4096, PROBE_BYTES_MAX = 64 << 20 };
 
 struct settings {
-    const char *broker, *name;
+    const char *broker, *name, *keys;
     unsigned threads; /* 0: as many as a guest may take */
     double share;
     int lifeline;
@@ -44,6 +44,13 @@ static int set_broker(struct settings *s, const char *text, struct err *err)
 {
     (void)err;
     s->broker = text;
+    return 0;
+}
+
+static int set_keys(struct settings *s, const char *text, struct err *err)
+{
+    (void)err;
+    s->keys = text;
     return 0;
 }
 
@@ -119,16 +126,17 @@ static int set_full(struct settings *s, const char *text, struct err *err)
     return 0;
 }
 
-enum { SETTERS = 9 };
+enum { SETTERS = 10 };
 
 static int (*const setters[SETTERS])(struct settings *s, const char *text, struct err *err) = {
-    set_broker, set_threads,  set_limit, set_name,  set_yield,
-    set_full,   set_lifeline, set_log,   set_probe,
+    set_broker, set_keys, set_threads,  set_limit, set_name,
+    set_yield,  set_full, set_lifeline, set_log,   set_probe,
 };
 
 /* The first SETTERS rows have a setter each. */
 static const struct option_spec OPTIONS[] = {
     {"broker", 0, "ENDPOINT", "tcp://host:port or ipc://path (default $HILLSWEEP_BROKER)"},
+    {"keys", 0, "FILE|DIR", "this worker's key (default $HILLSWEEP_KEYS, /etc/hillsweep/keys)"},
     {"threads", 0, "N", "solver threads (default: all cores; one less on a desktop)"},
     {"limit", 0, "P%", "at most this share of each thread's time (default 100%)"},
     {"name", 0, "NAME", "what `hillsweep workers` shows (default: the host's name)"},
@@ -237,6 +245,7 @@ static int work(const struct settings *s, struct err *err)
         guest_settle();
     struct loop_config config = {
         .endpoint = s->broker,
+        .keys = s->keys,
         .host = s->name ? s->name : host,
         .threads = s->threads,
         .share = s->share,
@@ -261,7 +270,10 @@ static int settle_rules(struct settings *s, struct err *err)
 
 int main(int argc, char **argv)
 {
-    struct settings s = {.broker = getenv("HILLSWEEP_BROKER"), .share = 1, .lifeline = -1};
+    struct settings s = {.broker = getenv("HILLSWEEP_BROKER"),
+                         .keys = getenv("HILLSWEEP_KEYS"),
+                         .share = 1,
+                         .lifeline = -1};
     struct err err = {0};
     char text[1024];
     gsl_set_error_handler_off();

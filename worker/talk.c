@@ -424,6 +424,14 @@ void talk_leave(struct talk *t, int64_t now_ms, int64_t wait_ms, const char *rea
     }
 }
 
+void talk_refused(struct talk *t, const struct err *why)
+{
+    if (t->state == TALK_ENDED)
+        return;
+    t->state = TALK_ENDED;
+    t->end = *why;
+}
+
 bool talk_ended(const struct talk *t, struct err *err)
 {
     *err = t->end;

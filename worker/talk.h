@@ -53,6 +53,9 @@ void talk_rest(struct talk *t, const char *reason);
  * wait_ms. A second call may shorten the wait. */
 void talk_leave(struct talk *t, int64_t now_ms, int64_t wait_ms, const char *reason);
 
+/* The broker's door stays shut for this worker: the conversation is over, with that error. */
+void talk_refused(struct talk *t, const struct err *why);
+
 /* Whether the conversation is over; err has code ERR_NONE when it ended in order, else why. */
 bool talk_ended(const struct talk *t, struct err *err);
 

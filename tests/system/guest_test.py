@@ -27,6 +27,10 @@ def cpu_s(pid):
 
 
 class Guest(House):
+    def setUp(self):
+        super().setUp()
+        self.endpoint = "ipc://" + self.path("broker.sock")  # wishes of workers are an admin's
+
     def workers(self):
         return json.loads(self.client("workers", "--json").stdout)["workers"]
 

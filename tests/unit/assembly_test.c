@@ -257,20 +257,31 @@ static void test_uploads(void **state)
     uploads_destroy(u);
 }
 
+static struct route route_of(uint32_t id)
+{
+    struct route route = {.len = sizeof id, .user = id + 1};
+    memcpy(route.id, &id, sizeof id);
+    return route;
+}
+
 static void test_routes(void **state)
 {
     (void)state;
     struct routes *r = routes_create();
     for (uint32_t w = 1; w <= 3000; w++) {
-        routes_put(r, &w, sizeof w, w);
+        struct route from = route_of(w);
+        routes_put(r, &from, w);
         assert_int_equal(routes_worker(r, &w, sizeof w), w);
     }
     uint32_t id = 9999, old = 17, none = 5000;
-    routes_put(r, &id, sizeof id, 17); /* it reconnected */
+    struct route from = route_of(id);
+    routes_put(r, &from, 17); /* it reconnected */
     assert_int_equal(routes_worker(r, &id, sizeof id), 17);
     assert_int_equal(routes_worker(r, &old, sizeof old), 0);
     assert_int_equal(routes_of(r, 17)->len, sizeof id);
     assert_memory_equal(routes_of(r, 17)->id, &id, sizeof id);
+    assert_int_equal(routes_of(r, 17)->user, id + 1);
+    assert_true(routes_end(r) > 3000);
     assert_int_equal(routes_worker(r, &none, sizeof none), 0);
     routes_remove(r, 17);
     assert_null(routes_of(r, 17));

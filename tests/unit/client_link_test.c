@@ -189,7 +189,7 @@ static struct broker *broker_start(enum manner manner)
     assert_non_null(mkdtemp(b->folder));
     snprintf(b->endpoint, sizeof b->endpoint, "ipc://%s/broker", b->folder);
     b->context = zmq_ctx_new();
-    assert_int_equal(door_bind(b->context, b->endpoint, &b->socket, &err), 0);
+    assert_int_equal(door_bind(b->context, b->endpoint, NULL, &b->socket, &err), 0);
     assert_int_equal(pthread_create(&b->thread, NULL, serve, b), 0);
     return b;
 }
@@ -217,7 +217,7 @@ static struct link *connect_to(const struct broker *b)
 {
     struct link *link;
     struct err err;
-    assert_int_equal(link_open(b->endpoint, "the test", 5000, &link, &err), 0);
+    assert_int_equal(link_open(b->endpoint, "the test", NULL, 5000, &link, &err), 0);
     return link;
 }
 
@@ -291,13 +291,13 @@ static void nobody_is_unreachable(void **state)
     struct buf json = {0};
     struct err err;
     (void)state;
-    assert_int_equal(link_open("ipc:///tmp/hillsweep-nobody", "the test", 50, &link, &err), 0);
+    assert_int_equal(link_open("ipc:///tmp/hillsweep-nobody", "the test", NULL, 50, &link, &err), 0);
     assert_int_equal(link_call(link, "ping", "{}", &json, &err), -1);
     assert_int_equal(err.code, ERR_UNREACHABLE);
     assert_non_null(strstr(err.text, "ipc:///tmp/hillsweep-nobody"));
     assert_non_null(strstr(err.text, "the test"));
     link_close(link);
-    assert_int_equal(link_open("carrier://pigeon", "the test", 50, &link, &err), -1);
+    assert_int_equal(link_open("carrier://pigeon", "the test", NULL, 50, &link, &err), -1);
     assert_int_equal(err.code, ERR_USAGE);
     buf_fini(&json);
 }
@@ -378,7 +378,7 @@ static void a_watcher_ends_a_wait(void **state)
     (void)state;
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(write(ends[1], "x", 1), 1);
-    assert_int_equal(link_open("ipc:///tmp/hillsweep-nobody", "", LINK_FOREVER, &link, &err), 0);
+    assert_int_equal(link_open("ipc:///tmp/hillsweep-nobody", "", NULL, LINK_FOREVER, &link, &err), 0);
     link_watch(link, ends[0], say_stop, &ends[0]);
     assert_int_equal(link_call(link, "ping", "{}", &json, &err), -1);
     assert_int_equal(err.code, ERR_INTERRUPTED);

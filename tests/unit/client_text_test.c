@@ -203,8 +203,8 @@ static void the_nearer_setting_wins(void **state)
     struct err err;
     (void)state;
     char *user = write_file("# mine\n\n  broker = tcp://user:1  # a comment\n");
-    char *machine = write_file("broker=tcp://machine:2\n");
-    struct config_places p = {"tcp://flag:3", "tcp://environment:4", user, machine};
+    char *machine = write_file("broker=tcp://machine:2\nkeys = /machine/keys\n");
+    struct config_places p = {"tcp://flag:3", "tcp://environment:4", user, machine, NULL, ""};
     assert_int_equal(config_read(&p, &c, &err), 0);
     assert_string_equal(c.broker, "tcp://flag:3");
     p.flag = NULL;
@@ -214,6 +214,13 @@ static void the_nearer_setting_wins(void **state)
     assert_int_equal(config_read(&p, &c, &err), 0);
     assert_string_equal(c.broker, "tcp://user:1");
     assert_string_equal(c.from, user);
+    assert_string_equal(c.keys, "/machine/keys"); /* each setting by itself */
+    p.keys_environment = "/environment/keys";
+    assert_int_equal(config_read(&p, &c, &err), 0);
+    assert_string_equal(c.keys, "/environment/keys");
+    p.keys_flag = "anna.key";
+    assert_int_equal(config_read(&p, &c, &err), 0);
+    assert_string_equal(c.keys, "anna.key");
     p.user_file = "/nonexistent/config";
     assert_int_equal(config_read(&p, &c, &err), 0);
     assert_string_equal(c.broker, "tcp://machine:2");
@@ -226,13 +233,14 @@ static void the_nearer_setting_wins(void **state)
 
 static void broken_settings_are_refused(void **state)
 {
-    static const char *const bad[] = {"brokr = tcp://x:1\n", "broker tcp://x:1\n", "broker =\n"};
+    static const char *const bad[] = {"brokr = tcp://x:1\n", "broker tcp://x:1\n", "broker =\n",
+                                      "keys =\n"};
     (void)state;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         struct config c;
         struct err err = {0};
         char *file = write_file(bad[i]);
-        struct config_places p = {NULL, NULL, file, NULL};
+        struct config_places p = {.user_file = file};
         assert_int_equal(config_read(&p, &c, &err), -1);
         assert_int_equal(err.code, ERR_USAGE);
         assert_non_null(strstr(err.text, file));

@@ -122,7 +122,7 @@ static void serve(struct bench *b)
     struct err err;
     b->context = zmq_ctx_new();
     b->boot = door_random();
-    if (door_bind(b->context, b->endpoint, &b->socket, &err))
+    if (door_bind(b->context, b->endpoint, NULL, &b->socket, &err))
         fail_msg("%s", err.text);
 }
 

@@ -1,0 +1,147 @@
+/* The broker's door: how its socket is made, who is behind a message and what he may send. Roles
+ * come from the authenticated user, never from what a message says; see PROTOCOL.md section 9. */
+#include "server_private.h"
+
+#include "door.h"
+#include "log.h"
+#include <stdio.h>
+#include <string.h>
+
+/* --- the socket ------------------------------------------------------------------------------ */
+
+static int check_listen(const struct server_config *config, enum door_kind *kind, struct err *err)
+{
+    if (door_kind(config->listen, kind, err))
+        return -1;
+    if (config->keys && config->insecure)
+        return err_set(err, ERR_USAGE, "--keys and --insecure exclude each other");
+    if (config->keys && *kind == DOOR_IPC) {
+        err_set(err, ERR_USAGE, "%s takes no keys: the kernel tells who connects to a file",
+                config->listen);
+        return err_hint(err, "leave --keys away, or listen on tcp://host:port");
+    }
+    if (*kind == DOOR_NETWORK && !config->keys && !config->insecure) {
+        err_set(err, ERR_USAGE, "%s would let anyone on the network submit, solve and read",
+                config->listen);
+        return err_hint(err, "give --keys DIR (hillsweep keys new makes it), or spell out "
+                             "--insecure on a network that you trust");
+    }
+    return 0;
+}
+
+static int open_gate(struct server *s, enum door_kind kind, struct err *err)
+{
+    if (s->config->keys)
+        return gate_open(s->zmq_ctx, s->config->keys, server_wake, &s->gate_async, &s->gate, err);
+    unsigned roles = ROLE_CLIENT | ROLE_WORKER;
+    s->gate = gate_local(kind == DOOR_IPC ? roles | ROLE_ADMIN : roles);
+    return 0;
+}
+
+int entrance_open(struct server *s, struct err *err)
+{
+    enum door_kind kind;
+    struct key key;
+    if (check_listen(s->config, &kind, err) || open_gate(s, kind, err))
+        return -1;
+    s->key_turn = gate_key(s->gate, &key);
+    const struct key *mine = s->config->keys ? &key : NULL;
+    int rc = door_bind(s->zmq_ctx, s->config->listen, mine, &s->socket, err);
+    if (rc == 0 && mine)
+        rc = door_self_test(s->zmq_ctx, s->socket, mine, err);
+    if (rc == 0 && mine)
+        log_info("strangers are refused, as tried just now public_key=%s", key.public);
+    key_wipe(&key);
+    return rc;
+}
+
+/* --- changes --------------------------------------------------------------------------------- */
+
+static void follow_key(struct server *s)
+{
+    struct key key;
+    struct err err;
+    unsigned turn = gate_key(s->gate, &key);
+    if (turn != s->key_turn) {
+        if (door_rebind(s->socket, &key, &err))
+            log_warnx("%s", err.text); /* those inside stay; a restart helps the others */
+        else
+            log_info("new connections meet another key of the broker public_key=%s", key.public);
+        s->key_turn = turn;
+    }
+    key_wipe(&key);
+}
+
+void entrance_changed(struct server *s)
+{
+    struct err err;
+    follow_key(s);
+    for (uint32_t worker = 0; worker < routes_end(s->routes); worker++) {
+        const struct route *route = routes_of(s->routes, worker);
+        if (!route || entrance_is(s, route, ROLE_WORKER))
+            continue;
+        char name[KEY_NAME_MAX + 1];
+        gate_name(s->gate, route->user, name);
+        log_info("worker dismissed worker=%u key=%s", worker, name);
+        err_set(&err, ERR_NOT_AUTHORISED, "the key \"%s\" has been revoked", name);
+        workers_dismiss(s, worker, &err);
+    }
+}
+
+/* --- rights ---------------------------------------------------------------------------------- */
+
+bool entrance_is(struct server *s, const struct route *from, unsigned roles)
+{
+    return (gate_roles(s->gate, from->user) & roles) == roles;
+}
+
+bool entrance_owns(struct server *s, const struct route *from, const struct catalogue_job *job)
+{
+    char name[KEY_NAME_MAX + 1];
+    gate_name(s->gate, from->user, name);
+    return entrance_is(s, from, ROLE_ADMIN) || strcmp(name, job->owner) == 0;
+}
+
+/* splitmix64's finaliser: a bijection for each user, and unrelated ones for two of them. */
+uint64_t entrance_own(const struct route *from, uint64_t id)
+{
+    uint64_t x = id + from->user * UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
+static void turn_away(struct server *s, const struct route *to, const struct wire_msg *msg,
+                      const struct err *why)
+{
+    bool asked = msg->type == WIRE_REQUEST || msg->type == WIRE_FETCH || msg->type == WIRE_UPLOAD;
+    if (asked && gate_roles(s->gate, to->user) != 0) {
+        reply_error(s, to, msg->tag, why);
+        return;
+    }
+    char text[sizeof why->text + sizeof why->hint];
+    err_format(why, text, sizeof text);
+    struct wire_msg m = {.type = WIRE_REFUSED, .tag = msg->tag};
+    m.refused.code = (uint16_t)why->code;
+    m.refused.text = wire_str(text);
+    server_send(s, to, &m);
+}
+
+bool entrance_admits(struct server *s, const struct route *from, const struct wire_msg *msg)
+{
+    bool works = msg->type >= WIRE_HELLO && msg->type <= WIRE_BYE;
+    unsigned roles = gate_roles(s->gate, from->user);
+    if (roles & (works ? ROLE_WORKER : ROLE_CLIENT))
+        return true;
+    char name[KEY_NAME_MAX + 1];
+    struct err err;
+    gate_name(s->gate, from->user, name);
+    if (roles == 0)
+        err_set(&err, ERR_NOT_AUTHORISED, "the key \"%s\" has been revoked", name);
+    else
+        err_set(&err, ERR_NOT_AUTHORISED, "the key \"%s\" is a %s's and may not %s", name,
+                roles & ROLE_WORKER ? "worker" : "client", works ? "solve" : "submit or read");
+    log_debug("message refused type=%s: %s", wire_type_name(msg->type), err.text);
+    turn_away(s, from, msg, &err);
+    return false;
+}
