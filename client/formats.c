@@ -3,14 +3,13 @@
 
 #include "expr.h"
 #include "number.h"
+#include "points.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const NAMES[] = {"npy", "csv", "txt", NULL};
-
-enum { STATUS_OPEN = 0, STATUS_FAILED = 2 };
 
 int format_parse(const char *name, enum format *out, struct err *err)
 {
@@ -38,10 +37,9 @@ int format_of_file(const char *file, enum format *out, struct err *err)
 void row_writer_init(struct row_writer *w, enum format format, const double *a, size_t a_count,
                      size_t field_count)
 {
-    _Static_assert(sizeof w->a_texts[0] == NUMBER_TEXT, "a number's text");
-    *w = (struct row_writer){format, a_count, field_count, mem_alloc(a_count, NUMBER_TEXT)};
+    *w = (struct row_writer){format, a_count, field_count, mem_alloc(a_count, sizeof *w->a_texts)};
     for (size_t i = 0; i < a_count; i++)
-        number_format(a[i], w->a_texts[i]);
+        w->a_texts[i].len = number_format(a[i], w->a_texts[i].text);
 }
 
 void row_writer_fini(struct row_writer *w)
@@ -62,22 +60,30 @@ void row_writer_head(const struct row_writer *w, const char *const *fields, stru
     buf_str(out, "\n");
 }
 
-void row_writer_rows(const struct row_writer *w, double q, const double *const *fields,
-                     const uint8_t *status, struct buf *out)
+/* The room of a whole text is copied, which is faster than its length. */
+static char *put(char *to, const struct row_text *t)
 {
-    char q_text[NUMBER_TEXT], text[NUMBER_TEXT];
-    size_t q_len = number_format(q, q_text);
-    char separator = w->format == FORMAT_CSV ? ',' : ' ';
-    for (size_t i = 0; i < w->a_count; i++) {
-        bool known = status[i] != STATUS_OPEN && status[i] != STATUS_FAILED;
-        buf_add(out, q_text, q_len);
-        buf_add(out, &separator, 1);
-        buf_str(out, w->a_texts[i]);
+    memcpy(to, t->text, sizeof t->text);
+    return to + t->len;
+}
+
+void row_writer_rows(const struct row_writer *w, double q, size_t first, size_t end,
+                     const double *const *fields, const uint8_t *status, struct buf *out)
+{
+    struct row_text q_text = {0};
+    size_t room = (end - first) * (w->field_count + 2) * NUMBER_TEXT;
+    const char separator = w->format == FORMAT_CSV ? ',' : ' ';
+    q_text.len = number_format(q, q_text.text);
+    q_text.text[q_text.len++] = separator;
+    char *start = buf_grow(out, room), *to = start;
+    for (size_t i = first; i < end; i++) {
+        bool known = status[i] != POINT_OPEN && status[i] != POINT_FAILED;
+        to = put(put(to, &q_text), &w->a_texts[i]);
         for (size_t k = 0; k < w->field_count; k++) {
-            size_t len = number_format(known ? fields[k][i] : (double)NAN, text);
-            buf_add(out, &separator, 1);
-            buf_add(out, text, len);
+            *to++ = separator;
+            to += number_format(known ? fields[k][i] : (double)NAN, to);
         }
-        buf_add(out, "\n", 1);
+        *to++ = '\n';
     }
+    out->len -= room - (size_t)(to - start);
 }

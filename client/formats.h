@@ -3,6 +3,7 @@
 
 #include "buf.h"
 #include "err.h"
+#include "number.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,11 +20,16 @@ int format_parse(const char *name, enum format *out, struct err *err);
 /* By the file's ending. */
 int format_of_file(const char *file, enum format *out, struct err *err);
 
+struct row_text {
+    char text[NUMBER_TEXT];
+    size_t len;
+};
+
 /* Writes rows. The texts of the inner axis are made once. */
 struct row_writer {
     enum format format; /* FORMAT_CSV or FORMAT_TXT */
     size_t a_count, field_count;
-    char (*a_texts)[32];
+    struct row_text *a_texts;
 };
 
 void row_writer_init(struct row_writer *w, enum format format, const double *a, size_t a_count,
@@ -33,9 +39,9 @@ void row_writer_fini(struct row_writer *w);
 /* "q,a,F\n" for csv; nothing for txt. */
 void row_writer_head(const struct row_writer *w, const char *const *fields, struct buf *out);
 
-/* All points of one q: fields[k][i] and status[i] for a[i]. A status of 2 (failed) is written as
- * nan, and so is 0 (not done). */
-void row_writer_rows(const struct row_writer *w, double q, const double *const *fields,
-                     const uint8_t *status, struct buf *out);
+/* Points [first, end) of one q: fields[k][i] and status[i] for a[i]. A status of 2 (failed) is
+ * written as nan, and so is 0 (not done). */
+void row_writer_rows(const struct row_writer *w, double q, size_t first, size_t end,
+                     const double *const *fields, const uint8_t *status, struct buf *out);
 
 #endif

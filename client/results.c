@@ -2,17 +2,15 @@
  * they become durable; a file appears when it is whole. */
 #include "clock.h"
 #include "command.h"
-#include "expr.h"
 #include "formats.h"
 #include "json.h"
 #include "progress.h"
 #include "save.h"
 #include "signals.h"
-#include "origin.h"
+#include "points.h"
 #include "text.h"
 
 #include <errno.h>
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BATCH_BYTES (1u << 20) /* of one field read at once */
+#define TEXT_POINTS 4096 /* rows of text made at once */
 
-enum { STATUS_OPEN = 0, STATUS_FAILED = 2 };
 enum { WAIT_MS = 1000, LATE_MS = 20, LATES_MAX = 250 };
 
 /* One export. */
@@ -37,39 +34,9 @@ struct export
     int wake_fd;
     enum format format;
     bool partial; /* do not wait for the rest: nan */
-    size_t field_count;
-    size_t fields[JOB_OUTPUTS_MAX]; /* indices of the job's outputs */
-    uint64_t offsets[JOB_OUTPUTS_MAX], status_offset;
+    struct points points;
     uint64_t rows, failed;
 };
-
-static const char *field_name(const struct export *x, size_t k)
-{
-    return x->origin.job->outputs[x->fields[k]].name;
-}
-
-static void file_name(const struct export *x, size_t k, char out[JOB_FIELD_MAX + 8])
-{
-    snprintf(out, JOB_FIELD_MAX + 8, "%s.npy", field_name(x, k));
-}
-
-/* Rows [row, row + count) of a field and of the statuses, points that are not known as nan. */
-static int read_field(struct export *x, size_t k, uint64_t row, size_t count, const uint8_t *status,
-                      struct buf *out, struct err *err)
-{
-    char file[JOB_FIELD_MAX + 8];
-    size_t width = x->origin.job->a.count;
-    file_name(x, k, file);
-    buf_clear(out);
-    if (origin_read(&x->origin, file, x->offsets[k] + row * width * sizeof(double),
-                    count * width * sizeof(double), out, err))
-        return -1;
-    double *values = (double *)out->data;
-    for (size_t i = 0; i < count * width && !x->origin.final; i++)
-        if (status[i] == STATUS_OPEN || status[i] == STATUS_FAILED)
-            values[i] = (double)NAN;
-    return 0;
-}
 
 /* A broker's rows are durable a moment before status.npy says so: then *known is the rows before.
  */
@@ -77,14 +44,12 @@ static int read_status(struct export *x, uint64_t row, size_t count, struct buf 
                        struct err *err)
 {
     size_t width = x->origin.job->a.count;
-    buf_clear(out);
-    if (origin_read(&x->origin, "status.npy", x->status_offset + row * width, count * width, out,
-                    err))
+    if (points_status(&x->points, row, count, out, err))
         return -1;
-    const uint8_t *open = x->partial ? NULL : memchr(out->data, STATUS_OPEN, count * width);
+    const uint8_t *open = x->partial ? NULL : memchr(out->data, POINT_OPEN, count * width);
     *known = open ? (size_t)(open - out->data) / width : count;
     for (size_t i = 0; i < *known * width; i++)
-        x->failed += out->data[i] == STATUS_FAILED;
+        x->failed += out->data[i] == POINT_FAILED;
     return 0;
 }
 
@@ -108,13 +73,16 @@ static int write_text(struct export *x, struct batch *b, uint64_t row, size_t co
     size_t width = x->origin.job->a.count;
     for (size_t r = 0; r < count; r++) {
         const double *fields[JOB_OUTPUTS_MAX];
-        for (size_t k = 0; k < x->field_count; k++)
+        for (size_t k = 0; k < x->points.count; k++)
             fields[k] = (const double *)b->fields[k].data + r * width;
-        buf_clear(&b->text);
-        row_writer_rows(&b->writer, x->origin.job->q.values[row + r], fields,
-                        b->status.data + r * width, &b->text);
-        if (save_write(&x->save, b->text.data, b->text.len, err))
-            return -1;
+        for (size_t i = 0; i < width; i += TEXT_POINTS) {
+            buf_clear(&b->text);
+            row_writer_rows(&b->writer, x->origin.job->q.values[row + r], i,
+                            i + TEXT_POINTS < width ? i + TEXT_POINTS : width, fields,
+                            b->status.data + r * width, &b->text);
+            if (save_write(&x->save, b->text.data, b->text.len, err))
+                return -1;
+        }
     }
     return 0;
 }
@@ -127,8 +95,8 @@ static int write_batch(struct export *x, struct batch *b, uint64_t row, size_t c
         return -1;
     if (count == 0)
         return 0;
-    for (size_t k = 0; k < x->field_count; k++)
-        if (read_field(x, k, row, count, b->status.data, &b->fields[k], err))
+    for (size_t k = 0; k < x->points.count; k++)
+        if (points_values(&x->points, k, row, count, b->status.data, &b->fields[k], err))
             return -1;
     int rc = x->format == FORMAT_NPY
                  ? save_write(&x->save, b->fields[0].data, b->fields[0].len, err)
@@ -139,8 +107,7 @@ static int write_batch(struct export *x, struct batch *b, uint64_t row, size_t c
 /* Writes the rows up to `end`. */
 static int write_rows(struct export *x, struct batch *b, uint64_t end, struct err *err)
 {
-    size_t row_bytes = x->origin.job->a.count * sizeof(double);
-    uint64_t most = row_bytes < BATCH_BYTES ? BATCH_BYTES / row_bytes : 1;
+    uint64_t most = points_batch(&x->points);
     while (x->rows < end) {
         uint64_t count = end - x->rows < most ? end - x->rows : most;
         if (signals_interrupt(&x->signals, err))
@@ -197,14 +164,9 @@ static int write_body(struct export *x, struct batch *b, struct err *err)
 static int write_head(struct export *x, struct batch *b, struct err *err)
 {
     const char *names[JOB_OUTPUTS_MAX];
-    char file[JOB_FIELD_MAX + 8];
-    int rc = origin_head(&x->origin, "status.npy", 'u', 1, &x->status_offset, NULL, err);
-    for (size_t k = 0; k < x->field_count && rc == 0; k++) {
-        names[k] = field_name(x, k);
-        file_name(x, k, file);
-        rc = origin_head(&x->origin, file, 'f', sizeof(double), &x->offsets[k],
-                         x->format == FORMAT_NPY ? &b->text : NULL, err);
-    }
+    int rc = points_open(&x->points, x->format == FORMAT_NPY ? &b->text : NULL, err);
+    for (size_t k = 0; k < x->points.count; k++)
+        names[k] = points_name(&x->points, k);
     if (rc == 0 && x->format != FORMAT_NPY)
         row_writer_head(&b->writer, names, &b->text);
     return rc ? rc : save_write(&x->save, b->text.data, b->text.len, err);
@@ -241,7 +203,7 @@ static int export(struct export *x, struct err *err)
     struct batch b = {0};
     const struct job *job = x->origin.job;
     if (x->format != FORMAT_NPY)
-        row_writer_init(&b.writer, x->format, job->a.values, job->a.count, x->field_count);
+        row_writer_init(&b.writer, x->format, job->a.values, job->a.count, x->points.count);
     int rc = watch_ends(x, err);
     if (rc == 0)
         rc = write_head(x, &b, err);
@@ -259,35 +221,14 @@ static int export(struct export *x, struct err *err)
     return quiet ? 0 : rc;
 }
 
-/* --field NAME, repeatable for csv and txt; by default the first for npy and all for text. */
+/* By default the first field for npy and all for the others. */
 static int choose_fields(struct export *x, struct err *err)
 {
-    const struct args *args = x->session->args;
-    const struct job *job = x->origin.job;
-    const char *names[JOB_OUTPUTS_MAX + 1];
-    for (size_t i = 0; i < job->output_count; i++)
-        names[i] = job->outputs[i].name;
-    names[job->output_count] = NULL;
-    for (size_t o = 0; o < args->option_count && x->field_count < JOB_OUTPUTS_MAX; o++) {
-        size_t i = 0;
-        if (strcmp(args->options[o].spec->name, "field") != 0)
-            continue;
-        while (i < job->output_count && strcmp(names[i], args->options[o].value) != 0)
-            i++;
-        if (i == job->output_count) {
-            err_set(err, ERR_USAGE, "%s has no field \"%.40s\"", x->origin.label,
-                    args->options[o].value);
-            const char *near = expr_nearest(args->options[o].value, names);
-            return err_hint(err, "did you mean %s?", near ? near : names[0]);
-        }
-        x->fields[x->field_count++] = i;
-    }
-    if (x->field_count > 1 && x->format == FORMAT_NPY)
+    size_t all = x->format == FORMAT_NPY ? 1 : JOB_OUTPUTS_MAX;
+    if (points_choose(&x->points, &x->origin, x->session->args, all, err))
+        return -1;
+    if (x->points.count > 1 && x->format == FORMAT_NPY)
         return err_set(err, ERR_USAGE, "a .npy file has one field: name it with --field");
-    size_t all = x->format == FORMAT_NPY ? 1 : job->output_count;
-    for (size_t i = 0; x->field_count == 0 && i < all; i++)
-        x->fields[i] = i;
-    x->field_count = x->field_count ? x->field_count : all;
     return 0;
 }
 

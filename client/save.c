@@ -77,6 +77,8 @@ int save_flush(struct save *s, struct err *err)
 {
     int rc = write_all(s, s->pending.data, s->pending.len, err);
     buf_clear(&s->pending);
+    if (!s->direct) /* the disk begins now, beside us, so that the sync at the end is short */
+        sync_file_range(s->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     return rc;
 }
 

@@ -1,13 +1,13 @@
-/* See number.h. The C library converts correctly in both directions, but in the locale of the
- * process; here the "C" locale is used whatever the program or a library has set. */
+/* See number.h. The C library reads correctly, but in the locale of the process; here the "C"
+ * locale is used whatever the program or a library has set. Writing is our own (shortest.h). */
 #include "number.h"
 #include "buf.h"
+#include "shortest.h"
 
-#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,56 +77,106 @@ size_t number_parse(const char *text, size_t len, int loose, double *value)
     return n;
 }
 
-/* Adds one unit to the last digit of "-d.ddde-xx"; 0 when that would change the length. */
-static int increment(char *text)
+/* --- writing --------------------------------------------------------------------------------- */
+
+/* The digits of 0 .. 9999 are two pairs; a pair is two characters. */
+static const char PAIRS[] =
+    "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+    "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+    "8081828384858687888990919293949596979899";
+
+static void eight_digits(uint32_t value, char *out)
 {
-    char *e = strchr(text, 'e');
-    for (char *p = e - 1; p >= text && *p != '-'; p--) {
-        if (*p == '.')
-            continue;
-        if (*p != '9') {
-            ++*p;
-            return 1;
-        }
-        *p = '0';
+    uint32_t high = value / 10000, low = value % 10000;
+    memcpy(out, PAIRS + 2 * (high / 100), 2);
+    memcpy(out + 2, PAIRS + 2 * (high % 100), 2);
+    memcpy(out + 4, PAIRS + 2 * (low / 100), 2);
+    memcpy(out + 6, PAIRS + 2 * (low % 100), 2);
+}
+
+/* A decimal as its digits, without zeros at either end, and the power of ten of the first one. */
+struct figures {
+    char all[24];
+    const char *first;
+    int count, exponent;
+};
+
+static void figures_of(struct shortest d, struct figures *f)
+{
+    enum { ROOM = 24 };
+    uint64_t high = d.digits / 100000000;
+    eight_digits((uint32_t)(high / 100000000), f->all);
+    eight_digits((uint32_t)(high % 100000000), f->all + 8);
+    eight_digits((uint32_t)(d.digits % 100000000), f->all + 16);
+    int first = 0, end = ROOM;
+    while (f->all[first] == '0')
+        first++;
+    while (f->all[end - 1] == '0')
+        end--;
+    f->first = f->all + first;
+    f->count = end - first;
+    f->exponent = d.exponent + ROOM - 1 - first;
+}
+
+static char *put(char *out, const char *text, int count)
+{
+    memcpy(out, text, (size_t)count);
+    return out + count;
+}
+
+static char *zeros(char *out, int count)
+{
+    memset(out, '0', (size_t)count);
+    return out + count;
+}
+
+static char *scientific(const struct figures *f, char *out)
+{
+    int size = f->exponent < 0 ? -f->exponent : f->exponent;
+    *out++ = *f->first;
+    if (f->count > 1) {
+        *out++ = '.';
+        out = put(out, f->first + 1, f->count - 1);
     }
-    return 0;
+    *out++ = 'e';
+    *out++ = f->exponent < 0 ? '-' : '+';
+    if (size >= 100)
+        *out++ = (char)('0' + size / 100);
+    return put(out, PAIRS + 2 * (size % 100), 2);
 }
 
-/* Just below a power of two doubles are twice as dense as above it: the nearest decimal of 16
- * digits may lie too far below, and the next one above still within reach (2^-44
- * = 5.684341886080802e-14). This concerns 54 powers of two, all so large or small that %g writes an
- * exponent too. */
-static int next_above(double value, char out[NUMBER_TEXT])
+static char *positional(const struct figures *f, char *out)
 {
-    int exponent;
-    if (fabs(frexp(value, &exponent)) != 0.5)
-        return 0;
-    char text[NUMBER_TEXT];
-    snprintf(text, sizeof text, "%.15e", value);
-    if (!increment(text) || read_token(text) != value)
-        return 0;
-    strcpy(out, text);
-    return 1;
+    int whole = f->exponent + 1; /* digits before the point */
+    if (whole <= 0) {
+        out = zeros(put(out, "0.", 2), -whole);
+        return put(out, f->first, f->count);
+    }
+    if (f->count <= whole)
+        return zeros(put(out, f->first, f->count), whole - f->count);
+    out = put(out, f->first, whole);
+    *out++ = '.';
+    return put(out, f->first + whole, f->count - whole);
 }
 
+/* Laid out as %.15g does, or %.16g, %.17g where that many digits are needed. */
 size_t number_format(double value, char out[NUMBER_TEXT])
 {
+    struct figures f;
+    char *end = out;
     if (isnan(value))
-        return (size_t)snprintf(out, NUMBER_TEXT, "nan");
-    if (isinf(value))
-        return (size_t)snprintf(out, NUMBER_TEXT, value < 0 ? "-inf" : "inf");
-
-    /* Any decimal of up to 15 digits survives a normal double, so %.15g (which drops trailing
-     * zeros) prints it if there is one. Subnormal numbers carry fewer digits. */
-    pthread_once(&c_locale_once, c_locale_make);
-    locale_t before = uselocale(c_locale);
-    int first = value != 0 && fabs(value) < DBL_MIN ? 1 : 15;
-    for (int precision = first; precision <= 17; precision++) {
-        snprintf(out, NUMBER_TEXT, "%.*g", precision, value);
-        if (read_token(out) == value || (precision == 16 && next_above(value, out)))
-            break;
+        return (size_t)(strcpy(out, "nan") - out) + 3;
+    if (signbit(value))
+        *end++ = '-';
+    if (isinf(value)) {
+        end = put(end, "inf", 3);
+    } else if (value == 0) {
+        *end++ = '0';
+    } else {
+        figures_of(shortest_decimal(fabs(value)), &f);
+        bool plain = f.exponent >= -4 && f.exponent < (f.count > 15 ? f.count : 15);
+        end = plain ? positional(&f, end) : scientific(&f, end);
     }
-    uselocale(before);
-    return strlen(out);
+    *end = '\0';
+    return (size_t)(end - out);
 }

@@ -124,7 +124,7 @@ static void rows_keep_every_bit(void **state)
         struct row_writer w;
         struct buf out = {0};
         row_writer_init(&w, (enum format)format, a, N, 2);
-        row_writer_rows(&w, 0.1 + 0.2, fields, status, &out);
+        row_writer_rows(&w, 0.1 + 0.2, 0, N, fields, status, &out);
         const char *at = buf_text(&out);
         for (int i = 0; i < N; i++) {
             double expected[4] = {0.1 + 0.2, a[i], f[i], g[i]};
@@ -153,7 +153,7 @@ static void what_is_not_known_is_nan(void **state)
     (void)state;
     row_writer_init(&w, FORMAT_CSV, a, 5, 1);
     row_writer_head(&w, names, &out);
-    row_writer_rows(&w, 4, fields, status, &out);
+    row_writer_rows(&w, 4, 0, 5, fields, status, &out);
     assert_string_equal(buf_text(&out),
                         "q,a,F\n4,-1,1\n4,0.5,nan\n4,1e+300,nan\n4,7,inf\n4,8,-inf\n");
     buf_fini(&out);

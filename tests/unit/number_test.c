@@ -212,6 +212,48 @@ static void test_round_trip(void **state)
         }
 }
 
+/* The slow and plain way: the first precision that reads back. Just above a power of two's lower
+ * half it can miss the nearest of the shortest; powers of two are left to the test above. */
+static void slowly(double value, char out[NUMBER_TEXT])
+{
+    int first = value != 0 && fabs(value) < DBL_MIN ? 1 : 15;
+    for (int precision = first; precision <= 17; precision++) {
+        snprintf(out, NUMBER_TEXT, "%.*g", precision, value);
+        if (strtod(out, NULL) == value)
+            return;
+    }
+}
+
+static void assert_as_slowly(double value)
+{
+    char fast[NUMBER_TEXT], slow[NUMBER_TEXT];
+    int exponent;
+    if (!isfinite(value) || fabs(frexp(value, &exponent)) == 0.5)
+        return;
+    number_format(value, fast);
+    slowly(value, slow);
+    if (strcmp(fast, slow) != 0)
+        fail_msg("%a: %s, but plainly %s", value, fast, slow);
+}
+
+/* NUMBER_COUNT=100000000 takes longer and sees more. */
+static void test_as_the_c_library_does(void **state)
+{
+    (void)state;
+    const char *count = getenv("NUMBER_COUNT");
+    long n = count ? strtol(count, NULL, 10) : 100000;
+    uint64_t seed = 11;
+    for (long i = 0; i < n; i++) {
+        uint64_t r = splitmix(&seed);
+        assert_as_slowly(from_bits(r));
+        assert_as_slowly(from_bits(r & 0xfffffffffffff)); /* subnormal */
+        assert_as_slowly((double)(r >> (r & 63)));        /* an integer */
+        assert_as_slowly((double)(r >> 40) / 1000);       /* few decimals */
+        assert_as_slowly(ldexp((double)(int64_t)r, -60)); /* a field's values */
+        assert_as_slowly(nextafter(pow(10, (double)(r % 600) - 300), r & 1 ? INFINITY : 0));
+    }
+}
+
 static void test_locale(void **state)
 {
     (void)state;
@@ -242,6 +284,7 @@ int main(void)
         cmocka_unit_test(test_shortest_at_powers_of_two),
         cmocka_unit_test(test_nothing_shorter_reads_back),
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_as_the_c_library_does),
         cmocka_unit_test(test_locale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
