@@ -31,9 +31,24 @@ void command_help(const struct command *command, FILE *out); /* NULL: the overvi
 /* --help, --version, --man, --completion without a command (manual.h): 1 answered, 0 none, -1. */
 int command_asked(const struct args *args, struct err *err);
 
-command_fn command_run, command_check, command_submit, command_status, command_wait, command_list,
-    command_cancel, command_pause, command_resume, command_delete, command_priority,
-    command_results, command_plot, command_workers, command_keys, command_completion,
-    command_version, command_why;
+command_fn command_cancel;
+command_fn command_check;
+command_fn command_completion;
+command_fn command_delete;
+command_fn command_keys;
+command_fn command_list;
+command_fn command_pause;
+command_fn command_plot;
+command_fn command_priority;
+command_fn command_results;
+command_fn command_resume;
+command_fn command_run;
+command_fn command_status;
+command_fn command_submit;
+command_fn command_version;
+command_fn command_wait;
+command_fn command_watch;
+command_fn command_why;
+command_fn command_workers;
 
 #endif

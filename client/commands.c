@@ -31,6 +31,7 @@ static const struct option_spec RUN[] = {
 
 static const struct option_spec SUBMIT[] = {
     {"wait", 'w', NULL, "stay until it ends, with the exit code of wait"},
+    {"watch", 0, NULL, "as --wait, with a picture that grows"},
     {"priority", 'p', "N", "-1000 to 1000, higher goes first (default 0)"},
     {NULL, 0, NULL, NULL},
 };
@@ -41,6 +42,12 @@ static const struct option_spec LIST[] = {
 };
 
 static const struct option_spec WAIT[] = {
+    {"timeout", 't', "TIME", "give up after 30s, 10min, 2h, ... with exit code 6"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec WATCH[] = {
+    {"field", 'f', "NAME", "which output is shown (default: the first)"},
     {"timeout", 't', "TIME", "give up after 30s, 10min, 2h, ... with exit code 6"},
     {NULL, 0, NULL, NULL},
 };
@@ -95,6 +102,15 @@ static const struct command COMMANDS[] = {
      "  hillsweep status 7 --json\n",
      "JOB is a number, last, a name, or the unique beginning of one.\n", NULL, 0, 1,
      command_status},
+    {"watch", "[JOB]", "a heat map that grows, and a progress line",
+     "  hillsweep watch last\n"
+     "  hillsweep watch 7 --field F               of several outputs this one\n"
+     "  hillsweep watch 7 --json                  a line of JSON for each change\n",
+     "Ctrl-C detaches, the job goes on. Each cell is the point in its middle, so a chart of any\n"
+     "size can be watched from afar. Off a terminal it is a plain line now and then. The exit "
+     "code\n"
+     "is that of wait.\n",
+     WATCH, 0, 1, command_watch},
     {"wait", "JOB", "follow a job until it ends",
      "  hillsweep wait last\n"
      "  hillsweep wait 7 --timeout 10min\n",

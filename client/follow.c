@@ -25,6 +25,8 @@ static int take_view(const struct follow *f, const struct buf *json, struct job_
     if (news.id == f->job) {
         *view = news;
         progress_show(f->progress, view, clock_ms());
+        if (f->seen)
+            return f->seen(f->seen_arg, view, json, err);
     }
     return 0;
 }

@@ -12,6 +12,9 @@ struct follow {
     struct link *link;
     uint32_t job;
     struct progress *progress;
+    int (*seen)(void *arg, const struct job_view *view, const struct buf *json,
+                struct err *err); /* each status that comes; -1 ends it. NULL: nothing more */
+    void *seen_arg;
     int64_t until_ms; /* monotonic; LINK_FOREVER */
     int64_t first_ms, longest_ms;
 };

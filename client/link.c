@@ -27,12 +27,14 @@ struct link {
     char *endpoint, *from;
     uint64_t sender, next_tag;
     int64_t connect_ms, patience_ms;
-    bool met; /* the broker has answered something */
+    bool met;      /* the broker has answered something */
+    bool answered; /* the last request */
     int watch_fd;
     link_wake_fn *wake;
     void *wake_arg;
     zmq_msg_t message; /* the frame that the last received message borrows from */
     struct buf frame;
+    struct buf notice; /* the newest one that nobody has asked for; empty: none */
 };
 
 int link_open(const char *endpoint, const char *from, const struct key *key, int64_t connect_ms,
@@ -72,6 +74,7 @@ void link_close(struct link *link)
     door_close(link->door, 0);
     zmq_ctx_term(link->context);
     buf_fini(&link->frame);
+    buf_fini(&link->notice);
     free(link->endpoint);
     free(link->from);
     free(link);
@@ -80,6 +83,11 @@ void link_close(struct link *link)
 void link_set_patience(struct link *link, int64_t ms)
 {
     link->patience_ms = ms;
+}
+
+bool link_answered(const struct link *link)
+{
+    return link->answered;
 }
 
 void link_watch(struct link *link, int fd, link_wake_fn *fn, void *arg)
@@ -198,6 +206,10 @@ static int receive(struct link *link, int64_t until, struct wire_msg *msg, struc
                     (const char *)msg->refused.text.data);
             return -1;
         }
+        if (msg->type == WIRE_NOTICE) {
+            buf_clear(&link->notice);
+            buf_add(&link->notice, msg->reply.json.data, msg->reply.json.len);
+        }
         return 1;
     }
 }
@@ -221,10 +233,13 @@ static int upload(struct link *link, uint64_t key, const unsigned char *data, si
  */
 static int take_reply(const struct wire_msg *msg, uint64_t tag, struct buf *answer, struct err *err)
 {
-    if (msg->type != WIRE_REPLY || msg->tag != tag)
+    if ((msg->type != WIRE_REPLY && msg->type != WIRE_PAGE) || msg->tag != tag)
         return 0;
     err->code = ERR_NONE;
-    if (msg->reply.code != 0) {
+    if (msg->type == WIRE_PAGE) {
+        buf_clear(answer);
+        buf_add(answer, msg->page.data.data, msg->page.data.len);
+    } else if (msg->reply.code != 0) {
         answer_error(msg->reply.json.data, msg->reply.json.len, msg->reply.code, err);
     } else {
         buf_clear(answer);
@@ -250,6 +265,7 @@ static int exchange(struct link *link, const struct request *request, struct buf
     ask.request.op = wire_str(request->op);
     ask.request.json = wire_str(request->json);
     int64_t deadline = deadline_of(link);
+    link->answered = false;
     for (;;) {
         if (request->document &&
             upload(link, request->key, request->document, request->len, deadline, err))
@@ -259,7 +275,7 @@ static int exchange(struct link *link, const struct request *request, struct buf
         int64_t repeat = later(clock_ms(), REPEAT_MS);
         int got;
         while ((got = receive(link, repeat < deadline ? repeat : deadline, &msg, err)) == 1)
-            if (take_reply(&msg, ask.tag, answer, err))
+            if ((link->answered = take_reply(&msg, ask.tag, answer, err)))
                 return err->code == ERR_NONE ? 0 : -1;
         if (got < 0)
             return -1;
@@ -390,18 +406,24 @@ int link_fetch(struct link *link, uint32_t job, const char *file, uint64_t offse
     return rc;
 }
 
+static bool take_notice(struct link *link, struct buf *notice)
+{
+    if (link->notice.len == 0)
+        return false;
+    buf_clear(notice);
+    buf_add(notice, link->notice.data, link->notice.len);
+    buf_clear(&link->notice);
+    return true;
+}
+
 int link_pause(struct link *link, int64_t ms, struct buf *notice, struct err *err)
 {
     struct wire_msg msg;
     struct err scratch;
     int64_t until = later(clock_ms(), ms);
-    int got;
-    while ((got = receive(link, until, &msg, err ? err : &scratch)) == 1) {
-        if (msg.type != WIRE_NOTICE)
-            continue;
-        buf_clear(notice);
-        buf_add(notice, msg.reply.json.data, msg.reply.json.len);
-        return 1;
-    }
+    int got = 1;
+    while (!take_notice(link, notice))
+        if ((got = receive(link, until, &msg, err ? err : &scratch)) != 1)
+            break;
     return got;
 }

@@ -32,10 +32,14 @@ void link_set_patience(struct link *link, int64_t ms);
 typedef int link_wake_fn(void *arg, struct err *err);
 void link_watch(struct link *link, int fd, link_wake_fn *fn, void *arg);
 
-/* One request. *answer (cleared first) receives the JSON object of the reply. -1: the broker's own
+/* One request. *answer (cleared first) receives the JSON object of the reply, or, where the
+ * operation says so, the data of a page. -1: the broker's own
  * error, ERR_UNREACHABLE, ERR_VERSION, or the watcher's. */
 int link_call(struct link *link, const char *op, const char *json, struct buf *answer,
               struct err *err);
+
+/* Whether the last call has had an answer, if only that it was refused. */
+bool link_answered(const struct link *link);
 
 /* As link_call with op "submit": the document is uploaded under key before each attempt. */
 int link_submit(struct link *link, uint64_t key, const void *document, size_t len, const char *json,
@@ -51,8 +55,8 @@ struct link_page {
 int link_fetch(struct link *link, uint32_t job, const char *file, uint64_t offset, size_t length,
                struct buf *out, struct link_page *page, struct err *err);
 
-/* Waits ms, or until a NOTICE comes. 1: *notice has its JSON; 0: time is over; -1: the watcher's
- * err. */
+/* Waits ms, or until a NOTICE comes (or has come, during another call: then the newest one). 1:
+ * *notice has its JSON; 0: time is over; -1: the watcher's err. */
 int link_pause(struct link *link, int64_t ms, struct buf *notice, struct err *err);
 
 #endif

@@ -24,9 +24,31 @@ static int percent_of(const struct job_view *view)
     return (int)(100.0 * (double)view->points_done / (double)view->points_total);
 }
 
-void progress_line(const struct job_view *view, int width, struct buf *out)
+/* ETA, and the band around it where it is known and worth a word. */
+static void add_eta(const struct job_view *view, const struct pace *pace, bool unicode,
+                    struct buf *out)
 {
-    char done[TEXT_MAX], total[TEXT_MAX], rate[TEXT_MAX], eta[TEXT_MAX];
+    char text[TEXT_MAX];
+    buf_printf(out, "  ETA %s", duration_format(view->eta_s, text));
+    double band = pace ? pace_band_s(pace, view->eta_s) : -1;
+    if (band >= 0.5 && band >= 0.01 * view->eta_s)
+        buf_printf(out, " %s %s", unicode ? "\u00b1" : "+-", duration_format(band, text));
+}
+
+/* Where a text is to end so that it takes `width` columns (a character of UTF-8 takes one). */
+static size_t cut(const unsigned char *text, size_t len, int width)
+{
+    size_t at = 0;
+    for (int column = 0; at < len; at++)
+        if ((text[at] & 0xc0) != 0x80 && ++column > width)
+            break;
+    return at;
+}
+
+void progress_line(const struct job_view *view, const struct pace *pace, bool unicode, int width,
+                   struct buf *out)
+{
+    char done[TEXT_MAX], total[TEXT_MAX], rate[TEXT_MAX];
     size_t start = out->len;
     buf_printf(out, "[%s/%s  %d%%", count_format(view->points_done, done),
                count_format(view->points_total, total), percent_of(view));
@@ -34,7 +56,7 @@ void progress_line(const struct job_view *view, int width, struct buf *out)
         if (view->rate > 0) /* nothing is known in the first moments */
             buf_printf(out, "  %s", rate_format(view->rate, rate));
         if (view->eta_s >= 0)
-            buf_printf(out, "  ETA %s", duration_format(view->eta_s, eta));
+            add_eta(view, pace, unicode, out);
     } else {
         buf_printf(out, "  %s", view_state_name(view->state));
     }
@@ -45,8 +67,8 @@ void progress_line(const struct job_view *view, int width, struct buf *out)
     buf_str(out, "]");
     if (*view->reason && !view_ended(view))
         buf_printf(out, " %s", view->reason);
-    if (width > 0 && out->len - start > (size_t)width)
-        out->len = start + (size_t)width;
+    if (width > 0)
+        out->len = start + cut(out->data + start, out->len - start, width);
 }
 
 static void show_plain(struct progress *p, const struct job_view *view, int64_t now_ms)
@@ -58,7 +80,7 @@ static void show_plain(struct progress *p, const struct job_view *view, int64_t 
     if (now_ms < p->next_ms && !(news && trouble))
         return;
     struct buf line = {0};
-    progress_line(view, 0, &line);
+    progress_line(view, &p->pace, p->terminal.unicode, 0, &line);
     fprintf(p->out, "%s\n", buf_text(&line));
     fflush(p->out);
     buf_fini(&line);
@@ -72,7 +94,7 @@ static void show_redrawn(struct progress *p, const struct job_view *view, int64_
     if (now_ms < p->next_ms)
         return;
     struct buf line = {0};
-    progress_line(view, p->terminal.width - 1, &line);
+    progress_line(view, &p->pace, p->terminal.unicode, p->terminal.width - 1, &line);
     fprintf(p->out, "\r%s\x1b[K", buf_text(&line));
     fflush(p->out);
     buf_fini(&line);
@@ -84,6 +106,7 @@ void progress_show(struct progress *p, const struct job_view *view, int64_t now_
 {
     if (!p->out || view_ended(view))
         return;
+    pace_tell(&p->pace, now_ms, view->points_done + view->points_failed);
     if (p->terminal.redraw)
         show_redrawn(p, view, now_ms);
     else

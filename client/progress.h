@@ -3,6 +3,7 @@
 
 #include "answer.h"
 #include "buf.h"
+#include "pace.h"
 #include "terminal.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@ struct progress {
     struct terminal terminal;
     int64_t next_ms; /* when the next line is due */
     bool drawn;      /* a line without its end stands on the terminal */
+    struct pace pace;
     enum view_state shown_state;
     char shown_reason[512];
 };
@@ -28,7 +30,9 @@ void progress_show(struct progress *p, const struct job_view *view, int64_t now_
 /* Takes the line away, so that other text can be written. */
 void progress_clear(struct progress *p);
 
-/* "[4,210/10,000  42%  1.25 M/s  ETA 3.2 s  1 worker]" cut to `width` columns. Pure. */
-void progress_line(const struct job_view *view, int width, struct buf *out);
+/* "[4,210/10,000  42%  1.25 M/s  ETA 3.2 s +- 0.4 s  1 worker]" cut to `width` columns (0: not
+ * cut). pace may be NULL. Pure. */
+void progress_line(const struct job_view *view, const struct pace *pace, bool unicode, int width,
+                   struct buf *out);
 
 #endif

@@ -93,7 +93,8 @@ static int solve_over(struct run *run, struct link *link, struct err *err)
                  (int)(100.0 * (double)run->points_before / (double)run->view.points_total));
         session_say(run->session, "carrying on in %s at %s", run->folder.path, percent);
     }
-    struct follow follow = {link, run->view.id, &run->progress, LINK_FOREVER, FIRST_MS, LONGEST_MS};
+    struct follow follow = {link, run->view.id, &run->progress, NULL,
+                            NULL, LINK_FOREVER, FIRST_MS,       LONGEST_MS};
     return follow_job(&follow, &run->view, &run->status, err);
 }
 

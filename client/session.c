@@ -51,7 +51,7 @@ void session_progress(const struct session *s, struct progress *progress)
 
 static void report_plain(const struct session *s, const struct err *err)
 {
-    fputs(s->terminal.colour ? "\x1b[31mhillsweep:\x1b[0m " : "hillsweep: ", stderr);
+    fputs(s->terminal.colours ? "\x1b[31mhillsweep:\x1b[0m " : "hillsweep: ", stderr);
     if (s->file && err->code == ERR_JOB_REFUSED) {
         fprintf(stderr, "%s:", s->file);
         if (err->line > 0)

@@ -56,17 +56,19 @@ static int submit(struct session *s, const struct jobfile *job, struct link *lin
     if (text && integer_parse(text, -1000, 1000, "a priority", &priority, err))
         return -1;
     int rc = submit_job(link, job, door_random() | 1, (int)priority, &view, &json, err);
-    if (rc == 0 && args_has(s->args, "wait")) {
+    bool watch = args_has(s->args, "watch");
+    if (rc == 0 && (watch || args_has(s->args, "wait"))) {
+        struct wait_show show = {job->job, NULL};
         if (!s->json) {
             printf("%u\n", view.id);
             fflush(stdout);
         }
-        rc = wait_for_job(s, link, view.id, LINK_FOREVER, err);
+        rc = wait_for_job(s, link, view.id, LINK_FOREVER, watch ? &show : NULL, err);
     } else if (rc == 0 && s->json) {
         session_print_json(&json);
     } else if (rc == 0) {
         printf("%u\n", view.id);
-        session_say(s, "job %u is queued; to follow it: hillsweep wait %u", view.id, view.id);
+        session_say(s, "job %u is queued; to follow it: hillsweep watch %u", view.id, view.id);
     }
     buf_fini(&json);
     return rc;

@@ -7,6 +7,7 @@
 #include "follow.h"
 #include "signals.h"
 #include "text.h"
+#include "watch.h"
 
 #include <signal.h>
 
@@ -42,36 +43,51 @@ static void say_end(const struct session *s, const struct job_view *view)
                     *view->reason ? ": " : "", view->reason);
 }
 
-static void add_hint(const struct job_view *view, struct err *err)
+static void add_hint(const struct job_view *view, const char *verb, struct err *err)
 {
     if (err->code == ERR_INTERRUPTED)
-        err_hint(err, "the job goes on; to follow it again: hillsweep wait %u", view->id);
+        err_hint(err, "the job goes on; to follow it again: hillsweep %s %u", verb, view->id);
     if (err->code == ERR_TIMED_OUT)
         err_hint(err, "%.0f%% done; it goes on",
                  view->points_total ? 100.0 * (double)view->points_done / (double)view->points_total
                                     : 0);
 }
 
-int wait_for_job(struct session *s, struct link *link, uint32_t job, int64_t until_ms,
-                 struct err *err)
+/* Follows it with signals watched; *json is its last status. */
+static int follow(const struct follow *f, struct job_view *view, struct buf *json, struct err *err)
 {
     static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP, 0};
     struct signals signals;
-    struct progress progress;
-    struct job_view view = {.id = job};
-    struct buf json = {0};
     if (signals_open(&signals, SIGNALS, err))
         return -1;
-    session_progress(s, &progress);
-    link_watch(link, signals.fd, signals_interrupt, &signals);
-    link_set_patience(link, BROKER_AWAY_MS);
-    struct follow follow = {link, job, &progress, until_ms, FIRST_MS, LONGEST_MS};
-    int rc = follow_job(&follow, &view, &json, err);
-    progress_clear(&progress);
-    link_watch(link, -1, NULL, NULL);
+    link_watch(f->link, signals.fd, signals_interrupt, &signals);
+    link_set_patience(f->link, BROKER_AWAY_MS);
+    int rc = follow_job(f, view, json, err);
+    link_watch(f->link, -1, NULL, NULL);
     signals_close(&signals);
+    return rc;
+}
+
+int wait_for_job(struct session *s, struct link *link, uint32_t job, int64_t until_ms,
+                 const struct wait_show *show, struct err *err)
+{
+    struct progress progress;
+    struct watch watch = {0};
+    struct job_view view = {.id = job};
+    struct buf json = {0};
+    struct follow f = {link, job, &progress, NULL, &watch, until_ms, FIRST_MS, LONGEST_MS};
+    session_progress(s, &progress);
+    if (show) {
+        if (watch_open(&watch, s, link, show->job, show->field, &progress, err))
+            return -1;
+        f.seen = watch_seen;
+    }
+    int rc = follow(&f, &view, &json, err);
+    progress_clear(&progress);
+    if (show)
+        watch_close(&watch);
     if (rc) {
-        add_hint(&view, err);
+        add_hint(&view, show ? "watch" : "wait", err);
     } else {
         if (s->json)
             session_print_json(&json);
@@ -95,7 +111,7 @@ int command_wait(struct session *s, struct err *err)
         return -1;
     int rc = wait_find_job(link, s->args->words[0], &view, &json, err);
     if (rc == 0)
-        rc = wait_for_job(s, link, view.id, timeout ? start + ms : LINK_FOREVER, err);
+        rc = wait_for_job(s, link, view.id, timeout ? start + ms : LINK_FOREVER, NULL, err);
     buf_fini(&json);
     link_close(link);
     return rc;

@@ -271,23 +271,23 @@ static void the_line_says_all(void **state)
     struct buf out = {0};
     (void)state;
     assert_int_equal(view_parse(STATUS, strlen(STATUS), &v, &err), 0);
-    progress_line(&v, 0, &out);
+    progress_line(&v, NULL, true, 0, &out);
     assert_string_equal(buf_text(&out),
                         "[4,210/10,000  42%  1.25 M/s  ETA 3.2 s  2 workers  3 failed]");
     buf_clear(&out);
-    progress_line(&v, 20, &out);
+    progress_line(&v, NULL, true, 20, &out);
     assert_string_equal(buf_text(&out), "[4,210/10,000  42%  ");
     buf_clear(&out);
     v.rate = 0; /* the first moments */
     v.eta_s = -1;
-    progress_line(&v, 0, &out);
+    progress_line(&v, NULL, true, 0, &out);
     assert_string_equal(buf_text(&out), "[4,210/10,000  42%  2 workers  3 failed]");
     buf_clear(&out);
     v.state = VIEW_PAUSED;
     v.points_failed = 0;
     v.workers = 1;
     snprintf(v.reason, sizeof v.reason, "the disk is full");
-    progress_line(&v, 0, &out);
+    progress_line(&v, NULL, true, 0, &out);
     assert_string_equal(buf_text(&out), "[4,210/10,000  42%  paused  1 worker] the disk is full");
     buf_fini(&out);
 }
@@ -302,7 +302,7 @@ static void progress_knows_its_stream(void **state)
     size_t size = 0;
     (void)state;
     FILE *out = open_memstream(&text, &size);
-    progress_init(&p, out, (struct terminal){true, true, 80});
+    progress_init(&p, out, (struct terminal){.redraw = true, .width = 80});
     progress_show(&p, &v, 1000);
     size_t once = size;
     progress_show(&p, &v, 1050);
@@ -315,7 +315,7 @@ static void progress_knows_its_stream(void **state)
     free(text);
 
     out = open_memstream(&text, &size);
-    progress_init(&p, out, (struct terminal){false, false, 80});
+    progress_init(&p, out, (struct terminal){.width = 80});
     progress_show(&p, &v, 1000);
     progress_show(&p, &v, 2000);
     fflush(out);

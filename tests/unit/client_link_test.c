@@ -352,8 +352,8 @@ static void a_job_is_followed_to_its_end(void **state)
     struct job_view view = {0};
     struct buf json = {0};
     struct err err;
-    progress_init(&quiet, NULL, (struct terminal){false, false, 80});
-    struct follow follow = {link, 1, &quiet, LINK_FOREVER, 1, 2};
+    progress_init(&quiet, NULL, (struct terminal){.width = 80});
+    struct follow follow = {link, 1, &quiet, NULL, NULL, LINK_FOREVER, 1, 2};
     assert_int_equal(follow_job(&follow, &view, &json, &err), 0);
     assert_int_equal(view.state, VIEW_DONE);
     assert_int_equal(view.points_done, 4);

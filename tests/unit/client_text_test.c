@@ -169,19 +169,39 @@ static void a_near_command_is_suggested(void **state)
 
 static void terminals_are_told_apart(void **state)
 {
+    static const struct {
+        struct terminal_signs signs;
+        struct terminal is;
+    } cases[] = {
+        {{.is_tty = true, .width = 100, .height = 30, .term = "xterm"},
+         {true, false, COLOURS_16, 100, 30}},
+        {{.is_tty = true, .term = "dumb"}, {false, false, COLOURS_NONE, 80, 24}},
+        {{.is_tty = true}, {false, false, COLOURS_NONE, 80, 24}},
+        {{.term = "xterm"}, {false, false, COLOURS_NONE, 80, 24}}, /* a pipe */
+        {{.is_tty = true, .term = "xterm-256color", .locale = "de_DE.UTF-8"},
+         {true, true, COLOURS_256, 80, 24}},
+        {{.is_tty = true, .term = "xterm-256color", .colorterm = "truecolor", .locale = "C.utf8"},
+         {true, true, COLOURS_TRUE, 80, 24}},
+        {{.is_tty = true, .term = "xterm-direct", .locale = "C"},
+         {true, false, COLOURS_TRUE, 80, 24}},
+        {{.is_tty = true, .term = "xterm", .no_color = "1", .clicolor_force = "1"},
+         {true, false, COLOURS_NONE, 80, 24}},
+        {{.is_tty = true, .term = "xterm", .no_color = "", .clicolor = "0"},
+         {true, false, COLOURS_NONE, 80, 24}},
+        {{.is_tty = true, .term = "xterm", .clicolor = "0", .clicolor_force = "1"},
+         {true, false, COLOURS_16, 80, 24}},
+        {{.term = "dumb", .clicolor_force = "1"}, {false, false, COLOURS_16, 80, 24}},
+        {{.term = "dumb", .clicolor_force = "0"}, {false, false, COLOURS_NONE, 80, 24}},
+    };
     (void)state;
-    struct terminal t = terminal_decide(true, 100, "xterm", NULL, NULL);
-    assert_true(t.redraw && t.colour && t.width == 100);
-    t = terminal_decide(true, 0, "dumb", NULL, NULL);
-    assert_true(!t.redraw && !t.colour && t.width == 80);
-    t = terminal_decide(false, 0, "xterm", NULL, NULL);
-    assert_true(!t.redraw && !t.colour);
-    t = terminal_decide(true, 80, "xterm", "1", "1");
-    assert_true(t.redraw && !t.colour);
-    t = terminal_decide(false, 0, "dumb", "", "1");
-    assert_true(!t.redraw && t.colour);
-    t = terminal_decide(false, 0, "dumb", NULL, "0");
-    assert_true(!t.colour);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct terminal t = terminal_decide(&cases[i].signs), is = cases[i].is;
+        assert_int_equal(t.redraw, is.redraw);
+        assert_int_equal(t.unicode, is.unicode);
+        assert_int_equal(t.colours, is.colours);
+        assert_int_equal(t.width, is.width);
+        assert_int_equal(t.height, is.height);
+    }
 }
 
 static char *write_file(const char *text)
