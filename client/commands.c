@@ -25,6 +25,7 @@ static const struct option_spec RUN[] = {
     {"jobs", 'j', "N", "solver threads (default: all cores, one less on a desktop)"},
     {"limit", 0, "P%", "at most this share of each core's time"},
     {"full", 0, NULL, "do not stand back for other programs"},
+    {"watch", 'w', NULL, "a picture that grows, not only a line"},
     {"verbose", 'v', NULL, "pass on what broker and worker say"},
     {NULL, 0, NULL, NULL},
 };

@@ -11,6 +11,7 @@
 #include "submit.h"
 #include "text.h"
 #include "wait.h"
+#include "watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@ struct run {
     struct crew crew;
     struct job_view view;
     struct progress progress;
+    struct watch watch;  /* with --watch */
     struct buf status;   /* JSON */
     const char *threads; /* NULL: as many as a guest may take */
     const char *limit;   /* of each core's time, or NULL */
@@ -77,6 +79,8 @@ static int wake(void *arg, struct err *err)
     struct run *run = arg;
     crew_progress(&run->crew, run->view.points_done + run->view.points_failed);
     progress_clear(&run->progress);
+    if (run->watch.out)
+        watch_break(&run->watch);
     return crew_wake(&run->crew, err);
 }
 
@@ -93,9 +97,22 @@ static int solve_over(struct run *run, struct link *link, struct err *err)
                  (int)(100.0 * (double)run->points_before / (double)run->view.points_total));
         session_say(run->session, "carrying on in %s at %s", run->folder.path, percent);
     }
-    struct follow follow = {link, run->view.id, &run->progress, NULL,
-                            NULL, LINK_FOREVER, FIRST_MS,       LONGEST_MS};
-    return follow_job(&follow, &run->view, &run->status, err);
+    struct follow follow = {.link = link,
+                            .job = run->view.id,
+                            .progress = &run->progress,
+                            .seen_arg = &run->watch,
+                            .until_ms = LINK_FOREVER,
+                            .first_ms = FIRST_MS,
+                            .longest_ms = LONGEST_MS};
+    if (args_has(run->session->args, "watch")) {
+        if (watch_open(&run->watch, run->session, link, run->job.job, NULL, &run->progress, err))
+            return -1;
+        follow.seen = watch_seen;
+    }
+    int rc = follow_job(&follow, &run->view, &run->status, err);
+    if (follow.seen)
+        watch_close(&run->watch);
+    return rc;
 }
 
 static int solve(struct run *run, struct err *err)
@@ -133,8 +150,11 @@ static void say_files(const struct run *run)
                 count_format(run->view.points_total - run->points_before, solved),
                 duration_format((double)(clock_ms() - run->started_ms) / 1000, took),
                 run->folder.path, job->outputs[0].name);
-    session_say(run->session, "  as text: hillsweep results %s%s -o %s.csv",
-                strchr(run->folder.path, '/') ? "" : "./", run->folder.path, job->outputs[0].name);
+    const char *here = strchr(run->folder.path, '/') ? "" : "./";
+    session_say(run->session, "  a chart: hillsweep plot %s%s -o %s.png", here, run->folder.path,
+                job->outputs[0].name);
+    session_say(run->session, "  as text: hillsweep results %s%s -o %s.csv", here, run->folder.path,
+                job->outputs[0].name);
 }
 
 /* Says how it ended; the exit code. */

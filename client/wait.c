@@ -45,8 +45,10 @@ static void say_end(const struct session *s, const struct job_view *view)
 
 static void add_hint(const struct job_view *view, const char *verb, struct err *err)
 {
-    if (err->code == ERR_INTERRUPTED)
-        err_hint(err, "the job goes on; to follow it again: hillsweep %s %u", verb, view->id);
+    if (err->code == ERR_INTERRUPTED) {
+        err_set(err, ERR_INTERRUPTED, "detached; job %u goes on", view->id);
+        err_hint(err, "to follow it again: hillsweep %s %u", verb, view->id);
+    }
     if (err->code == ERR_TIMED_OUT)
         err_hint(err, "%.0f%% done; it goes on",
                  view->points_total ? 100.0 * (double)view->points_done / (double)view->points_total
@@ -75,7 +77,13 @@ int wait_for_job(struct session *s, struct link *link, uint32_t job, int64_t unt
     struct watch watch = {0};
     struct job_view view = {.id = job};
     struct buf json = {0};
-    struct follow f = {link, job, &progress, NULL, &watch, until_ms, FIRST_MS, LONGEST_MS};
+    struct follow f = {.link = link,
+                       .job = job,
+                       .progress = &progress,
+                       .seen_arg = &watch,
+                       .until_ms = until_ms,
+                       .first_ms = FIRST_MS,
+                       .longest_ms = LONGEST_MS};
     session_progress(s, &progress);
     if (show) {
         if (watch_open(&watch, s, link, show->job, show->field, &progress, err))

@@ -201,6 +201,7 @@ static void show(struct watch *w, struct buf *frame, int lines, const struct job
     fwrite(out.data, 1, out.len, w->out);
     fflush(w->out);
     w->drawn_lines = lines;
+    w->line_drawn = true;
     buf_fini(&out);
 }
 
@@ -277,14 +278,24 @@ int watch_seen(void *arg, const struct job_view *view, const struct buf *json, s
     return draw(w, view, err);
 }
 
+void watch_break(struct watch *w)
+{
+    if (!w->line_drawn)
+        return;
+    fputs("\r", w->out);
+    if (w->drawn_lines > 0)
+        fprintf(w->out, "\x1b[%dA", w->drawn_lines);
+    fputs("\x1b[J", w->out);
+    fflush(w->out);
+    w->line_drawn = false;
+    w->drawn_lines = 0;
+}
+
 void watch_close(struct watch *w)
 {
-    if (w->drawn_lines > 0 || (w->terminal.redraw && !w->progress->out && w->next_ms > 0)) {
-        fputs("\r\x1b[J", w->out);
-        fflush(w->out);
-    }
+    w->drawn_lines = 0; /* it stays */
+    watch_break(w);
     heatmap_fini(&w->map);
-    w->drawn_lines = 0;
 }
 
 /* --- the command ----------------------------------------------------------------------------- */

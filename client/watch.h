@@ -20,6 +20,7 @@ struct watch {
     struct progress *progress; /* takes the line; silent itself while a picture is drawn */
     struct heatmap map;
     int drawn_lines; /* on the screen above the cursor's line */
+    bool line_drawn; /* the cursor's line is the progress line */
     int64_t next_ms;
     uint64_t shown_points; /* done and failed, in the picture */
     bool shown;            /* there is a picture */
@@ -33,6 +34,9 @@ int watch_open(struct watch *w, struct session *s, struct link *link, const stru
 /* A follow.seen (arg: struct watch): fetches and draws what is new. A picture that cannot be had
  * just now is left out; only a broker that is gone is an error. */
 int watch_seen(void *arg, const struct job_view *view, const struct buf *json, struct err *err);
+
+/* Something else is about to be written: takes the picture away; the next one is drawn below. */
+void watch_break(struct watch *w);
 
 /* Leaves the last picture on the screen and the cursor below it. */
 void watch_close(struct watch *w);
