@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 const struct disk disk_system = {
+    .pread = pread,
     .pwrite = pwrite,
     .fdatasync = fdatasync,
     .fsync = fsync,
@@ -63,6 +64,24 @@ int disk_put(const struct disk *disk, int fd, const void *data, size_t len, uint
     return 0;
 }
 
+ssize_t disk_get(const struct disk *disk, int fd, void *out, size_t len, uint64_t at)
+{
+    char *p = out;
+    while (len > 0) {
+        ssize_t n = disk->pread(fd, p, len, (off_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        p += n;
+        at += (uint64_t)n;
+        len -= (size_t)n;
+    }
+    return p - (char *)out;
+}
+
 int disk_sync_folder(const struct disk *disk, const char *path, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -75,8 +94,7 @@ int disk_sync_folder(const struct disk *disk, const char *path, struct err *err)
     return rc;
 }
 
-/* The folder that holds path, "." for a bare name. */
-static const char *folder_of(const char *path, char folder[PATH_MAX])
+const char *disk_folder_of(const char *path, char folder[])
 {
     snprintf(folder, PATH_MAX, "%s", path);
     char *slash = strrchr(folder, '/');
@@ -116,7 +134,7 @@ int disk_replace(const struct disk *disk, const char *path, const void *data, si
         unlink(beside);
         return -1;
     }
-    return disk_sync_folder(disk, folder_of(path, folder), err);
+    return disk_sync_folder(disk, disk_folder_of(path, folder), err);
 }
 
 static int make_level(const struct disk *disk, const char *path, bool *made, struct err *err)
@@ -125,7 +143,7 @@ static int make_level(const struct disk *disk, const char *path, bool *made, str
     struct stat st;
     *made = mkdir(path, 0700) == 0;
     if (*made)
-        return disk_sync_folder(disk, folder_of(path, folder), err);
+        return disk_sync_folder(disk, disk_folder_of(path, folder), err);
     int saved = errno;
     if (stat(path, &st) == 0) {
         if (S_ISDIR(st.st_mode))

@@ -12,6 +12,7 @@
  * reason in words. */
 
 struct disk {
+    ssize_t (*pread)(int fd, void *out, size_t len, off_t at);
     ssize_t (*pwrite)(int fd, const void *data, size_t len, off_t at);
     int (*fdatasync)(int fd);
     int (*fsync)(int fd);
@@ -24,6 +25,9 @@ extern const struct disk disk_system; /* the real ones */
 /* Writes all of it, whatever the system call does in one go. 0, or -1 with errno. */
 int disk_put(const struct disk *disk, int fd, const void *data, size_t len, uint64_t at);
 
+/* Reads up to len bytes; fewer at the file's end. The number, or -1 with errno. */
+ssize_t disk_get(const struct disk *disk, int fd, void *out, size_t len, uint64_t at);
+
 /* A new file with these bytes under `path`, or the old one untouched: written beside it, synced,
  * renamed, the folder synced. */
 int disk_replace(const struct disk *disk, const char *path, const void *data, size_t len,
@@ -34,6 +38,9 @@ int disk_sync_folder(const struct disk *disk, const char *path, struct err *err)
 
 /* mkdir -p, mode 0700, durably; *made (may be NULL) tells whether the last one is new. */
 int disk_make_folder(const struct disk *disk, const char *path, bool *made, struct err *err);
+
+/* The folder that holds path ("." for a bare name), in folder[PATH_MAX], which is returned. */
+const char *disk_folder_of(const char *path, char folder[]);
 
 /* "cannot write PATH: the disk is full" from errno; returns -1. */
 int disk_fail(struct err *err, const char *verb, const char *path);

@@ -106,7 +106,7 @@ static int slot_missing(struct jobdir *d, const char *path, const char *what, st
 }
 
 /* The descriptor of a slot, or -1. A job that is being finished may have its final name already. */
-static int slot_open(struct jobdir *d, unsigned slot, struct err *err)
+int jobdir_open(struct jobdir *d, unsigned slot, struct err *err)
 {
     if (d->fds[slot] >= 0)
         return d->fds[slot];
@@ -131,7 +131,7 @@ int jobdir_check(struct jobdir *d, struct err *err)
 {
     int rc = 0;
     for (unsigned slot = 0; rc == 0 && slot < jobdir_slots(d->job); slot++)
-        if (jobdir_has_slot(d->job, slot) && slot_open(d, slot, err) < 0)
+        if (jobdir_has_slot(d->job, slot) && jobdir_open(d, slot, err) < 0)
             rc = -1;
     jobdir_close_files(d);
     return rc;
@@ -150,7 +150,7 @@ static int slot_put(struct jobdir *d, unsigned slot, const void *data, size_t le
 int jobdir_write(struct jobdir *d, unsigned plane, const struct job_tile *band, const void *rows,
                  struct err *err)
 {
-    if (slot_open(d, plane, err) < 0)
+    if (jobdir_open(d, plane, err) < 0)
         return -1;
     size_t element = tile_element(d->job, plane), all = d->job->a.count;
     size_t width = band->a1 - band->a0, height = band->q1 - band->q0;
@@ -168,7 +168,7 @@ int jobdir_records(struct jobdir *d, uint32_t first, uint32_t count, const void 
                    struct err *err)
 {
     unsigned slot = jobdir_record_slot(d);
-    if (slot_open(d, slot, err) < 0)
+    if (jobdir_open(d, slot, err) < 0)
         return -1;
     return slot_put(d, slot, records, (size_t)count * TILE_RECORD_BYTES,
                     (uint64_t)first * TILE_RECORD_BYTES, err);
@@ -203,16 +203,8 @@ bool jobdir_has_open_files(const struct jobdir *d)
 int jobdir_drive(struct jobdir *d, const void *table, size_t bytes, struct err *err)
 {
     char path[PATH_MAX];
-    uint32_t count = 0;
-    if (bytes >= sizeof count)
-        memcpy(&count, table, sizeof count);
-    const size_t sample = 2 * sizeof(double);
-    if (bytes < sizeof count || count > (bytes - sizeof count) / sample)
-        count = 0; /* a worker's nonsense: the header alone */
     struct buf b = {0};
-    const uint64_t shape[2] = {count, 2};
-    npy_header(buf_grow(&b, NPY_HEADER), "<f8", 2, shape);
-    buf_add(&b, (const char *)table + sizeof count, count * sample);
+    jobdir_samples(table, bytes, &b);
     jobdir_path(d, "w.npy", path);
     int rc = disk_replace(d->disk, path, b.data, b.len, err);
     if (rc != 0 && access(d->path, F_OK) != 0)
@@ -242,7 +234,7 @@ int jobdir_finish(struct jobdir *d, struct err *err)
     for (unsigned slot = 0; slot < jobdir_slots(d->job); slot++) {
         if (!jobdir_has_slot(d->job, slot))
             continue;
-        int fd = slot_open(d, slot, err);
+        int fd = jobdir_open(d, slot, err);
         if (fd < 0)
             return -1;
         if (d->disk->fsync(fd) != 0)

@@ -43,11 +43,23 @@ int jobdir_write(struct jobdir *d, unsigned plane, const struct job_tile *band, 
 int jobdir_records(struct jobdir *d, uint32_t first, uint32_t count, const void *records,
                    struct err *err);
 int jobdir_sync(struct jobdir *d, unsigned slot, struct err *err); /* fdatasync when it is open */
+/* Reading both back. -1 also when the bytes cannot be read. */
+int jobdir_read(struct jobdir *d, unsigned plane, const struct job_tile *band, void *rows,
+                struct err *err);
+int jobdir_read_records(struct jobdir *d, uint32_t first, uint32_t count, void *records,
+                        struct err *err);
 void jobdir_close_files(struct jobdir *d);
 bool jobdir_has_open_files(const struct jobdir *d);
 
 /* Writes w.npy from a drive table (PROTOCOL.md, section 7). */
 int jobdir_drive(struct jobdir *d, const void *table, size_t bytes, struct err *err);
+
+/* Compares all bytes that follow from the job alone (job.json, axes, the heads of the grids) and
+ * from its drive table (NULL: none) with those in the files, writes those that differ anew, and
+ * calls fn with the name of each such file. Heads are not synced. */
+typedef void jobdir_name_fn(void *arg, const char *name);
+int jobdir_mend(struct jobdir *d, const void *table, size_t bytes, jobdir_name_fn *fn, void *arg,
+                struct err *err);
 
 /* Gives the fields their final names, durably. May be called again after it was interrupted. */
 int jobdir_finish(struct jobdir *d, struct err *err);
@@ -56,7 +68,6 @@ int jobdir_finish(struct jobdir *d, struct err *err);
 void jobdir_remove(struct jobdir *d);
 
 /* Calls fn with each name that the job's files may have. */
-typedef void jobdir_name_fn(void *arg, const char *name);
 void jobdir_names(const struct job *job, jobdir_name_fn *fn, void *arg);
 
 #define JOBDIR_NAME (JOB_FIELD_MAX + 16)

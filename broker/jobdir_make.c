@@ -94,40 +94,22 @@ static int make(struct making *m, const char *name, const void *data, size_t len
     return disk_put(m->d->disk, fd, data, len, 0) == 0 ? 0 : disk_fail(err, "write", path);
 }
 
-static int make_axis(struct making *m, const char *name, const struct job_values *axis,
-                     struct err *err)
+static int make_constant(struct making *m, unsigned which, struct err *err)
 {
     struct buf b = {0};
-    const uint64_t shape[1] = {axis->count};
-    npy_header(buf_grow(&b, NPY_HEADER), "<f8", 1, shape);
-    buf_add(&b, axis->values, axis->count * sizeof *axis->values);
+    const char *name = jobdir_constant(m->d->job, which, &b);
     int rc = make(m, name, b.data, b.len, b.len, err);
-    buf_fini(&b);
-    return rc;
-}
-
-static int make_job_text(struct making *m, struct err *err)
-{
-    struct buf b = {0};
-    job_format(m->d->job, &b);
-    int rc = make(m, "job.json", b.data, b.len, b.len, err);
     buf_fini(&b);
     return rc;
 }
 
 static int make_slot(struct making *m, unsigned slot, struct err *err)
 {
-    static const char *const dtypes[] = {"|u1", "<f4", "<f8"};
     const struct job *job = m->d->job;
-    char name[JOBDIR_NAME], header[NPY_HEADER];
-    size_t header_bytes = 0;
+    char name[JOBDIR_NAME], head[NPY_HEADER];
+    size_t head_bytes = jobdir_head(job, slot, head);
     jobdir_name(job, slot, JOBDIR_PARTIAL, name);
-    if (slot <= tile_status_plane(job)) {
-        const uint64_t shape[2] = {job->q.count, job->a.count};
-        npy_header(header, dtypes[tile_element(job, slot) / 4], 2, shape);
-        header_bytes = sizeof header;
-    }
-    return make(m, name, header, header_bytes, jobdir_slot_bytes(job, slot), err);
+    return make(m, name, head, head_bytes, jobdir_slot_bytes(job, slot), err);
 }
 
 static int make_all(struct making *m, struct err *err)
@@ -136,9 +118,9 @@ static int make_all(struct making *m, struct err *err)
     uint64_t available = room(m->d);
     if (available < all_bytes(job))
         return too_small(m->d, available, err);
-    if (make_job_text(m, err) != 0 || make_axis(m, "q.npy", &job->q, err) != 0 ||
-        make_axis(m, "a.npy", &job->a, err) != 0)
-        return -1;
+    for (unsigned which = 0; which < JOBDIR_CONSTANTS; which++)
+        if (make_constant(m, which, err) != 0)
+            return -1;
     for (unsigned slot = 0; slot < jobdir_slots(job); slot++)
         if (jobdir_has_slot(job, slot) && make_slot(m, slot, err) != 0)
             return -1;
@@ -179,7 +161,8 @@ int jobdir_create(struct jobdir *d, struct err *err)
         rmdir(d->path);
         return -1;
     }
-    struct making m = {.d = d, .files = mem_alloc(jobdir_slots(d->job) + 3, sizeof *m.files)};
+    struct making m = {
+        .d = d, .files = mem_alloc(jobdir_slots(d->job) + JOBDIR_CONSTANTS, sizeof *m.files)};
     int rc = make_all(&m, err);
     for (size_t i = 0; i < m.count; i++) {
         char path[PATH_MAX];

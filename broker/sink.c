@@ -279,6 +279,18 @@ static struct sink *sink_create(const struct sink_config *config)
     return s;
 }
 
+/* 1: it is damaged. */
+static int open_database(struct sink *s, const char *path, struct err *err)
+{
+    int rc = store_open(path, s->disk, &s->store, err);
+    if (rc != 0)
+        return rc;
+    s->next_job = store_next_job(s->store);
+    s->seq = store_seq(s->store);
+    rc = sink_recover(s, err);
+    return rc != 0 && store_is_damaged(s->store) ? 1 : rc;
+}
+
 static int sink_open_data(struct sink *s, struct err *err)
 {
     char path[PATH_MAX];
@@ -287,11 +299,21 @@ static int sink_open_data(struct sink *s, struct err *err)
     if (disk_make_folder(s->disk, s->data, NULL, err) != 0 || lock_data(s, err) != 0)
         return -1;
     snprintf(path, sizeof path, "%s/hillsweep.db", s->data);
-    if (store_open(path, s->disk, &s->store, err) != 0)
+    int rc = open_database(s, path, err);
+    if (rc <= 0)
+        return rc;
+    log_warnx("%s; it is rebuilt from the result files", err->text);
+    sink_recovered_free(s);
+    sink_lives_free(s);
+    store_close(s->store);
+    s->store = NULL;
+    s->rebuilt = true;
+    if (store_set_aside(path, s->disk, err) != 0)
         return -1;
-    s->next_job = store_next_job(s->store);
-    s->seq = store_seq(s->store);
-    return sink_recover(s, err);
+    rc = open_database(s, path, err);
+    if (rc == 0)
+        log_info("database rebuilt jobs=%zu", s->live_count);
+    return rc ? -1 : 0;
 }
 
 int sink_open(const struct sink_config *config, struct sink **out, struct err *err)
@@ -332,17 +354,12 @@ void sink_close(struct sink *s)
         sink_order_free(o);
     }
     sink_lives_free(s);
-    for (size_t i = 0; i < s->recovered_count; i++) {
-        job_destroy(s->recovered[i].job);
-        free(s->recovered[i].tile_done);
-        free((void *)s->recovered[i].table);
-    }
+    sink_recovered_free(s);
     store_close(s->store);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     pthread_mutex_destroy(&s->mutex);
     pthread_cond_destroy(&s->cond);
-    free(s->recovered);
     free(s->events);
     free(s->band);
     free(s->scratch);

@@ -4,6 +4,9 @@
  * fdatasync nobody knows what is on disk. */
 #include "sink_group.h"
 
+#include "queue.h"
+
+#include <stdio.h>
 #include <string.h>
 
 #define GROUP_ORDERS 65536
@@ -112,9 +115,38 @@ static int write_drives(struct sink *s, const struct group *g, struct err *err)
         struct live *l = o->type == ORDER_TABLE ? sink_live(s, o->job) : NULL;
         if (!l || l->over || l->has_table)
             continue;
-        if (jobdir_drive(&l->dir, o->table, o->table_bytes, err) != 0)
+        if (jobcopy_write_drive(s->disk, s->data, l->id, o->table, o->table_bytes, err) != 0 ||
+            jobdir_drive(&l->dir, o->table, o->table_bytes, err) != 0)
             return -1;
         l->has_table = true;
+    }
+    return 0;
+}
+
+static void change_card(struct live *l, const struct order *o)
+{
+    if (!l || l->over)
+        return;
+    if (o->type == ORDER_PRIORITY) {
+        l->changed = l->changed || l->card.priority != o->priority;
+        l->card.priority = o->priority;
+        return;
+    }
+    l->changed = l->changed || sink_is_at_work(l->card.state) != sink_is_at_work(o->state);
+    l->card.state = o->state;
+    snprintf(l->card.reason, sizeof l->card.reason, "%s", o->text);
+}
+
+/* The copies of jobs whose state or priority changes. */
+static int write_copies(struct sink *s, const struct group *g, struct err *err)
+{
+    for (const struct order *o = g->orders; o; o = o->next)
+        if (o->type == ORDER_PRIORITY || o->type == ORDER_STATE)
+            change_card(sink_live(s, o->job), o);
+    for (size_t i = 0; i < s->live_count; i++) {
+        if (s->lives[i]->changed && sink_copy(s, s->lives[i], err) != 0)
+            return -1;
+        s->lives[i]->changed = false;
     }
     return 0;
 }
@@ -125,7 +157,7 @@ static int attempt(struct sink *s, struct group *g, struct err *err)
         if (sink_mend(s, s->lives[i], err) != 0)
             return -1;
     if (group_write_tiles(s, g, err) != 0 || write_drives(s, g, err) != 0 ||
-        sync_touched(s, err) != 0)
+        write_copies(s, g, err) != 0 || sync_touched(s, err) != 0)
         return -1;
     if (commit_all(s, g, err) == 0)
         return 0;

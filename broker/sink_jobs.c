@@ -75,6 +75,8 @@ void sink_lives_free(struct sink *s)
     for (size_t i = 0; i < s->live_count; i++)
         live_free(s->lives[i]);
     free(s->lives);
+    s->lives = NULL;
+    s->live_count = 0;
 }
 
 void sink_live_over(struct live *l)
@@ -83,6 +85,45 @@ void sink_live_over(struct live *l)
     jobdir_close_files(&l->dir);
     free(l->durable);
     l->durable = NULL;
+}
+
+bool sink_is_at_work(int state)
+{
+    return state == JOB_QUEUED || state == JOB_RUNNING;
+}
+
+/* --- its row and its copy -------------------------------------------------------------------- */
+
+struct store_job sink_row(const struct live *l, struct buf *document)
+{
+    buf_clear(document);
+    job_encode(l->spec, document);
+    return (struct store_job){
+        .id = l->id,
+        .key = l->card.key,
+        .state = l->card.state,
+        .priority = l->card.priority,
+        .reason = l->card.reason,
+        .owner = l->card.owner,
+        .submitted_s = l->card.submitted_s,
+        .finished_s = l->card.finished_s,
+        .q_blocks = l->spec->q_blocks,
+        .a_blocks = l->spec->a_blocks,
+        .points_failed = l->over ? l->points_failed : 0,
+        .status_clean = l->status_clean,
+        .document = document->data,
+        .document_bytes = document->len,
+    };
+}
+
+int sink_copy(struct sink *s, const struct live *l, struct err *err)
+{
+    struct buf document = {0};
+    struct store_job row = sink_row(l, &document);
+    row.points_failed = l->points_failed;
+    int rc = jobcopy_write(s->disk, s->data, &row, err);
+    buf_fini(&document);
+    return rc;
 }
 
 bool sink_forget_lost(struct sink *s, const struct err *err)
@@ -99,123 +140,38 @@ bool sink_forget_lost(struct sink *s, const struct err *err)
     return any;
 }
 
-/* --- statuses -------------------------------------------------------------------------------- */
+/* --- submit ---------------------------------------------------------------------------------- */
 
-struct mending {
-    struct sink *s;
-    struct live *l;
-    struct err *err;
-};
-
-static int mend_tile(void *arg, const struct store_tile *tile)
+static int commit_job(struct sink *s, const struct live *l, struct err *err)
 {
-    struct mending *m = arg;
-    if (tile->seq <= m->l->status_synced)
-        return 0;
-    size_t points = job_tile_points(m->l->spec, tile->tile);
-    uint8_t *rows = mem_alloc(points, 1);
-    if (tile->status && tile->status_bytes == points)
-        memcpy(rows, tile->status, points);
-    else
-        memset(rows, tile->status ? *(const uint8_t *)tile->status : 1, points);
-    struct job_tile at = job_tile(m->l->spec, tile->tile);
-    int rc = jobdir_write(&m->l->dir, tile_status_plane(m->l->spec), &at, rows, m->err);
-    free(rows);
+    struct buf document = {0};
+    struct store_job row = sink_row(l, &document);
+    int rc = store_begin(s->store, err);
+    if (rc == 0) {
+        rc = store_job_add(s->store, &row, err);
+        if (rc == 0)
+            rc = store_commit(s->store, err);
+        if (rc != 0)
+            store_rollback(s->store);
+    }
+    buf_fini(&document);
     return rc;
 }
 
-int sink_mend(struct sink *s, struct live *l, struct err *err)
-{
-    struct mending m = {s, l, err};
-    if (!l->status_stale || l->over)
-        return 0;
-    if (store_tiles(s->store, l->id, l->status_synced, mend_tile, &m, err) != 0)
-        return -1;
-    l->status_written = s->seq;
-    l->status_stale = false;
-    return 0;
-}
-
-static int rest_one(struct sink *s, struct live *l, struct err *err)
-{
-    if (sink_mend(s, l, err) != 0)
-        return -1;
-    if (jobdir_sync(&l->dir, tile_status_plane(l->spec), err) != 0) {
-        l->status_stale = true;
-        return -1;
-    }
-    l->status_synced = l->status_written;
-    jobdir_close_files(&l->dir);
-    return 0;
-}
-
-int sink_rest(struct sink *s, struct err *err)
-{
-    bool any = false;
-    for (size_t i = 0; i < s->live_count; i++) {
-        struct live *l = s->lives[i];
-        if (l->over || l->status_clean == l->status_written)
-            continue;
-        if (rest_one(s, l, err) != 0)
-            return -1;
-        any = true;
-    }
-    if (!any)
-        return 0;
-    if (store_begin(s->store, err) != 0)
-        return -1;
-    for (size_t i = 0; i < s->live_count; i++) {
-        const struct live *l = s->lives[i];
-        if (l->status_clean != l->status_synced &&
-            store_status_clean(s->store, l->id, l->status_synced, err) != 0)
-            goto undo;
-    }
-    if (store_commit(s->store, err) != 0)
-        goto undo;
-    for (size_t i = 0; i < s->live_count; i++)
-        s->lives[i]->status_clean = s->lives[i]->status_synced;
-    return 0;
-undo:
-    store_rollback(s->store);
-    return -1;
-}
-
-/* --- submit ---------------------------------------------------------------------------------- */
-
-static int commit_job(struct sink *s, const struct order *o, const struct buf *document,
-                      struct err *err)
-{
-    const struct store_job row = {
-        .id = o->job,
-        .key = o->key,
-        .state = JOB_QUEUED,
-        .priority = o->priority,
-        .owner = o->text,
-        .submitted_s = (int64_t)time(NULL),
-        .status_clean = s->seq,
-        .q_blocks = o->spec->q_blocks,
-        .a_blocks = o->spec->a_blocks,
-        .document = document->data,
-        .document_bytes = document->len,
-    };
-    if (store_begin(s->store, err) != 0)
-        return -1;
-    if (store_job_add(s->store, &row, err) == 0 && store_commit(s->store, err) == 0)
-        return 0;
-    store_rollback(s->store);
-    return -1;
-}
-
-static int submit_files(struct sink *s, struct live *l, const struct order *o,
-                        const struct buf *document, struct err *err)
+/* The folder, then the copy, then the row: a job whose copy is there is there. */
+static int submit_files(struct sink *s, struct live *l, struct err *err)
 {
     if (jobdir_vacant(&l->dir, err) != 0 || (s->results && sink_note_pending(s, l, err) != 0))
         return -1;
     int rc = jobdir_create(&l->dir, err);
     if (rc == 0) {
-        rc = commit_job(s, o, document, err);
-        if (rc != 0)
+        rc = sink_copy(s, l, err);
+        if (rc == 0)
+            rc = commit_job(s, l, err);
+        if (rc != 0) {
+            jobcopy_remove(s->disk, s->data, l->id, NULL);
             jobdir_remove(&l->dir);
+        }
     }
     if (s->results)
         sink_clear_pending(s);
@@ -238,7 +194,11 @@ static void submit(struct sink *s, const struct order *o)
         struct live *l = sink_live_add(s, o->job, spec);
         l->durable = mem_alloc(l->open_tiles, 1);
         l->status_clean = l->status_synced = l->status_written = s->seq;
-        rc = submit_files(s, l, o, &document, &event.err);
+        l->card.key = o->key;
+        l->card.priority = o->priority;
+        l->card.submitted_s = (int64_t)time(NULL);
+        snprintf(l->card.owner, sizeof l->card.owner, "%s", o->text);
+        rc = submit_files(s, l, &event.err);
         if (rc != 0)
             live_remove(s, l);
     }
@@ -253,10 +213,14 @@ static void submit(struct sink *s, const struct order *o)
 static int commit_over(struct sink *s, struct live *l, int state, const char *reason,
                        struct err *err)
 {
-    if (store_begin(s->store, err) != 0)
+    if (l->card.state != state || l->card.finished_s == 0) /* not only the copy's word for it */
+        l->card.finished_s = (int64_t)time(NULL);
+    l->card.state = state;
+    snprintf(l->card.reason, sizeof l->card.reason, "%s", reason);
+    if (sink_copy(s, l, err) != 0 || store_begin(s->store, err) != 0)
         return -1;
     if (store_state(s->store, l->id, state, reason, err) == 0 &&
-        store_over(s->store, l->id, (int64_t)time(NULL), l->points_failed, err) == 0 &&
+        store_over(s->store, l->id, l->card.finished_s, l->points_failed, err) == 0 &&
         store_status_clean(s->store, l->id, l->status_synced, err) == 0 &&
         store_commit(s->store, err) == 0)
         return 0;
@@ -292,9 +256,8 @@ static int finish_step(struct sink *s, void *arg, struct err *err)
 static void finish(struct sink *s, uint32_t job)
 {
     struct live *l = sink_live(s, job);
-    if (!l || l->over)
+    if (!l || l->over || l->open_tiles > 0) /* a tile was found damaged meanwhile */
         return;
-    assert(l->open_tiles == 0);
     if (sink_persist(s, finish_step, l) && !l->dir.lost)
         sink_push(s, &(struct sink_event){.type = SINK_FINISHED, .job = job});
 }
@@ -311,7 +274,7 @@ static int end_step(struct sink *s, void *arg, struct err *err)
 {
     struct ending *e = arg;
     do {
-        if ((e->l->over || rest_one(s, e->l, err) == 0) &&
+        if ((e->l->over || sink_rest_one(s, e->l, err) == 0) &&
             commit_over(s, e->l, e->order->state, e->order->text, err) == 0)
             return 0;
     } while (sink_forget_lost(s, err));
@@ -332,7 +295,7 @@ static int delete_step(struct sink *s, void *arg, struct err *err)
     struct live *l = arg;
     if (s->results && sink_note_pending(s, l, err) != 0)
         return -1;
-    if (store_begin(s->store, err) != 0)
+    if (jobcopy_remove(s->disk, s->data, l->id, err) != 0 || store_begin(s->store, err) != 0)
         return -1;
     if (store_job_delete(s->store, l->id, err) == 0 && store_commit(s->store, err) == 0)
         return 0;
@@ -340,8 +303,8 @@ static int delete_step(struct sink *s, void *arg, struct err *err)
     return -1;
 }
 
-/* Rows first: files without a row are swept away at the next start, a row without files would be a
- * job that is lost. */
+/* The copy first, which would bring the job back; then the rows: files without a row are swept away
+ * at the next start, a row without files would be a job that is lost. */
 static void delete_job(struct sink *s, uint32_t job)
 {
     struct live *l = sink_live(s, job);

@@ -1,6 +1,7 @@
 #ifndef BROKER_SINK_PRIVATE_H
 #define BROKER_SINK_PRIVATE_H
 
+#include "jobcopy.h"
 #include "jobdir.h"
 #include "sink.h"
 #include "store.h"
@@ -36,10 +37,20 @@ struct order {
     const struct job *spec; /* SUBMIT: borrowed */
 };
 
+/* What row and copy of a job say beside its document. */
+struct card {
+    uint64_t key;
+    int state;
+    int32_t priority;
+    int64_t submitted_s, finished_s;
+    char reason[256], owner[64];
+};
+
 /* A job as the sink's thread knows it. */
 struct live {
     uint32_t id;
     struct job *spec; /* owned */
+    struct card card;
     struct jobdir dir;
     uint8_t *durable;    /* by tile; NULL when over */
     uint32_t open_tiles; /* not durable */
@@ -47,7 +58,9 @@ struct live {
     bool over;    /* done, failed, cancelled, or its files are lost */
     bool touched; /* files written in this attempt */
     bool has_table;
-    bool recut; /* its tiles in the database are others than its job's: nothing can be compared */
+    bool adopted; /* at start: a copy tells of it, the database does not */
+    bool changed; /* the card is not yet in the copy (at start: in the database) */
+    bool recut;   /* its tiles in the database are others than its job's: nothing can be compared */
     /* Commits of tiles whose statuses are in status.npy: in the database as such <= known to be
      * durable <= written. Stale: what is written beyond `synced` is in doubt. */
     uint64_t status_clean, status_synced, status_written;
@@ -71,6 +84,7 @@ struct sink {
     size_t live_count;
     uint64_t seq; /* of the last commit with tiles */
     bool stalled, given_up;
+    bool rebuilt; /* the database was damaged and has been made anew */
     unsigned char *band, *scratch;
     size_t band_bytes, scratch_bytes;
 
@@ -97,17 +111,27 @@ bool sink_persist(struct sink *s, sink_step *step, void *arg);
 struct live *sink_live(const struct sink *s, uint32_t job);                /* NULL: none */
 struct live *sink_live_add(struct sink *s, uint32_t id, struct job *spec); /* takes spec */
 void sink_live_over(struct live *l);
+bool sink_is_at_work(int state); /* queued or running: what copies do not tell apart */
 void sink_lives_free(struct sink *s);
 void sink_alone(struct sink *s, struct order *o); /* frees o */
+void sink_bound_files(struct sink *s);            /* rests, when too many jobs have files open */
 /* A job whose files were found missing is over; true when there was such a one. */
 bool sink_forget_lost(struct sink *s, const struct err *err);
+/* The job's row as the card has it, and its copy written so. row.document borrows from *document.
+ */
+struct store_job sink_row(const struct live *l, struct buf *document);
+int sink_copy(struct sink *s, const struct live *l, struct err *err);
 /* Renames the files of a job all of whose tiles are durable, and marks it done. */
 int sink_complete(struct sink *s, struct live *l, struct err *err);
+
+/* sink_status.c */
+/* A tile's statuses as its row keeps them, one byte a point; in s->scratch. */
+uint8_t *sink_statuses(struct sink *s, const struct live *l, const struct store_tile *tile);
 /* Writes the statuses again that are in doubt. */
 int sink_mend(struct sink *s, struct live *l, struct err *err);
+int sink_rest_one(struct sink *s, struct live *l, struct err *err); /* of one job, not noted */
 /* Syncs the statuses of all jobs and notes that; their files are closed. */
 int sink_rest(struct sink *s, struct err *err);
-void sink_bound_files(struct sink *s); /* the same, when too many jobs have files open */
 
 /* Memory that grows and is reused, contents not kept. */
 void *sink_room(unsigned char **memory, size_t *have, size_t bytes);
@@ -123,5 +147,15 @@ int sink_sweep(struct sink *s, struct err *err); /* at start: removes what nothi
 
 /* sink_recover.c */
 int sink_recover(struct sink *s, struct err *err);
+void sink_recovered_free(struct sink *s);
+
+/* sink_tally.c: a job's tiles as the files tell of them. */
+/* The CRC of a tile's planes in the files and of these statuses; -1: they cannot be read. */
+int sink_tile_crc(struct sink *s, struct live *l, uint32_t tile, const uint8_t *statuses,
+                  uint32_t *crc, struct err *err);
+/* At start: fills l->durable from the rows, holds rows and records against one another, and where
+ * they differ both against the data. Rows and records of what is whole are put right, all else is
+ * open again. */
+int sink_tally(struct sink *s, struct live *l, struct err *err);
 
 #endif

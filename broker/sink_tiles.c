@@ -221,7 +221,7 @@ static int compare(struct sink *s, const struct group *g, const struct run *run,
         if (o[-1].fate == FATE_STORE)
             return o[-1].record.crc == e->record.crc;
     struct store_tile row;
-    int found = store_tile(s->store, e->live->id, e->result->tile, &row, err);
+    int found = store_tile(s->store, e->live->id, e->result->tile, &row, NULL, err);
     return found <= 0 ? (found < 0 ? -1 : 2) : row.crc == e->record.crc;
 }
 

@@ -22,33 +22,34 @@ static const char *const SQL[STATEMENTS] = {
     [OVER_SET] = "UPDATE jobs SET finished = ?2, points_failed = ?3 WHERE id = ?1",
     [CLEAN_SET] = "UPDATE jobs SET status_clean = ?2 WHERE id = ?1",
     [TILE_ADD] = "INSERT OR REPLACE INTO tiles VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [TILE_DELETE] = "DELETE FROM tiles WHERE job = ?1 AND tile = ?2",
     [JOBS_GET] = "SELECT id, key, state, priority, reason, owner, submitted, finished, frontier,"
                  " points_failed, status_clean, q_blocks, a_blocks, document, drive FROM jobs"
                  " JOIN documents ON documents.job = id LEFT JOIN drives ON drives.job = id"
                  " ORDER BY id",
     [TILES_GET] = "SELECT tile, crc, failed, overflow, limited, seq,"
                   " CASE WHEN seq > ?2 THEN status END FROM tiles WHERE job = ?1 ORDER BY tile",
-    [TILE_GET] = "SELECT tile, crc, failed, overflow, limited, seq, NULL FROM tiles"
+    [TILE_GET] = "SELECT tile, crc, failed, overflow, limited, seq, status FROM tiles"
                  " WHERE job = ?1 AND tile = ?2",
+    [DRIVE_GET] = "SELECT drive FROM drives WHERE job = ?1",
 };
 
 /* --- errors and statements ------------------------------------------------------------------- */
 
-int store_damaged(const struct store *s, struct err *err, const char *how)
+int store_damaged(struct store *s, struct err *err, const char *how)
 {
+    s->damaged = true;
     err_set(err, ERR_STORAGE, "the database %s is damaged (%s)", s->path, how);
-    return err_hint(err, "restore it from a backup, or move it away and start anew; the files of "
-                         "finished jobs stay readable without it");
+    return err_hint(err, "start the broker again: it rebuilds the database from the result files");
 }
 
 int store_fail(struct store *s, struct err *err)
 {
     int code = sqlite3_extended_errcode(s->db), primary = code & 255;
     int system = sqlite3_system_errno(s->db);
-    switch (primary) {
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
+    if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || code == SQLITE_IOERR_DATA)
         return store_damaged(s, err, sqlite3_errmsg(s->db));
+    switch (primary) {
     case SQLITE_FULL:
         return err_set(err, ERR_STORAGE, "cannot write %s: %s", s->path, disk_words(ENOSPC));
     case SQLITE_IOERR:
@@ -247,6 +248,11 @@ int store_tile_add(struct store *s, uint32_t job, const struct store_tile *tile,
     return store_run(s, st, err);
 }
 
+int store_tile_delete(struct store *s, uint32_t job, uint32_t tile, struct err *err)
+{
+    return run_ints(s, TILE_DELETE, job, tile, 0, err);
+}
+
 int store_set_seq(struct store *s, uint64_t seq, struct err *err)
 {
     return store_meta_set(s, "seq", seq, err);
@@ -320,16 +326,41 @@ int store_tiles(struct store *s, uint32_t job, uint64_t status_after, store_tile
 }
 
 int store_tile(struct store *s, uint32_t job, uint32_t tile, struct store_tile *out,
-               struct err *err)
+               struct buf *status, struct err *err)
 {
     sqlite3_stmt *st = store_statement(s, TILE_GET);
     store_bind_int(st, 1, job);
     store_bind_int(st, 2, tile);
     int rc = st ? sqlite3_step(st) : SQLITE_ERROR;
-    if (rc == SQLITE_ROW)
+    if (rc == SQLITE_ROW) {
         *out = tile_of(st);
+        if (status) {
+            buf_clear(status);
+            buf_add(status, out->status, out->status_bytes);
+        }
+        out->status = status && out->status ? status->data : NULL;
+    } else if (rc != SQLITE_DONE) {
+        store_fail(s, err);
+    }
+    sqlite3_reset(st);
+    return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : -1;
+}
+
+int store_drive(struct store *s, uint32_t job, struct buf *out, struct err *err)
+{
+    sqlite3_stmt *st = store_statement(s, DRIVE_GET);
+    store_bind_int(st, 1, job);
+    int rc = st ? sqlite3_step(st) : SQLITE_ERROR;
+    buf_clear(out);
+    if (rc == SQLITE_ROW)
+        buf_add(out, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
     else if (rc != SQLITE_DONE)
         store_fail(s, err);
     sqlite3_reset(st);
     return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : -1;
+}
+
+bool store_is_damaged(const struct store *s)
+{
+    return s->damaged;
 }

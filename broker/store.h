@@ -1,8 +1,10 @@
 #ifndef BROKER_STORE_H
 #define BROKER_STORE_H
 
+#include "buf.h"
 #include "disk.h"
 #include "err.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,9 +16,14 @@
 
 struct store;
 
-/* Makes the database when there is none (two fsyncs, never half a database). */
+/* Makes the database when there is none (two fsyncs, never half a database). Every page's checksum
+ * (store_vfs.h) is looked at. 1 with err: what is there is not what was written. */
 int store_open(const char *path, const struct disk *disk, struct store **out, struct err *err);
 void store_close(struct store *s);
+/* Whether an error since the opening was due to damage. */
+bool store_is_damaged(const struct store *s);
+/* Renames a database that is not open to PATH.damaged (in place of an earlier one). */
+int store_set_aside(const char *path, const struct disk *disk, struct err *err);
 
 uint64_t store_id(const struct store *s);       /* random, made once */
 uint32_t store_next_job(const struct store *s); /* beyond every number that was ever used */
@@ -58,6 +65,7 @@ struct store_tile {
     size_t status_bytes;
 };
 int store_tile_add(struct store *s, uint32_t job, const struct store_tile *tile, struct err *err);
+int store_tile_delete(struct store *s, uint32_t job, uint32_t tile, struct err *err);
 int store_set_seq(struct store *s, uint64_t seq, struct err *err);
 
 /* Reading. The callback gets values borrowed for the call; a result other than 0 ends the reading
@@ -68,8 +76,11 @@ int store_jobs(struct store *s, store_job_fn *fn, void *arg, struct err *err);
 /* All tiles of a job in order. Statuses are read only of those with a seq beyond `status_after`. */
 int store_tiles(struct store *s, uint32_t job, uint64_t status_after, store_tile_fn *fn, void *arg,
                 struct err *err);
-/* 1: found (status is not read), 0: not there, -1. */
+/* 1: found, 0: not there, -1. Its statuses are copied to `status` (NULL: not wanted), which
+ * out->status then borrows. */
 int store_tile(struct store *s, uint32_t job, uint32_t tile, struct store_tile *out,
-               struct err *err);
+               struct buf *status, struct err *err);
+/* The job's drive table: 1, 0: none yet, -1. */
+int store_drive(struct store *s, uint32_t job, struct buf *out, struct err *err);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "store.h"
 #include <limits.h>
+#include <stdbool.h>
 #include <sqlite3.h>
 
 /* What store.c (statements and rows) and store_open.c (the database as a file) share. No other file
@@ -26,9 +27,11 @@ enum statement {
     OVER_SET,
     CLEAN_SET,
     TILE_ADD,
+    TILE_DELETE,
     JOBS_GET,
     TILES_GET,
     TILE_GET,
+    DRIVE_GET,
     STATEMENTS
 };
 
@@ -38,11 +41,12 @@ struct store {
     sqlite3_stmt *statements[STATEMENTS];
     uint64_t id, seq;
     uint32_t next_job;
+    bool damaged; /* something was read that nobody wrote */
 };
 
 /* The last error of SQLite in words; returns -1. */
 int store_fail(struct store *s, struct err *err);
-int store_damaged(const struct store *s, struct err *err, const char *how);
+int store_damaged(struct store *s, struct err *err, const char *how);
 /* Prepared once; NULL when that fails (then store_run tells why). */
 sqlite3_stmt *store_statement(struct store *s, enum statement which);
 /* Runs a statement that has no rows, and forgets its bindings. */

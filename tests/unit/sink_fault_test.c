@@ -93,6 +93,7 @@ static int bad_fallocate(int fd, int mode, off_t at, off_t len)
 }
 
 static const struct disk bad_disk = {
+    .pread = pread,
     .pwrite = bad_pwrite,
     .fdatasync = bad_fdatasync,
     .fsync = bad_fsync,

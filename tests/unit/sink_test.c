@@ -544,22 +544,6 @@ static void write_text(const char *folder, const char *name, const char *text)
     close(fd);
 }
 
-static void test_a_damaged_database(void **state)
-{
-    struct rig *r = *state;
-    struct err err = {0};
-    rig_open(r);
-    rig_close(r);
-    write_text(r->data, "hillsweep.db",
-               "this was a database once, but somebody wrote into it; "
-               "it is long enough to be taken for one at a glance ......");
-    assert_int_equal(sink_open(&r->config, &r->sink, &err), -1);
-    assert_int_equal(err.code, ERR_STORAGE);
-    assert_non_null(strstr(err.text, "damaged"));
-    assert_true(err.hint[0] != '\0');
-    r->sink = NULL;
-}
-
 static void test_data_that_cannot_be_made(void **state)
 {
     struct rig *r = *state;
@@ -661,7 +645,6 @@ int main(void)
         TEST(test_finishing_is_completed),
         TEST(test_lost_files),
         TEST(test_a_second_opener),
-        TEST(test_a_damaged_database),
         TEST(test_data_that_cannot_be_made),
         TEST(test_a_job_too_large_for_the_disk),
         TEST(test_results_beside_other_files),
