@@ -55,8 +55,8 @@ static const struct option_spec WATCH[] = {
 
 static const struct option_spec RESULTS[] = {
     {"output", 'o', "FILE", "where to (default -, standard output)"},
-    {"format", 0, "FORMAT", "npy, csv or txt (default: by the file's ending; txt on -)"},
-    {"field", 'f', "NAME", "this output only; may be repeated for csv and txt"},
+    {"format", 0, "FORMAT", "npy, csv, txt or nc (default: by the file's ending; txt on -)"},
+    {"field", 'f', "NAME", "this output only; may be repeated, but for npy"},
     {"partial", 0, NULL, "do not wait for the rest of a running job: it becomes nan"},
     {NULL, 0, NULL, NULL},
 };
@@ -140,9 +140,9 @@ static const struct command COMMANDS[] = {
      "  hillsweep priority 7 10                   before those of priority 0\n",
      "N is from -1000 to 1000. Jobs of one priority share the workers.\n", NULL, 2, 2,
      command_priority},
-    {"results", "JOB|DIR", "results as .npy, .csv, .txt, or rows on standard output",
+    {"results", "JOB|DIR", "results as .npy, .csv, .txt, .nc, or rows on standard output",
      "  hillsweep results 7 -o F.npy              for numpy.load\n"
-     "  hillsweep results out -o chart.csv        of the folder of a run\n"
+     "  hillsweep results out -o chart.nc         of the folder of a run; for xarray.open_dataset\n"
      "  hillsweep results last | head             rows \"q a F\"; while it runs, as they come\n",
      "Numbers are the shortest that read back as the same double; failed points are nan. A DIR "
      "that\n"

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const NAMES[] = {"npy", "csv", "txt", NULL};
+static const char *const NAMES[] = {"npy", "csv", "txt", "nc", NULL};
 
 int format_parse(const char *name, enum format *out, struct err *err)
 {
@@ -20,7 +20,7 @@ int format_parse(const char *name, enum format *out, struct err *err)
         }
     err_set(err, ERR_USAGE, "there is no format \"%.20s\"", name);
     const char *near = expr_nearest(name, NAMES);
-    return near ? err_hint(err, "did you mean %s?", near) : err_hint(err, "npy, csv or txt");
+    return near ? err_hint(err, "did you mean %s?", near) : err_hint(err, "npy, csv, txt or nc");
 }
 
 int format_of_file(const char *file, enum format *out, struct err *err)
@@ -29,7 +29,7 @@ int format_of_file(const char *file, enum format *out, struct err *err)
     const char *dot = strrchr(slash ? slash : file, '.');
     if (!dot) {
         err_set(err, ERR_USAGE, "the name \"%.200s\" does not tell the format", file);
-        return err_hint(err, "end it in .npy, .csv or .txt, or say --format npy|csv|txt");
+        return err_hint(err, "end it in .npy, .csv, .txt or .nc, or say --format npy|csv|txt|nc");
     }
     return format_parse(dot + 1, out, err);
 }

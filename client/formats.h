@@ -12,9 +12,9 @@
  * is the shortest decimal that reads back as the same double; a point that failed is "nan". Pure.
  */
 
-enum format { FORMAT_NPY, FORMAT_CSV, FORMAT_TXT };
+enum format { FORMAT_NPY, FORMAT_CSV, FORMAT_TXT, FORMAT_NC };
 
-/* "npy", "csv" or "txt". ERR_USAGE with a hint otherwise. */
+/* "npy", "csv", "txt" or "nc". ERR_USAGE with a hint otherwise. */
 int format_parse(const char *name, enum format *out, struct err *err);
 
 /* By the file's ending. */

@@ -1,6 +1,7 @@
 /* See origin.h. */
 #include "origin.h"
 
+#include "json.h"
 #include "npyhead.h"
 #include "runfolder.h"
 #include "session.h"
@@ -123,6 +124,41 @@ int origin_head(struct origin *s, const char *file, char kind, size_t item_bytes
             buf_add(head, bytes.data, (size_t)npy.data_offset);
     }
     buf_fini(&bytes);
+    return rc;
+}
+
+int origin_version(struct origin *s, char out[32], struct err *err)
+{
+    static const struct json_limits LIMITS = {65536, 256, 256};
+    struct buf json = {0};
+    struct json *root = NULL;
+    *out = '\0';
+    int rc = s->link ? link_call(s->link, "ping", "{}", &json, err) : 0;
+    if (rc == 0 && s->link)
+        rc = json_parse((const char *)json.data, json.len, &LIMITS, &root, err);
+    if (root)
+        snprintf(out, 32, "%s", json_get_string(root, "version", ""));
+    json_destroy(root);
+    buf_fini(&json);
+    return rc;
+}
+
+int origin_drive(struct origin *s, struct buf *out, struct err *err)
+{
+    struct buf head = {0};
+    struct link_page page;
+    struct npyhead npy = {0};
+    struct err gone = {0};
+    int rc = read_some(s, "w.npy", 0, NPYHEAD_MAX, &head, &page, &gone);
+    if (rc && (gone.code == ERR_STORAGE || gone.code == ERR_USAGE))
+        rc = 0; /* no worker has built it yet */
+    else if (rc && err)
+        *err = gone;
+    else if (rc == 0 && (rc = npyhead_parse(head.data, head.len, &npy, err)))
+        err_prefix(err, "w.npy of %s", s->label);
+    if (rc == 0 && npy.kind == 'f' && npy.item_bytes == sizeof(double) && npy.shape[1] == 2)
+        rc = origin_read(s, "w.npy", npy.data_offset, (size_t)npy.data_bytes, out, err);
+    buf_fini(&head);
     return rc;
 }
 

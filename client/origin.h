@@ -59,4 +59,10 @@ int origin_read(struct origin *s, const char *file, uint64_t offset, size_t leng
 int origin_head(struct origin *s, const char *file, char kind, size_t item_bytes,
                 uint64_t *data_offset, struct buf *head, struct err *err);
 
+/* The version of the broker that has the results; "" for a folder, or when it does not say. */
+int origin_version(struct origin *s, char out[32], struct err *err);
+
+/* The drive: pairs t, w of w.npy, appended to out. Nothing is appended when it is not there yet. */
+int origin_drive(struct origin *s, struct buf *out, struct err *err);
+
 #endif

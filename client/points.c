@@ -46,19 +46,30 @@ int points_choose(struct points *p, struct origin *origin, const struct args *ar
     return 0;
 }
 
-static void file_name(const struct points *p, size_t k, char out[JOB_FIELD_MAX + 8])
+enum { NAME_ROOM = JOB_FIELD_MAX + 16 };
+
+static void file_name(const struct points *p, size_t k, char out[NAME_ROOM])
 {
-    snprintf(out, JOB_FIELD_MAX + 8, "%s.npy", points_name(p, k));
+    snprintf(out, NAME_ROOM, "%s.npy", points_name(p, k));
+}
+
+static void error_name(const struct points *p, size_t k, char out[NAME_ROOM])
+{
+    snprintf(out, NAME_ROOM, "%s.error.npy", points_name(p, k));
 }
 
 int points_open(struct points *p, struct buf *head, struct err *err)
 {
-    char file[JOB_FIELD_MAX + 8];
+    char file[NAME_ROOM];
     int rc = origin_head(p->origin, "status.npy", 'u', 1, &p->status_offset, NULL, err);
     for (size_t k = 0; k < p->count && rc == 0; k++) {
         file_name(p, k, file);
         rc = origin_head(p->origin, file, 'f', sizeof(double), &p->offsets[k],
                          k == p->count - 1 ? head : NULL, err);
+        if (rc == 0 && p->origin->job->errors) {
+            error_name(p, k, file);
+            rc = origin_head(p->origin, file, 'f', sizeof(float), &p->error_offsets[k], NULL, err);
+        }
     }
     return rc;
 }
@@ -81,7 +92,7 @@ int points_status(const struct points *p, uint64_t row, size_t count, struct buf
 int points_values(const struct points *p, size_t k, uint64_t row, size_t count,
                   const uint8_t *status, struct buf *out, struct err *err)
 {
-    char file[JOB_FIELD_MAX + 8];
+    char file[NAME_ROOM];
     size_t width = p->origin->job->a.count;
     file_name(p, k, file);
     buf_clear(out);
@@ -92,5 +103,22 @@ int points_values(const struct points *p, size_t k, uint64_t row, size_t count,
     for (size_t i = 0; i < count * width; i++)
         if (status[i] == POINT_OPEN || status[i] == POINT_FAILED)
             values[i] = (double)NAN;
+    return 0;
+}
+
+int points_errors(const struct points *p, size_t k, uint64_t row, size_t count,
+                  const uint8_t *status, struct buf *out, struct err *err)
+{
+    char file[NAME_ROOM];
+    size_t width = p->origin->job->a.count;
+    error_name(p, k, file);
+    buf_clear(out);
+    if (origin_read(p->origin, file, p->error_offsets[k] + row * width * sizeof(float),
+                    count * width * sizeof(float), out, err))
+        return -1;
+    float *bounds = (float *)(void *)out->data;
+    for (size_t i = 0; i < count * width; i++)
+        if (status[i] == POINT_OPEN || status[i] == POINT_FAILED)
+            bounds[i] = NAN;
     return 0;
 }

@@ -15,7 +15,7 @@ struct points {
     struct origin *origin; /* borrowed */
     size_t count;
     size_t fields[JOB_OUTPUTS_MAX]; /* indices of the job's outputs */
-    uint64_t offsets[JOB_OUTPUTS_MAX], status_offset;
+    uint64_t offsets[JOB_OUTPUTS_MAX], error_offsets[JOB_OUTPUTS_MAX], status_offset;
 };
 
 /* The fields that --field names (repeatable), else the first `all` of the job (all of them:
@@ -37,6 +37,10 @@ size_t points_batch(const struct points *p);
 int points_status(const struct points *p, uint64_t row, size_t count, struct buf *out,
                   struct err *err);
 int points_values(const struct points *p, size_t k, uint64_t row, size_t count,
+                  const uint8_t *status, struct buf *out, struct err *err);
+
+/* The bounds of field k's errors (float), NaN as above. For a job that has them. */
+int points_errors(const struct points *p, size_t k, uint64_t row, size_t count,
                   const uint8_t *status, struct buf *out, struct err *err);
 
 #endif

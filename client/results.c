@@ -4,6 +4,7 @@
 #include "command.h"
 #include "formats.h"
 #include "json.h"
+#include "ncfile.h"
 #include "progress.h"
 #include "save.h"
 #include "signals.h"
@@ -35,6 +36,7 @@ struct export
     enum format format;
     bool partial; /* do not wait for the rest: nan */
     struct points points;
+    struct ncfile *nc;
     uint64_t rows, failed;
 };
 
@@ -54,7 +56,7 @@ static int read_status(struct export *x, uint64_t row, size_t count, struct buf 
 }
 
 struct batch {
-    struct buf status, fields[JOB_OUTPUTS_MAX], text;
+    struct buf status, fields[JOB_OUTPUTS_MAX], errors[JOB_OUTPUTS_MAX], text;
     struct row_writer writer;
 };
 
@@ -62,8 +64,10 @@ static void batch_fini(struct batch *b)
 {
     buf_fini(&b->status);
     buf_fini(&b->text);
-    for (size_t k = 0; k < JOB_OUTPUTS_MAX; k++)
+    for (size_t k = 0; k < JOB_OUTPUTS_MAX; k++) {
         buf_fini(&b->fields[k]);
+        buf_fini(&b->errors[k]);
+    }
     row_writer_fini(&b->writer);
 }
 
@@ -87,6 +91,20 @@ static int write_text(struct export *x, struct batch *b, uint64_t row, size_t co
     return 0;
 }
 
+static int write_nc(struct export *x, struct batch *b, uint64_t row, size_t count, struct err *err)
+{
+    const double *fields[JOB_OUTPUTS_MAX];
+    const float *errors[JOB_OUTPUTS_MAX] = {NULL};
+    for (size_t k = 0; k < x->points.count; k++) {
+        fields[k] = (const double *)b->fields[k].data;
+        if (x->origin.job->errors &&
+            points_errors(&x->points, k, row, count, b->status.data, &b->errors[k], err))
+            return -1;
+        errors[k] = (const float *)(const void *)b->errors[k].data;
+    }
+    return ncfile_rows(x->nc, (size_t)row, count, fields, errors, b->status.data, err);
+}
+
 /* Returns the number of rows written, or -1. */
 static int write_batch(struct export *x, struct batch *b, uint64_t row, size_t count,
                        struct err *err)
@@ -98,9 +116,13 @@ static int write_batch(struct export *x, struct batch *b, uint64_t row, size_t c
     for (size_t k = 0; k < x->points.count; k++)
         if (points_values(&x->points, k, row, count, b->status.data, &b->fields[k], err))
             return -1;
-    int rc = x->format == FORMAT_NPY
-                 ? save_write(&x->save, b->fields[0].data, b->fields[0].len, err)
-                 : write_text(x, b, row, count, err);
+    int rc;
+    if (x->format == FORMAT_NC)
+        rc = write_nc(x, b, row, count, err);
+    else if (x->format == FORMAT_NPY)
+        rc = save_write(&x->save, b->fields[0].data, b->fields[0].len, err);
+    else
+        rc = write_text(x, b, row, count, err);
     return rc ? rc : (int)count;
 }
 
@@ -161,10 +183,42 @@ static int write_body(struct export *x, struct batch *b, struct err *err)
     }
 }
 
+/* The file is made anew under its temporary name, which `save` will sync and rename. */
+static int begin_nc(struct export *x, struct err *err)
+{
+    struct buf drive = {0};
+    char version[32];
+    struct ncfile_about about = {
+        .job = x->origin.job,
+        .fields = x->points.fields,
+        .field_count = x->points.count,
+        .final = !x->partial || x->origin.final,
+        .broker = version,
+    };
+    int rc = origin_version(&x->origin, version, err);
+    if (rc == 0)
+        rc = origin_drive(&x->origin, &drive, err);
+    about.drive = (const double *)(const void *)drive.data;
+    about.drive_count = drive.len / (2 * sizeof(double));
+    if (rc == 0)
+        rc = ncfile_create(x->save.temporary, &about, &x->nc, err);
+    buf_fini(&drive);
+    return rc;
+}
+
+static int end_nc(struct export *x, struct err *err)
+{
+    int rc = ncfile_close(x->nc, err);
+    x->nc = NULL;
+    return rc;
+}
+
 static int write_head(struct export *x, struct batch *b, struct err *err)
 {
     const char *names[JOB_OUTPUTS_MAX];
     int rc = points_open(&x->points, x->format == FORMAT_NPY ? &b->text : NULL, err);
+    if (rc == 0 && x->format == FORMAT_NC)
+        return begin_nc(x, err);
     for (size_t k = 0; k < x->points.count; k++)
         names[k] = points_name(&x->points, k);
     if (rc == 0 && x->format != FORMAT_NPY)
@@ -202,7 +256,7 @@ static int export(struct export *x, struct err *err)
 {
     struct batch b = {0};
     const struct job *job = x->origin.job;
-    if (x->format != FORMAT_NPY)
+    if (x->format == FORMAT_CSV || x->format == FORMAT_TXT)
         row_writer_init(&b.writer, x->format, job->a.values, job->a.count, x->points.count);
     int rc = watch_ends(x, err);
     if (rc == 0)
@@ -210,6 +264,8 @@ static int export(struct export *x, struct err *err)
     if (rc == 0)
         rc = write_body(x, &b, err);
     progress_clear(&x->progress);
+    if (end_nc(x, rc == 0 ? err : NULL))
+        rc = -1;
     if (rc == 0)
         rc = save_commit(&x->save, err);
     bool quiet = rc && x->save.reader_gone;
@@ -279,6 +335,11 @@ static int results(struct session *s, struct export *x, const char *to, struct e
     if (choose_format(s, to, &x->format, err) || choose_fields(x, err) ||
         save_open(&x->save, to, err))
         return -1;
+    if (x->format == FORMAT_NC && x->save.direct) {
+        save_abort(&x->save);
+        err_set(err, ERR_USAGE, "NetCDF cannot be written to a stream");
+        return err_hint(err, "name a file: -o FILE.nc");
+    }
     int rc = export(x, err);
     if (rc == 0 && !x->save.reader_gone)
         say_result(x, to);
