@@ -85,6 +85,11 @@ void link_set_patience(struct link *link, int64_t ms)
     link->patience_ms = ms;
 }
 
+void link_set_connect(struct link *link, int64_t ms)
+{
+    link->connect_ms = ms;
+}
+
 bool link_answered(const struct link *link)
 {
     return link->answered;

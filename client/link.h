@@ -26,6 +26,7 @@ int link_open(const char *endpoint, const char *from, const struct key *key, int
 void link_close(struct link *link); /* NULL is fine */
 
 void link_set_patience(struct link *link, int64_t ms);
+void link_set_connect(struct link *link, int64_t ms);
 
 /* While the link waits it also watches fd; when that is readable fn is called, and its -1 (with
  * err) ends the call that waits. One watcher; fd -1 removes it. */

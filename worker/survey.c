@@ -25,6 +25,7 @@ struct survey {
     size_t points;
     size_t counts[POINT_LIMITED + 1];
     double worst_error; /* NaN: not known */
+    int64_t w_turns;
     char reason[256];
 };
 
@@ -122,6 +123,27 @@ static void put_counts(struct json_out *o, const struct survey *s)
     json_put_integer(status, "limited", (int64_t)s->counts[POINT_LIMITED]);
 }
 
+/* How often the exact w turns within w.t, for an interpolated one, so that somebody can judge the
+ * knots; -1: not known. */
+static int64_t turning_points(const struct sweep_spec *spec)
+{
+    enum { SAMPLES_MAX = 1 << 14 };
+    struct sweep_spec exact = *spec;
+    struct sweep *sweep;
+    exact.interpolation = SWEEP_EXACT;
+    if (!spec->w || spec->interpolation == SWEEP_EXACT || sweep_create(&exact, &sweep, NULL))
+        return -1;
+    double *t = mem_alloc(SAMPLES_MAX, sizeof *t), *w = mem_alloc(SAMPLES_MAX, sizeof *w);
+    size_t n = sweep_drive_samples(sweep, SAMPLES_MAX, t, w);
+    int64_t turns = 0;
+    for (size_t i = 2; i < n; i++)
+        turns += (w[i - 1] - w[i - 2]) * (w[i] - w[i - 1]) < 0;
+    free(t);
+    free(w);
+    sweep_destroy(sweep);
+    return turns;
+}
+
 static void report(const struct survey *s, unsigned threads, double setup_ms, struct buf *out)
 {
     uint64_t points = job_points(s->job);
@@ -142,6 +164,7 @@ static void report(const struct survey *s, unsigned threads, double setup_ms, st
     put_counts(o, s);
     json_put_number(o, "worst_error", s->worst_error);
     json_put_string(o, "failed_reason", s->reason);
+    json_put_integer(o, "w_turns", s->w_turns);
     json_print(o, true, out);
     json_out_destroy(o);
 }
@@ -163,6 +186,7 @@ static int survey_job(struct survey *s, unsigned threads, struct buf *out, struc
     s->solver = solver_create(s->sweep);
     double setup_ms = (double)(now_ns() - start) * 1e-6;
     sample_all(s);
+    s->w_turns = turning_points(&spec);
     report(s, threads, setup_ms, out);
     solver_destroy(s->solver);
     sweep_destroy(s->sweep);

@@ -86,12 +86,29 @@ static void a_bad_job_is_refused(void **state)
     buf_fini(&out);
 }
 
+/* cos(2 t) on [0, 10] turns at t = pi/2, pi, ..., 3 pi: six times. */
+static void the_turns_of_an_interpolated_drive_are_counted(void **state)
+{
+    (void)state;
+    static const char knots[] =
+        "{\"w\": {\"is\": \"cos(2*t)\", \"t\": [0, 10], \"interpolation\": \"cspline\","
+        " \"knots\": 50}, \"z\": {\"start\": [1, 0], \"t\": [0, 10]}, " GRID(3);
+    static const char exact[] = EQUATION GRID(3);
+    struct json *json = survey(knots, strlen(knots));
+    assert_int_equal(json_get_integer(json, "w_turns", 0), 6);
+    json_destroy(json);
+    json = survey(exact, strlen(exact));
+    assert_int_equal(json_get_integer(json, "w_turns", 0), -1);
+    json_destroy(json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_and_its_document),
         cmocka_unit_test(a_large_grid_is_sampled),
         cmocka_unit_test(a_bad_job_is_refused),
+        cmocka_unit_test(the_turns_of_an_interpolated_drive_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
