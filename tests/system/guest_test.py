@@ -8,15 +8,16 @@ import subprocess
 import time
 import unittest
 
-from house import House, driven, program, until
+from house import House, program, until
 
 
 
 def long_job():
-    """Minutes of work for one thread; deleted with its broker."""
-    job = driven(grid__q__count=3000, grid__a__count=3000)
-    job["solver"] = "point"
-    return job
+    """Hours of work for one thread; it ends with its broker."""
+    return {"name": "long", "w": {"is": "cos(2*t)", "t": [0, 3000]}, "solver": "point",
+            "z": {"start": [1, 0], "t": [0, 3000]}, "output": {"F": "z(3000)"}, "tolerance": 1e-9,
+            "grid": {"q": {"from": 0, "to": 4, "count": 2000},
+                     "a": {"from": 5, "to": 7, "count": 2000}}}
 
 
 def cpu_s(pid):

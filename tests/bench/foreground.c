@@ -1,0 +1,78 @@
+/* What a machine's owner runs while others sweep, for tests/bench/guest.py: a small task that a
+ * timer wakes every millisecond, and a loop that wants a core.
+ *
+ *   foreground cyclic SECONDS   prints the median, the 99th percentile and the maximum of how late
+ *                               it woke up, in microseconds
+ *   foreground spin N           N threads do a fixed amount of work; prints the seconds it took */
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { PERIOD_NS = 1000000, SPIN_STEPS = 400000000, THREADS_MAX = 256 };
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int cyclic(long seconds)
+{
+    size_t n = (size_t)seconds * 1000;
+    int64_t *late = malloc(n * sizeof *late), at = now_ns();
+    if (!late)
+        return 1;
+    for (size_t i = 0; i < n; i++) {
+        at += PERIOD_NS;
+        struct timespec t = {at / 1000000000, at % 1000000000};
+        while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL))
+            ;
+        int64_t now = now_ns();
+        late[i] = now - at;
+        if (now > at + PERIOD_NS)
+            at = now; /* missed cycles are not caught up with */
+    }
+    qsort(late, n, sizeof *late, by_size);
+    printf("%.1f %.1f %.1f\n", (double)late[n / 2] / 1000, (double)late[n - n / 100 - 1] / 1000,
+           (double)late[n - 1] / 1000);
+    free(late);
+    return 0;
+}
+
+static void *spin(void *arg)
+{
+    volatile uint64_t x = (uintptr_t)arg;
+    for (int i = 0; i < SPIN_STEPS; i++)
+        x = x * 6364136223846793005u + 1442695040888963407u;
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    long n = argc == 3 ? strtol(argv[2], NULL, 10) : 0;
+    if (n >= 1 && n <= 3600 && strcmp(argv[1], "cyclic") == 0)
+        return cyclic(n);
+    if (n < 1 || n > THREADS_MAX || strcmp(argv[1], "spin") != 0) {
+        fputs("usage: foreground cyclic SECONDS | foreground spin THREADS\n", stderr);
+        return 2;
+    }
+    pthread_t threads[THREADS_MAX];
+    int64_t began = now_ns();
+    for (long i = 0; i < n; i++)
+        if (pthread_create(&threads[i], NULL, spin, NULL))
+            return 1;
+    for (long i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+    printf("%.4f\n", (double)(now_ns() - began) / 1e9);
+    return 0;
+}

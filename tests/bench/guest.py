@@ -1,0 +1,170 @@
+#!/usr/bin/python3
+"""What a machine's owner feels while all of its cores sweep: how late a small task wakes up that a
+timer calls every millisecond, and how much longer a loop and a build take, against the idle machine.
+Everything is measured in turn, several rounds long, and the best round counts: on a machine where
+others work at the same time, a single round says more about them.
+
+    tests/bench/guest.py [ROUNDS]        (default 4; about 30 s a round)
+"""
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
+from house import BIN, ROOT, free_port, program  # noqa: E402
+
+JOB = {"w": {"is": "cos(2*t)", "t": [0, 3000]}, "solver": "point",
+       "z": {"start": [1, 0], "t": [0, 3000]}, "output": {"F": "z(3000)"}, "tolerance": 1e-9,
+       "grid": {"q": {"from": 0, "to": 4, "count": 2000}, "a": {"from": 5, "to": 7, "count": 2000}}}
+CORES = len(os.sched_getaffinity(0))
+QUIET = dict(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def foreground(*args):
+    out = subprocess.run([program("foreground"), *args], capture_output=True, text=True, check=True)
+    return [float(x) for x in out.stdout.split()]
+
+
+def build_s(folder):
+    """As many compilers at once as there are cores, as a build starts them."""
+    source = os.path.join(ROOT, "common/expr_parse.c")
+    command = ["cc", "-O2", "-std=gnu17", "-D_GNU_SOURCE", f"-I{ROOT}/common", "-c", source, "-o"]
+    began = time.monotonic()
+    for _ in range(3):
+        ps = [subprocess.Popen(command + [f"{folder}/{i}.o"]) for i in range(CORES)]
+        if any(p.wait() for p in ps):
+            sys.exit("the build failed")
+    return time.monotonic() - began
+
+
+def measure(folder):
+    _, p99, worst = foreground("cyclic", "3")
+    return {"p99": p99, "max": worst, "one": foreground("spin", "1")[0],
+            "all": foreground("spin", str(CORES))[0], "build": build_s(folder)}
+
+
+def point(_):
+    """A point of the sweep as the question computes it, in Python."""
+    z, dz, t, h = 1.0, 0.0, 0.0, 1e-3
+    for _ in range(2000):
+        k = -(2.0 + 1.5 * (1.0 - 0.3 * t * t)) * z
+        z, dz, t = z + h * dz, dz + h * k, t + h
+    return z
+
+
+def python_worker(connection):
+    connection.send("working")
+    while True:
+        point(None)
+
+
+class Pool:
+    """Python's multiprocessing on all cores, as everyone writes it."""
+
+    def __init__(self, _):
+        context = multiprocessing.get_context("spawn")
+        self.processes = []
+        for _ in range(CORES):
+            here, there = context.Pipe(False)
+            p = context.Process(target=python_worker, args=(there,), daemon=True)
+            p.start()
+            here.recv()
+            self.processes.append(p)
+
+    def end(self):
+        for p in self.processes:
+            p.terminate()
+            p.join()
+
+
+class Nobody:
+    def __init__(self, _):
+        pass
+
+    def end(self):
+        pass
+
+
+class Worker:
+    """hillsweep-worker on all cores, in a session of its own as a unit, ssh or `run` starts it."""
+    options, shell = ["--yield", "none"], False
+
+    def __init__(self, endpoint):
+        command = [program("hillsweep-worker"), "--broker", endpoint, "--threads", str(CORES)]
+        command += self.options
+        if self.shell:  # the shell leads the session
+            command = ["sh", "-c", '"$@" & wait', "sh"] + command
+        self.endpoint = endpoint
+        self.p = subprocess.Popen(command, start_new_session=True, **QUIET)
+        self.until(True)
+
+    def until(self, working):
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            out = subprocess.run([program("hillsweep"), "--broker", self.endpoint, "workers"],
+                                 capture_output=True).stdout
+            if (b"working" in out) == working:
+                return
+            time.sleep(0.05)
+        sys.exit(f"the worker {'does not work' if working else 'works on'}")
+
+    def end(self):
+        os.killpg(self.p.pid, 15)
+        self.p.wait()
+        self.until(False)
+
+
+class ShellWorker(Worker):
+    shell = True
+
+
+class FullWorker(Worker):
+    options = ["--full"]
+
+
+CASES = [("idle machine", Nobody), ("hillsweep-worker", Worker),
+         ("  in a shell's session", ShellWorker), ("hillsweep-worker --full", FullWorker),
+         ("Python multiprocessing", Pool)]
+
+
+def main():
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 4
+    best = {name: {} for name, _ in CASES}
+    with tempfile.TemporaryDirectory(prefix="hs-bench-") as folder:
+        endpoint = f"tcp://127.0.0.1:{free_port()}"
+        broker = subprocess.Popen([os.path.join(BIN, "hillsweep-broker"), "--listen", endpoint,
+                                   "--data", f"{folder}/data"], **QUIET)
+        try:
+            with open(f"{folder}/job.json", "w") as f:
+                json.dump(JOB, f)
+            subprocess.run([program("hillsweep"), "--broker", endpoint, "submit",
+                            f"{folder}/job.json"], check=True, **QUIET)
+            for _ in range(rounds):
+                for name, start in CASES:
+                    case = start(endpoint)
+                    try:
+                        for key, value in measure(folder).items():
+                            best[name][key] = min(value, best[name].get(key, value))
+                    finally:
+                        case.end()
+        finally:
+            broker.terminate()
+            broker.wait()
+    idle = best["idle machine"]
+    print(f"{CORES} cores, best of {rounds} rounds; slow-down against the idle machine")
+    print(f"{'all cores in use by':26} {'wake-up p99':>12} {'max':>9} {'loop':>8} "
+          f"{'loops':>8} {'build':>8}")
+    for name, _ in CASES:
+        b = best[name]
+        slow = [f"{100 * (b[k] / idle[k] - 1):+7.1f}%" for k in ("one", "all", "build")]
+        print(f"{name:26} {b['p99']:>9.0f} us {b['max'] / 1000:>6.2f} ms {' '.join(slow)}")
+    print("loop: one busy thread; loops: one on each core; build: a compiler on each core")
+
+
+if __name__ == "__main__":
+    main()
