@@ -5,6 +5,7 @@
 
 #include "door.h"
 #include "log.h"
+#include "service.h"
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -302,8 +303,10 @@ void server_wake(void *async)
 
 static void stop(struct server *s, const char *why)
 {
-    if (!s->stopping)
+    if (!s->stopping) {
         log_info("leaving: %s", why);
+        service_say("STOPPING=1");
+    }
     s->stopping = true;
     uv_stop(&s->loop);
 }
@@ -330,6 +333,7 @@ static void handles_open(struct server *s)
     s->gate_async.data = s;
     s->timer.data = s->sink_async.data = s->sigterm.data = s->sigint.data = s->lifeline.data = s;
     uv_timer_init(&s->loop, &s->timer);
+    service_watchdog(&s->loop, &s->watchdog);
     uv_async_init(&s->loop, &s->sink_async, on_sink);
     uv_async_init(&s->loop, &s->gate_async, on_gate);
     uv_signal_init(&s->loop, &s->sigterm);
@@ -440,6 +444,7 @@ static void server_fini(struct server *s)
 
 static void say_ready(const struct server_config *config)
 {
+    service_say("READY=1\nSTATUS=listening on %s", config->listen);
     if (config->ready_fd < 0)
         return;
     if (write(config->ready_fd, "ready\n", 6) != 6)

@@ -29,7 +29,7 @@ struct submission {
 struct server {
     const struct server_config *config;
     uv_loop_t loop;
-    uv_timer_t timer;
+    uv_timer_t timer, watchdog;
     uv_async_t sink_async, gate_async;
     uv_signal_t sigterm, sigint;
     uv_poll_t lifeline;

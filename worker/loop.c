@@ -11,6 +11,7 @@
 #include "guest.h"
 #include "log.h"
 #include "selftest.h"
+#include "service.h"
 #include "signs.h"
 #include "talk.h"
 #include "zloop.h"
@@ -36,7 +37,7 @@ struct loop {
     uv_loop_t uv;
     uv_check_t check;
     uv_idle_t idle;
-    uv_timer_t timer, watch;
+    uv_timer_t timer, watch, watchdog;
     uv_async_t async;
     uv_poll_t lifeline;
     uv_signal_t signals[3];
@@ -173,6 +174,7 @@ static void leave(struct loop *l, int64_t wait_ms, const char *reason)
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct loop *l = handle->data;
+    service_say("STOPPING=1");
     leave(l, l->leaving ? 0 : LEAVE_MS, strsignal(number));
     l->leaving = true;
 }
@@ -221,6 +223,7 @@ static int open_handles(struct loop *l, struct err *err)
     uv_check_init(&l->uv, &l->check);
     uv_idle_init(&l->uv, &l->idle);
     uv_timer_init(&l->uv, &l->timer);
+    service_watchdog(&l->uv, &l->watchdog);
     l->check.data = l->timer.data = l;
     uv_check_start(&l->check, on_check); /* before the socket's, see above */
     l->socket = zloop_create(&l->uv, door_socket(l->door), false, on_message, l);
@@ -288,6 +291,7 @@ static int run(struct loop *l, struct err *err)
     if (open_talk(l, err) || open_handles(l, err))
         return -1;
     l->start_ms = now_ms(l);
+    service_say("READY=1\nSTATUS=lends %u threads to %s", l->config->threads, l->config->endpoint);
     turn(l);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     talk_ended(l->talk, err);

@@ -1,15 +1,19 @@
 #!/usr/bin/python3
 """What a machine's owner feels while all of its cores sweep: how late a small task wakes up that a
-timer calls every millisecond, and how much longer a loop and a build take, against the idle machine.
-Everything is measured in turn, several rounds long, and the best round counts: on a machine where
-others work at the same time, a single round says more about them.
+timer calls every millisecond, and how much longer a loop and a build take, against the same machine
+without.
 
-    tests/bench/guest.py [ROUNDS]        (default 4; about 30 s a round)
+The sweep is stopped and continued (SIGSTOP, SIGCONT) every second or so, so that each measurement
+has its twin beside it. Others may work on the machine at the same time: the median of the wake-up's
+p99 of each half second and the 10th percentile of the times are what is compared.
+
+    tests/bench/guest.py [ROUNDS]        (default 30; about 3 s a round)
 """
 
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,24 +36,38 @@ def foreground(*args):
 
 def build_s(folder):
     """As many compilers at once as there are cores, as a build starts them."""
-    source = os.path.join(ROOT, "common/expr_parse.c")
+    source = os.path.join(ROOT, "common/number.c")
     command = ["cc", "-O2", "-std=gnu17", "-D_GNU_SOURCE", f"-I{ROOT}/common", "-c", source, "-o"]
     began = time.monotonic()
-    for _ in range(3):
-        ps = [subprocess.Popen(command + [f"{folder}/{i}.o"]) for i in range(CORES)]
-        if any(p.wait() for p in ps):
-            sys.exit("the build failed")
+    ps = [subprocess.Popen(command + [f"{folder}/{i}.o"]) for i in range(CORES)]
+    if any(p.wait() for p in ps):
+        sys.exit("the build failed")
     return time.monotonic() - began
 
 
 def measure(folder):
-    _, p99, worst = foreground("cyclic", "3")
-    return {"p99": p99, "max": worst, "one": foreground("spin", "1")[0],
-            "all": foreground("spin", str(CORES))[0], "build": build_s(folder)}
+    _, p99, worst = foreground("cyclic", "500")
+    return {"p99": p99, "max": worst, "loop": foreground("spin", "1")[0],
+            "loops": foreground("spin", str(CORES))[0], "build": build_s(folder)}
 
 
-def point(_):
-    """A point of the sweep as the question computes it, in Python."""
+def quantile(values, q):
+    return sorted(values)[int(q * (len(values) - 1))]
+
+
+def compare(case, rounds, folder):
+    """Lists of measurements, with the sweep stopped and with it at work."""
+    without, beside = [], []
+    for _ in range(rounds):
+        case.signal(signal.SIGSTOP)
+        without.append(measure(folder))
+        case.signal(signal.SIGCONT)
+        beside.append(measure(folder))
+    return [{k: [m[k] for m in ms] for k in ms[0]} for ms in (without, beside)]
+
+
+def point():
+    """A point of the sweep, in Python."""
     z, dz, t, h = 1.0, 0.0, 0.0, 1e-3
     for _ in range(2000):
         k = -(2.0 + 1.5 * (1.0 - 0.3 * t * t)) * z
@@ -60,7 +78,7 @@ def point(_):
 def python_worker(connection):
     connection.send("working")
     while True:
-        point(None)
+        point()
 
 
 class Pool:
@@ -76,18 +94,14 @@ class Pool:
             here.recv()
             self.processes.append(p)
 
+    def signal(self, number):
+        for p in self.processes:
+            os.kill(p.pid, number)
+
     def end(self):
         for p in self.processes:
             p.terminate()
             p.join()
-
-
-class Nobody:
-    def __init__(self, _):
-        pass
-
-    def end(self):
-        pass
 
 
 class Worker:
@@ -113,8 +127,11 @@ class Worker:
             time.sleep(0.05)
         sys.exit(f"the worker {'does not work' if working else 'works on'}")
 
+    def signal(self, number):
+        os.killpg(self.p.pid, number)
+
     def end(self):
-        os.killpg(self.p.pid, 15)
+        self.signal(signal.SIGTERM)
         self.p.wait()
         self.until(False)
 
@@ -127,14 +144,27 @@ class FullWorker(Worker):
     options = ["--full"]
 
 
-CASES = [("idle machine", Nobody), ("hillsweep-worker", Worker),
-         ("  in a shell's session", ShellWorker), ("hillsweep-worker --full", FullWorker),
-         ("Python multiprocessing", Pool)]
+CASES = [("hillsweep-worker", Worker), ("  in a shell's session", ShellWorker),
+         ("hillsweep-worker --full", FullWorker), ("Python multiprocessing", Pool)]
+
+
+def report(name, without, beside):
+    def row(label, m):
+        p99 = quantile(m["p99"], 0.5)
+        worst = max(m["max"])
+        slow = [100 * (quantile(m[k], 0.1) / quantile(without[k], 0.1) - 1)
+                for k in ("loop", "loops", "build")]
+        print(f"{label:26} {p99:>9.0f} us {worst / 1000:>6.2f} ms " +
+              " ".join(f"{x:+7.1f}%" for x in slow))
+    row(name, beside)
+    row("    stopped", without)
 
 
 def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 4
-    best = {name: {} for name, _ in CASES}
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+    print(f"{CORES} cores, {rounds} rounds, load of the machine {os.getloadavg()[0]:.1f}")
+    print(f"{'all cores in use by':26} {'wake-up p99':>12} {'max':>9} {'loop':>8} "
+          f"{'loops':>8} {'build':>8}")
     with tempfile.TemporaryDirectory(prefix="hs-bench-") as folder:
         endpoint = f"tcp://127.0.0.1:{free_port()}"
         broker = subprocess.Popen([os.path.join(BIN, "hillsweep-broker"), "--listen", endpoint,
@@ -144,25 +174,15 @@ def main():
                 json.dump(JOB, f)
             subprocess.run([program("hillsweep"), "--broker", endpoint, "submit",
                             f"{folder}/job.json"], check=True, **QUIET)
-            for _ in range(rounds):
-                for name, start in CASES:
-                    case = start(endpoint)
-                    try:
-                        for key, value in measure(folder).items():
-                            best[name][key] = min(value, best[name].get(key, value))
-                    finally:
-                        case.end()
+            for name, start in CASES:
+                case = start(endpoint)
+                try:
+                    report(name, *compare(case, rounds, folder))
+                finally:
+                    case.end()
         finally:
             broker.terminate()
             broker.wait()
-    idle = best["idle machine"]
-    print(f"{CORES} cores, best of {rounds} rounds; slow-down against the idle machine")
-    print(f"{'all cores in use by':26} {'wake-up p99':>12} {'max':>9} {'loop':>8} "
-          f"{'loops':>8} {'build':>8}")
-    for name, _ in CASES:
-        b = best[name]
-        slow = [f"{100 * (b[k] / idle[k] - 1):+7.1f}%" for k in ("one", "all", "build")]
-        print(f"{name:26} {b['p99']:>9.0f} us {b['max'] / 1000:>6.2f} ms {' '.join(slow)}")
     print("loop: one busy thread; loops: one on each core; build: a compiler on each core")
 
 
