@@ -159,15 +159,16 @@ static const struct command COMMANDS[] = {
      "ones\n"
      "magenta.\n",
      PLOT, 1, 1, command_plot},
-    {"workers", "[WISH WORKER]", "who is working, how fast, and why not",
+    {"workers", "[pause|resume|limit WORKER [P%]]", "who is working, how fast, and why not",
      "  hillsweep workers\n"
      "  hillsweep workers pause lab-pc            it gives its work back within a second\n"
      "  hillsweep workers resume all\n"
      "  hillsweep workers limit 3 20%             a fifth of each of its threads' time\n",
-     "The wishes are pause, resume, and limit with a share. WORKER is its number, its host (all\n"
-     "workers there), or all. A wish lasts until the worker or the broker is started again.\n",
+     "WORKER is its number, its host (all workers there), or all. A wish lasts until the worker "
+     "or\n"
+     "the broker is started again.\n",
      NULL, 0, 3, command_workers},
-    {"keys", "new ROLE NAME|list|revoke NAME|rotate|pin KEY", "who may come in at a broker",
+    {"keys", "new|list|revoke|rotate|pin ...", "who may come in at a broker",
      "  hillsweep keys new admin me --keys /etc/hillsweep/keys      the first key makes the "
      "folder\n"
      "  hillsweep keys new worker lab3 --keys /etc/hillsweep/keys   makes lab3.key: carry it "

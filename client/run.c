@@ -161,8 +161,10 @@ static void say_files(const struct run *run)
 static int report_end(const struct run *run, struct err *err)
 {
     char failed[TEXT_MAX];
-    if (run->session->json)
+    if (run->session->json) { /* the status says how it ended, as that of wait does */
         session_print_json(&run->status);
+        return view_exit_code(&run->view);
+    }
     if (run->view.state != VIEW_DONE) {
         err_set(err, (enum err_code)view_exit_code(&run->view), "the job %s%s%s",
                 run->view.state == VIEW_CANCELLED ? "was cancelled" : "has failed",

@@ -6,7 +6,7 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { LEFT = 29 }; /* columns of an option, before its help */
+enum { LEFT = 29, COMMAND = 22 }; /* columns of an option and of a command, before its help */
 
 /* --- help ------------------------------------------------------------------------------------ */
 
@@ -35,8 +35,10 @@ static void help_commands(const struct manual_command *c, FILE *out)
     fputs("\nCommands:\n", out);
     for (; c->name; c++) {
         char left[48];
-        snprintf(left, sizeof left, "%s %s", c->name, c->words);
-        fprintf(out, "  %-22s %s\n", left, c->summary);
+        int n = snprintf(left, sizeof left, "%s %s", c->name, c->words);
+        bool fits = n <= COMMAND;
+        fprintf(out, "  %-*s%s%*s %s\n", COMMAND, left, fits ? "" : "\n  ", fits ? 0 : COMMAND, "",
+                c->summary);
     }
 }
 
