@@ -19,13 +19,11 @@ struct truth {
     size_t count;
 };
 
-/* Reads TRUTH_FOLDER/name.txt; ends the program when it cannot, for a test without truth means
- * nothing. */
-static inline void truth_read(struct truth *t, const char *name)
+/* Reads a table; ends the program when it cannot, for a test without truth means nothing. */
+static inline void truth_load(struct truth *t, const char *path)
 {
     static const char MARK[] = "# job: ";
-    char path[1024], line[8192];
-    snprintf(path, sizeof path, "%s/%s.txt", TRUTH_FOLDER, name);
+    char line[8192];
     FILE *f = fopen(path, "r");
     if (f == NULL) {
         perror(path);
@@ -44,6 +42,13 @@ static inline void truth_read(struct truth *t, const char *name)
         }
     }
     fclose(f);
+}
+
+static inline void truth_read(struct truth *t, const char *name)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s.txt", TRUTH_FOLDER, name);
+    truth_load(t, path);
 }
 
 #endif
