@@ -442,6 +442,25 @@ static int op_snapshot(struct call *c)
     return snapshot_take(c->s, c->from, c->tag, job, field, (uint32_t)q, (uint32_t)a, &c->err);
 }
 
+/* The first request of a key starts it; the others ask how it goes. */
+static int op_verify(struct call *c)
+{
+    struct catalogue_job *job = own_job(c);
+    uint64_t key = strtoull(json_get_string(c->args, "key", "0"), NULL, 16);
+    struct queue_job_info info;
+    bool fresh;
+    if (!job)
+        return -1;
+    if (key == 0 || queue_job_info(c->s->queue, c->s->now_ms, job->id, &info) != 0)
+        return err_set(&c->err, ERR_OTHER, "the verification has no key");
+    struct verification *v = verifications_get(c->s->verifications, key, job->id, &fresh);
+    if (fresh)
+        sink_verify(c->s->sink, job->id);
+    bool over = info.state == JOB_FAILED || info.state == JOB_CANCELLED;
+    reply_json(c->s, c->from, c->tag, verification_report(v, job_tile_count(job->job), over));
+    return 0;
+}
+
 static int op_watch(struct call *c)
 {
     struct catalogue_job *job = named_job(c);
@@ -467,6 +486,7 @@ static const struct {
     {"priority", op_priority},
     {"workers", op_workers},
     {"watch", op_watch},
+    {"verify", op_verify},
     {"why", op_why},
     {"snapshot", op_snapshot},
     {"worker_pause", op_worker_pause},

@@ -114,8 +114,11 @@ int jobdir_open(struct jobdir *d, unsigned slot, struct err *err)
     jobdir_slot_path(d, slot, JOBDIR_PARTIAL, path);
     jobdir_slot_path(d, slot, JOBDIR_FINAL, named);
     int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
+    if (fd < 0 && errno == ENOENT) {
         fd = open(named, O_RDWR | O_CLOEXEC);
+        if (fd >= 0)
+            memcpy(path, named, sizeof path);
+    }
     struct stat st;
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR ? slot_missing(d, path, "missing", err)

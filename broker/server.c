@@ -232,6 +232,7 @@ static void deleted(struct server *s, uint32_t id)
 
 static void sink_event(struct server *s, const struct sink_event *e)
 {
+    verifications_event(s->verifications, e);
     switch (e->type) {
     case SINK_SUBMITTED:
     case SINK_REFUSED:
@@ -252,6 +253,18 @@ static void sink_event(struct server *s, const struct sink_event *e)
     case SINK_DROPPED:
         queue_tile_dropped(s->queue, s->now_ms, e->job, e->tile, e->worker, e->data_bytes,
                            e->err.code ? e->err.text : NULL);
+        break;
+    case SINK_DAMAGED:
+        log_warnx("damaged on disk job=%u tile=%u", e->job, e->tile);
+        if (catalogue_job(s->catalogue, e->job))
+            catalogue_job(s->catalogue, e->job)->finished_s = 0;
+        queue_tile_damaged(s->queue, s->now_ms, e->job, e->tile, e->points_failed);
+        break;
+    case SINK_MENDED:
+        log_warnx("damaged on disk and mended job=%u file=\"%s\"", e->job, e->err.text);
+        break;
+    case SINK_CHECKED:
+    case SINK_VERIFIED:
         break;
     case SINK_LOST:
         queue_job_fail(s->queue, s->now_ms, e->job, e->err.text);
@@ -439,6 +452,7 @@ static void server_fini(struct server *s)
     catalogue_destroy(s->catalogue);
     uploads_destroy(s->uploads);
     watchers_destroy(s->watchers);
+    verifications_destroy(s->verifications);
     buf_fini(&s->out);
 }
 
@@ -462,6 +476,7 @@ int server_run(const struct server_config *config, struct err *err)
     s.catalogue = catalogue_create();
     s.uploads = uploads_create();
     s.watchers = watchers_create();
+    s.verifications = verifications_create();
     int rc = server_open(&s, err);
     if (rc == 0) {
         log_info("listening endpoint=%s data=%s version=%s", config->listen, config->data,

@@ -10,6 +10,7 @@
 #include "server.h"
 #include "sink.h"
 #include "uploads.h"
+#include "verifications.h"
 #include "wire.h"
 #include "zloop.h"
 
@@ -49,6 +50,7 @@ struct server {
     struct uploads *uploads;
     struct submission *submissions;
     struct watchers *watchers;
+    struct verifications *verifications;
     struct page *pages; /* being read */
     struct buf out;     /* a frame being sent */
     uint64_t dropped;   /* malformed messages */

@@ -135,6 +135,23 @@ void sink_delete(struct sink *s, uint32_t job)
     order_put(s, order_new(ORDER_DELETE, job));
 }
 
+void sink_verify(struct sink *s, uint32_t job)
+{
+    order_put(s, order_new(ORDER_VERIFY, job));
+}
+
+void sink_order_again(struct sink *s, struct order *o)
+{
+    o->next = NULL;
+    pthread_mutex_lock(&s->mutex);
+    bool stop = s->stop;
+    pthread_mutex_unlock(&s->mutex);
+    if (stop)
+        sink_order_free(o);
+    else
+        order_put(s, o);
+}
+
 /* --- the thread ------------------------------------------------------------------------------ */
 
 void sink_tell(struct sink *s)

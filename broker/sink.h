@@ -95,6 +95,10 @@ void sink_job_state(struct sink *s, uint32_t job, int state, const char *reason)
 void sink_job_priority(struct sink *s, uint32_t job, int32_t priority);
 void sink_finish(struct sink *s, uint32_t job); /* all tiles durable: rename, mark done */
 void sink_delete(struct sink *s, uint32_t job); /* files and rows */
+/* Looks at every stored byte of the job: MENDED and DAMAGED as found, CHECKED now and then,
+ * VERIFIED at the end. A tile that was DAMAGED is not durable any more, and a job that was done is
+ * not. */
+void sink_verify(struct sink *s, uint32_t job);
 
 enum sink_event_type {
     SINK_SUBMITTED, /* durable */
@@ -110,12 +114,18 @@ enum sink_event_type {
     SINK_RESUMED,
     SINK_DROPPED, /* a result that was not stored: its job is over or gone, or (err set) it does not
                      fit its tile; its bytes are free */
-    SINK_LOST,    /* the job's files were taken away (err): it cannot go on until a restart */
+    SINK_MENDED,  /* bytes that were not as stored and are again: err.text names the file; tile, or
+                     UINT32_MAX */
+    SINK_DAMAGED, /* tile; crc is what its bytes should have */
+    SINK_CHECKED, /* tile: those before it have been looked at */
+    SINK_VERIFIED, /* all have, or (err set) could not be */
+    SINK_LOST,     /* the job's files were taken away (err): it cannot go on until a restart */
 };
 struct sink_event {
     enum sink_event_type type;
     uint32_t job, tile, worker, frontier;
     uint32_t points_failed;
+    uint32_t crc; /* DURABLE, DAMAGED */
     uint64_t data_bytes;
     struct err err;
 };

@@ -185,6 +185,7 @@ static void tell_entry(struct sink *s, const struct entry *e)
         .worker = e->result->worker,
         .data_bytes = e->result->data_bytes,
         .points_failed = e->record.failed,
+        .crc = e->record.crc,
     };
     if (e->fate == FATE_COMPARE)
         event.type = e->same ? SINK_SAME : SINK_DIFFERS;

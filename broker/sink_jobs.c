@@ -354,6 +354,12 @@ void sink_alone(struct sink *s, struct order *o)
     case ORDER_DELETE:
         delete_job(s, o->job);
         break;
+    case ORDER_VERIFY:
+        if (!sink_verify_slice(s, o->job, &o->frontier)) {
+            sink_order_again(s, o);
+            return;
+        }
+        break;
     default:
         assert(o->type == ORDER_SUBMIT);
         submit(s, o);

@@ -20,6 +20,7 @@ enum order_type {
     ORDER_OVER,   /* a state that ends the job */
     ORDER_FINISH,
     ORDER_DELETE,
+    ORDER_VERIFY, /* from tile `frontier` on; put back until it is through */
 };
 
 struct order {
@@ -102,6 +103,7 @@ struct sink {
 void sink_push(struct sink *s, const struct sink_event *event); /* without waking */
 void sink_tell(struct sink *s);                                 /* wakes the caller's thread */
 void sink_order_free(struct order *o);
+void sink_order_again(struct sink *s, struct order *o); /* behind all others; takes it */
 /* Repeats the step until it succeeds, telling STALLED and RESUMED. False: the sink is closing and
  * the step has failed again. */
 typedef int sink_step(struct sink *s, void *arg, struct err *err);
@@ -138,6 +140,10 @@ void *sink_room(unsigned char **memory, size_t *have, size_t bytes);
 
 /* sink_group.c: carries out a run of orders as one commit; returns the rest. */
 struct order *sink_group(struct sink *s, struct order *orders);
+
+/* sink_verify.c: looks at tiles from *tile on, puts right what it can, tells what it found, and
+ * moves *tile; true when that was the end. */
+bool sink_verify_slice(struct sink *s, uint32_t job, uint32_t *tile);
 
 /* sink_pending.c: folders that are being made or removed. The note of a folder that holds other
  * files too (results) names those that go when no job in the database owns them. */

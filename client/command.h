@@ -45,6 +45,7 @@ command_fn command_resume;
 command_fn command_run;
 command_fn command_status;
 command_fn command_submit;
+command_fn command_verify;
 command_fn command_version;
 command_fn command_wait;
 command_fn command_watch;

@@ -159,6 +159,15 @@ static const struct command COMMANDS[] = {
      "ones\n"
      "magenta.\n",
      PLOT, 1, 1, command_plot},
+    {"verify", "JOB|DIR", "every stored byte against its checksum, with repair",
+     "  hillsweep verify last\n"
+     "  hillsweep verify out/                     the folder of a run\n"
+     "  hillsweep verify 7 --json\n",
+     "What follows from the job (heads, axes, job.json, w, statuses, records) is mended at once; "
+     "tiles\n"
+     "that are damaged are computed again in place, and no others. Exit code 0: all is as it was\n"
+     "stored, now; 11: something is lost.\n",
+     WAIT, 1, 1, command_verify},
     {"workers", "[pause|resume|limit WORKER [P%]]", "who is working, how fast, and why not",
      "  hillsweep workers\n"
      "  hillsweep workers pause lab-pc            it gives its work back within a second\n"

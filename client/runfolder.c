@@ -14,7 +14,7 @@
 #define DATA_NAME ".hillsweep"
 #define LOCK_NAME "run.lock"
 
-enum { STATUS_FAILED = 2 };
+enum { STATUS_OPEN = 0, STATUS_FAILED = 2 };
 
 void runfolder_default(const char *job_file, char out[RUNFOLDER_PATH_MAX])
 {
@@ -119,7 +119,8 @@ static int compare(struct runfolder *f, const struct jobfile *job, struct err *e
     return rc;
 }
 
-/* Counts the points of a finished folder that failed. */
+/* Counts the points of a finished folder that failed. One that is not done was damaged, and has not
+ * been computed again yet. */
 static int count_failed(struct runfolder *f, struct err *err)
 {
     unsigned char bytes[65536];
@@ -133,6 +134,8 @@ static int count_failed(struct runfolder *f, struct err *err)
             rc = err_errno(err, ERR_STORAGE, "cannot read %s", file);
         for (ssize_t i = 0; i < n; i++)
             f->points_failed += bytes[i] == STATUS_FAILED;
+        if (n > 0 && memchr(bytes, STATUS_OPEN, (size_t)n))
+            f->state = RUNFOLDER_BEGUN;
         at += n;
     }
     if (fd >= 0)
@@ -158,8 +161,7 @@ static int lock(struct runfolder *f, struct err *err)
     return rc;
 }
 
-int runfolder_open(const char *path, const struct jobfile *job, struct runfolder *out,
-                   struct err *err)
+static int set_paths(const char *path, struct runfolder *out, struct err *err)
 {
     *out = (struct runfolder){.lock_fd = -1};
     size_t len = strlen(path);
@@ -169,11 +171,36 @@ int runfolder_open(const char *path, const struct jobfile *job, struct runfolder
         return err_set(err, ERR_USAGE, "the name of the folder is empty or too long");
     snprintf(out->path, sizeof out->path, "%.*s", (int)len, path);
     snprintf(out->data, sizeof out->data, "%s/" DATA_NAME, out->path);
+    return 0;
+}
+
+bool runfolder_is(const char *word)
+{
+    return strchr(word, '/') || exists(word, DATA_NAME, "");
+}
+
+int runfolder_open_whole(const char *path, struct runfolder *out, struct err *err)
+{
+    if (set_paths(path, out, err))
+        return -1;
+    if (exists(out->path, DATA_NAME, "/"))
+        return lock(out, err);
+    err_set(err, ERR_USAGE, "%s is not the folder of a run: it has no " DATA_NAME, out->path);
+    return err_hint(err, "a job of a broker is named by its number, its name or `last`");
+}
+
+int runfolder_open(const char *path, const struct jobfile *job, struct runfolder *out,
+                   struct err *err)
+{
+    if (set_paths(path, out, err))
+        return -1;
     int rc = make_folders(out->path, err);
     if (rc == 0)
         rc = compare(out, job, err);
     if (rc == 0 && out->state == RUNFOLDER_DONE)
-        return count_failed(out, err);
+        rc = count_failed(out, err);
+    if (rc == 0 && out->state == RUNFOLDER_DONE)
+        return 0;
     if (rc == 0)
         rc = lock(out, err);
     if (rc)

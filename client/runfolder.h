@@ -3,6 +3,7 @@
 
 #include "err.h"
 #include "jobfile.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The folder of a `run`: results directly in it, the private broker's DATA in .hillsweep, and in
@@ -32,6 +33,12 @@ void runfolder_default(const char *job_file, char out[RUNFOLDER_PATH_MAX]);
 int runfolder_open(const char *path, const struct jobfile *job, struct runfolder *out,
                    struct err *err);
 void runfolder_close(struct runfolder *f);
+
+/* Whether this names a folder that a run has made, rather than a job of a broker. */
+bool runfolder_is(const char *word);
+
+/* Locks the folder of a run for work on it, whatever its job is. */
+int runfolder_open_whole(const char *path, struct runfolder *out, struct err *err);
 
 /* Whether a run is at work in the folder at this moment. */
 int runfolder_busy(const char *path);

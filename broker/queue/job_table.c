@@ -6,7 +6,8 @@
  *     |  +--RESUME--+    |  +----RESUME---+    |
  *     +---PAUSE-->  PAUSED <---PAUSE------+    |
  *                     +---- COMPLETE ----------+
- *   FAIL, CANCEL: from all but DONE, FAILED, CANCELLED */
+ *   FAIL, CANCEL: from all but DONE, FAILED, CANCELLED; ROT: from FINISHING and DONE back to
+ *   RUNNING */
 #include "queue_private.h"
 
 #include <stdio.h>
@@ -17,14 +18,14 @@ enum { NO = 0xff };
 
 /* clang-format off */
 static const uint8_t next_state[JOB_CANCELLED + 1][JOB_EVENTS] = {
-    /*                 LEASE        PAUSE       RESUME       COMPLETE       FILED     FAIL        CANCEL */
-    [JOB_QUEUED]    = {JOB_RUNNING, JOB_PAUSED, NO,          JOB_FINISHING, NO,       JOB_FAILED, JOB_CANCELLED},
-    [JOB_RUNNING]   = {JOB_RUNNING, JOB_PAUSED, NO,          JOB_FINISHING, NO,       JOB_FAILED, JOB_CANCELLED},
-    [JOB_PAUSED]    = {NO,          NO,         JOB_RUNNING, JOB_FINISHING, NO,       JOB_FAILED, JOB_CANCELLED},
-    [JOB_FINISHING] = {NO,          NO,         NO,          NO,            JOB_DONE, JOB_FAILED, NO},
-    [JOB_DONE]      = {NO,          NO,         NO,          NO,            NO,       NO,         NO},
-    [JOB_FAILED]    = {NO,          NO,         NO,          NO,            NO,       NO,         NO},
-    [JOB_CANCELLED] = {NO,          NO,         NO,          NO,            NO,       NO,         NO},
+    /*                 LEASE        PAUSE       RESUME       COMPLETE       FILED     FAIL        CANCEL         ROT */
+    [JOB_QUEUED]    = {JOB_RUNNING, JOB_PAUSED, NO,          JOB_FINISHING, NO,       JOB_FAILED, JOB_CANCELLED, JOB_QUEUED},
+    [JOB_RUNNING]   = {JOB_RUNNING, JOB_PAUSED, NO,          JOB_FINISHING, NO,       JOB_FAILED, JOB_CANCELLED, JOB_RUNNING},
+    [JOB_PAUSED]    = {NO,          NO,         JOB_RUNNING, JOB_FINISHING, NO,       JOB_FAILED, JOB_CANCELLED, JOB_PAUSED},
+    [JOB_FINISHING] = {NO,          NO,         NO,          NO,            JOB_DONE, JOB_FAILED, NO,            JOB_RUNNING},
+    [JOB_DONE]      = {NO,          NO,         NO,          NO,            NO,       NO,         NO,            JOB_RUNNING},
+    [JOB_FAILED]    = {NO,          NO,         NO,          NO,            NO,       NO,         NO,            NO},
+    [JOB_CANCELLED] = {NO,          NO,         NO,          NO,            NO,       NO,         NO,            NO},
 };
 /* clang-format on */
 
@@ -271,6 +272,26 @@ void queue_job_fail(struct queue *q, int64_t now_ms, uint32_t job, const char *r
         return;
     job_event(q, j, JOB_EV_FAIL, reason);
     recall(q, j);
+    dispatch_all(q);
+}
+
+void queue_tile_damaged(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
+                        uint32_t points_failed)
+{
+    q->now_ms = now_ms;
+    struct job_entry *j = job_find(q, job);
+    if (!j || tile >= j->tiles.count || !tile_can(&j->tiles, tile, TILE_ROT))
+        return;
+    tile_event(&j->tiles, j->a_blocks, tile, TILE_ROT);
+    j->points_done -= tile_points(j, tile);
+    j->points_failed -= points_failed < j->points_failed ? points_failed : j->points_failed;
+    struct hurt *h = hurt_find(j, tile);
+    if (h) /* it was hurt in another life */
+        h->deaths = 0;
+    if (!job_can(j, JOB_EV_ROT))
+        return;
+    job_event(q, j, JOB_EV_ROT, "what was damaged on disk is computed again");
+    job_ask_frontier(q, j);
     dispatch_all(q);
 }
 

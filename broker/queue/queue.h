@@ -148,6 +148,11 @@ void queue_tile_compared(struct queue *q, int64_t now_ms, uint32_t job, uint32_t
 void queue_tile_dropped(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
                         uint32_t worker, uint64_t data_bytes, const char *reason);
 
+/* The bytes of a durable tile on disk are not what was stored: it goes out again, and a job that
+ * was done runs again; of one that failed or was cancelled the tile is just not done. */
+void queue_tile_damaged(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
+                        uint32_t points_failed);
+
 /* The sink cannot write (reason), or can again (NULL): nothing is leased meanwhile. */
 void queue_sink_stalled(struct queue *q, int64_t now_ms, const char *reason);
 

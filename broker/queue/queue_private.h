@@ -44,6 +44,7 @@ enum tile_event {
     TILE_HOLD,   /* found below the frontier at a restart */
     TILE_REJECT, /* what arrived does not fit */
     TILE_KILL,   /* killed too often */
+    TILE_ROT,    /* its bytes on disk are not what was stored */
     TILE_EVENTS
 };
 
@@ -111,6 +112,7 @@ enum job_event {
     JOB_EV_FILED,    /* the files have their names */
     JOB_EV_FAIL,
     JOB_EV_CANCEL,
+    JOB_EV_ROT, /* a durable tile was found damaged: it is computed again */
     JOB_EVENTS
 };
 

@@ -8,9 +8,10 @@
  *             |                     |                |
  *            HELD ------------------+               CUT  <--KILL-- OPEN, LEASED
  *
- * REJECT: from ARRIVED back to OPEN. HELD, OPEN and DONE are where a restart finds a tile; a late
- * result may turn OPEN or HELD into ARRIVED. DURABLE: from all but DONE, since a second result may
- * be stored when the first one was rejected. */
+ * REJECT: from ARRIVED back to OPEN. ROT: from DONE back to OPEN, when its bytes on disk are
+ * others. HELD, OPEN and DONE are where a restart finds a tile; a late result may turn OPEN or HELD
+ * into ARRIVED. DURABLE: from all but DONE, since a second result may be stored when the first one
+ * was rejected. */
 #include "queue_private.h"
 
 #include <stdlib.h>
@@ -20,13 +21,13 @@ enum { NO = 0xff };
 
 /* clang-format off */
 static const uint8_t next_state[TILE_CUT + 1][TILE_EVENTS] = {
-    /*              LEASE        RELEASE    ARRIVE        DURABLE    HOLD       REJECT     KILL */
-    [TILE_OPEN]    = {TILE_LEASED, NO,        TILE_ARRIVED, TILE_DONE, TILE_HELD, NO,        TILE_CUT},
-    [TILE_HELD]    = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, TILE_DONE, NO,        NO,        NO},
-    [TILE_LEASED]  = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, TILE_DONE, NO,        NO,        TILE_CUT},
-    [TILE_ARRIVED] = {NO,          NO,        NO,           TILE_DONE, NO,        TILE_OPEN, NO},
-    [TILE_DONE]    = {NO,          NO,        NO,           NO,        NO,        NO,        NO},
-    [TILE_CUT]     = {NO,          NO,        TILE_ARRIVED, TILE_DONE, NO,        NO,        NO},
+    /*              LEASE        RELEASE    ARRIVE        DURABLE    HOLD       REJECT     KILL      ROT */
+    [TILE_OPEN]    = {TILE_LEASED, NO,        TILE_ARRIVED, TILE_DONE, TILE_HELD, NO,        TILE_CUT, NO},
+    [TILE_HELD]    = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, TILE_DONE, NO,        NO,        NO,       NO},
+    [TILE_LEASED]  = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, TILE_DONE, NO,        NO,        TILE_CUT, NO},
+    [TILE_ARRIVED] = {NO,          NO,        NO,           TILE_DONE, NO,        TILE_OPEN, NO,       NO},
+    [TILE_DONE]    = {NO,          NO,        NO,           NO,        NO,        NO,        NO,       TILE_OPEN},
+    [TILE_CUT]     = {NO,          NO,        TILE_ARRIVED, TILE_DONE, NO,        NO,        NO,       NO},
 };
 /* clang-format on */
 
@@ -91,6 +92,13 @@ static void band_add(struct tile_table *t, uint32_t a_blocks, uint32_t tile)
         t->bands_done++;
 }
 
+static void band_take(struct tile_table *t, uint32_t a_blocks, uint32_t tile)
+{
+    uint32_t band = tile / a_blocks;
+    t->band_done[band]--;
+    t->bands_done = band < t->bands_done ? band : t->bands_done;
+}
+
 void tile_event(struct tile_table *t, uint32_t a_blocks, uint32_t tile, enum tile_event event)
 {
     assert(tile < t->count);
@@ -105,6 +113,8 @@ void tile_event(struct tile_table *t, uint32_t a_blocks, uint32_t tile, enum til
         heap_push(t, tile);
     if (to == TILE_DONE)
         band_add(t, a_blocks, tile);
+    if (from == TILE_DONE)
+        band_take(t, a_blocks, tile);
 }
 
 /* Entries of the heap may be stale (leased or arrived meanwhile): they are dropped when they
