@@ -237,11 +237,13 @@ class Json(House):
 
     @staticmethod
     def waits(p):
-        """Its signals are blocked: it watches them."""
+        """Just the signals that it watches are blocked (Python blocks all until it is executed)."""
         with open(f"/proc/{p.pid}/status") as f:
             for line in f:
                 if line.startswith("SigBlk:"):
-                    return int(line.split()[1], 16) >> (signal.SIGINT - 1) & 1
+                    blocked = int(line.split()[1], 16)
+                    return (blocked >> (signal.SIGINT - 1) & 1 and
+                            not blocked >> (signal.SIGUSR1 - 1) & 1)
         return False
 
 

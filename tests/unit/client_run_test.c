@@ -254,9 +254,16 @@ static void a_folder_keeps_its_job(void **state)
     assert_non_null(strstr(err.text, "another job"));
 
     static char status[4096 + 12];
-    status[4096 + 5] = 2;
+    memset(status + 4096, 1, 12);
+    status[4096 + 5] = 0; /* a damaged tile that was not computed again yet */
     write_file(in(f.path, "status.npy"), status, sizeof status);
     write_file(in(f.path, "F.npy"), "", 0);
+    assert_int_equal(runfolder_open(f.path, &job, &second, &err), 0);
+    assert_int_equal(second.state, RUNFOLDER_BEGUN);
+    assert_int_equal(runfolder_busy(f.path), 1);
+    runfolder_close(&second);
+    status[4096 + 5] = 2;
+    write_file(in(f.path, "status.npy"), status, sizeof status);
     assert_int_equal(runfolder_open(f.path, &job, &second, &err), 0);
     assert_int_equal(second.state, RUNFOLDER_DONE);
     assert_int_equal(second.points_failed, 1);
