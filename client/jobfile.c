@@ -41,6 +41,10 @@ static int read_file(const char *path, struct buf *out, struct err *err)
         return missing ? err_hint(err, "give the path of a job file such as driven.json") : -1;
     }
     int rc = read_all(fd, path, out, err);
+    if (rc && errno == EISDIR) {
+        err_set(err, ERR_USAGE, "%s is a folder, not a job", path);
+        err_hint(err, "give the path of a job file such as %s/job.json", path);
+    }
     close(fd);
     return rc;
 }

@@ -166,6 +166,12 @@ class House(unittest.TestCase):
             self.assertEqual(p.returncode, code, f"{args}\n{p.stdout}\n{p.stderr}")
         return p
 
+    def program(self, name, *args, timeout=60, env=None):
+        """Runs one of the programs to its end, whatever that is."""
+        return subprocess.run([program(name), *args], stdin=subprocess.DEVNULL, text=True,
+                              capture_output=True, cwd=self.folder, timeout=timeout * SLOW,
+                              env=dict(self.env, **(env or {})))
+
     def submit(self, job, name="job.json"):
         out = self.client("submit", self.write_job(job, name)).stdout
         self.assertRegex(out, r"\A\d+\n\Z")
