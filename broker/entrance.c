@@ -64,9 +64,9 @@ static void follow_key(struct server *s)
     unsigned turn = gate_key(s->gate, &key);
     if (turn != s->key_turn) {
         if (door_rebind(s->socket, &key, &err))
-            log_warnx("%s", err.text); /* those inside stay; a restart helps the others */
+            log_warnx("%s", err.text); /* nobody comes in until a restart */
         else
-            log_info("new connections meet another key of the broker public_key=%s", key.public);
+            log_info("the broker has another key: all connect anew public_key=%s", key.public);
         s->key_turn = turn;
     }
     key_wipe(&key);

@@ -107,7 +107,9 @@ static int keys_rotate(struct session *s, const char *folder, struct err *err)
                     "are:\n  hillsweep keys pin '%s' --keys FILE",
                     folder, public);
     else
-        session_say(s, "the broker's key from now on; who is connected stays so");
+        session_say(s, "the broker's key from now on; a running broker takes it within a second, "
+                       "and who trusts it "
+                       "comes back by himself");
     return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "buf.h"
 #include "wire.h"
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -19,6 +21,7 @@ enum {
     CURVE_ENVELOPE = 33,
     IPC_PATH_MAX = 100, /* sun_path holds 107 */
     HANDSHAKE_MS = 3000,
+    REBIND_TRIES = 500, /* libzmq's own thread closes the old listener in a moment */
 };
 
 /* Without it a socket with a domain and no handler lets everybody in. zmq.h of 4.3.4 hides its name
@@ -26,6 +29,19 @@ enum {
 #ifndef ZMQ_ZAP_ENFORCE_DOMAIN
 #define ZMQ_ZAP_ENFORCE_DOMAIN 93
 #endif
+
+/* Whole addresses only: 127.evil.example is a name that may lead anywhere. */
+static bool is_loopback(const char *host, size_t len)
+{
+    char text[INET_ADDRSTRLEN];
+    struct in_addr address;
+    if (len >= sizeof text)
+        return false;
+    memcpy(text, host, len);
+    text[len] = '\0';
+    return strcmp(text, "localhost") == 0 || strcmp(text, "[::1]") == 0 ||
+           (inet_pton(AF_INET, text, &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
+}
 
 static int tcp_kind(const char *address, enum door_kind *kind, struct err *err)
 {
@@ -39,10 +55,7 @@ static int tcp_kind(const char *address, enum door_kind *kind, struct err *err)
         return err_hint(err, "for example tcp://127.0.0.1:%d", WIRE_PORT);
     }
     size_t host = (size_t)(colon - address);
-    bool loopback = (host >= 4 && strncmp(address, "127.", 4) == 0) ||
-                    (host == 9 && strncmp(address, "localhost", 9) == 0) ||
-                    (host == 5 && strncmp(address, "[::1]", 5) == 0);
-    *kind = loopback ? DOOR_LOOPBACK : DOOR_NETWORK;
+    *kind = is_loopback(address, host) ? DOOR_LOOPBACK : DOOR_NETWORK;
     return 0;
 }
 
@@ -183,7 +196,12 @@ int door_rebind(void *socket, const struct key *key, struct err *err)
     if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, endpoint, &len) || zmq_unbind(socket, endpoint) ||
         !set_broker_key(socket, key))
         return err_set(err, ERR_OTHER, "cannot change the key: %s", zmq_strerror(zmq_errno()));
-    if (zmq_bind(socket, endpoint))
+    int rc = zmq_bind(socket, endpoint);
+    for (int i = 0; rc && zmq_errno() == EADDRINUSE && i < REBIND_TRIES; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        rc = zmq_bind(socket, endpoint);
+    }
+    if (rc)
         return err_set(err, ERR_OTHER, "cannot listen on %s again: %s", endpoint,
                        zmq_strerror(zmq_errno()));
     return 0;

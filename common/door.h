@@ -25,7 +25,8 @@ int door_kind(const char *endpoint, enum door_kind *kind, struct err *err);
 int door_bind(void *zmq_ctx, const char *endpoint, const struct key *key, void **socket,
               struct err *err);
 
-/* The same endpoint again under another key of the broker. Connections that are up stay up. */
+/* The same endpoint again under another key of the broker. Libzmq ends all connections with the
+ * listener; those who pin the new key come back by themselves. */
 int door_rebind(void *socket, const struct key *key, struct err *err);
 
 /* Proves that this door is shut: a random key and a peer without a key must both be refused, by the
