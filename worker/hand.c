@@ -62,12 +62,18 @@ static uint64_t bytes_of(const struct piece *p)
     return p->state == PIECE_SOLVING ? p->raw_bytes : 0;
 }
 
+static uint64_t kept_of(const struct lease *l, const struct piece *p)
+{
+    return l->terms.count > 0 && p->state == PIECE_SOLVED ? bytes_of(p) : 0;
+}
+
 /* planes: the answer of a piece that becomes SOLVED (taken), else NULL. */
 static void move(struct hand *h, struct lease *l, struct piece *p, enum piece_state to,
                  struct planes *planes)
 {
     assert((to == PIECE_SOLVED) == (planes != NULL) && p->state < to);
     h->bytes -= bytes_of(p);
+    h->kept -= kept_of(l, p);
     h->counts[p->state]--;
     planes_destroy(p->planes);
     p->planes = planes;
@@ -77,6 +83,7 @@ static void move(struct hand *h, struct lease *l, struct piece *p, enum piece_st
     else
         h->counts[to]++;
     h->bytes += bytes_of(p);
+    h->kept += kept_of(l, p);
 }
 
 /* Forgets leases of which nothing is left; order is kept. */
@@ -180,7 +187,7 @@ bool hand_take(struct hand *h, struct hand_pick *pick)
         struct piece *p = l->open ? next_waiting(l) : NULL;
         if (!p)
             continue;
-        if (h->bytes + p->raw_bytes > hold_bytes(h))
+        if (h->bytes - h->kept + p->raw_bytes > hold_bytes(h))
             return false;
         *pick = (struct hand_pick){
             .id = hand_id(l, l->first_waiting),
@@ -331,7 +338,7 @@ bool hand_uses(const struct hand *h, uint32_t job)
 void hand_check(const struct hand *h)
 {
     size_t counts[PIECE_STATES] = {0};
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, kept = 0;
     for (size_t i = 0; i < h->lease_count; i++) {
         const struct lease *l = &h->leases[i];
         assert(i == 0 || h->leases[i - 1].serial < l->serial);
@@ -343,10 +350,11 @@ void hand_check(const struct hand *h)
             left += p->state != PIECE_GONE;
             counts[p->state]++;
             bytes += bytes_of(p);
+            kept += kept_of(l, p);
         }
         assert(left == l->left && left > 0);
     }
     for (int s = 0; s < PIECE_GONE; s++)
         assert(counts[s] == h->counts[s]);
-    assert(bytes == h->bytes && h->queue_head <= h->queue_tail);
+    assert(bytes == h->bytes && kept == h->kept && h->queue_head <= h->queue_tail);
 }

@@ -11,8 +11,10 @@
 /* The work in hand: every lease that the broker granted, and what has become of each of its pieces
  * (a whole tile, or the one piece of a tile that a lease of a piece means). It accounts for the
  * memory that answers take, so that the worker stops solving before it grows, and keeps an answer
- * until the broker says that it is durable. Pure: no threads, no sockets, no clock. Pieces are
- * named by ids that are never used again; an id whose piece is gone is harmless.
+ * until the broker says that it is durable. Solved pieces of tiles that were cut do not count
+ * against that memory: they wait for each other, and the last one must find room. Pure: no threads,
+ * no sockets, no clock. Pieces are named by ids that are never used again; an id whose piece is
+ * gone is harmless.
  *
  *              take             put
  *   WAITING ---------> SOLVING -----> SOLVED
@@ -81,7 +83,8 @@ void hand_sent(struct hand *h, const struct hand_part *part, int64_t now_ms);
 void hand_send_again(struct hand *h);
 
 /* Answers sent whole before `before_ms` and still not acknowledged: their last plane, a byte as a
- * rule, is sent again, which the broker answers with the lost ACK. Returns how many. */
+ * rule, is sent again, which the broker answers with the lost ACK; now and then all of the answer.
+ * Returns how many. */
 size_t hand_nudge(struct hand *h, int64_t before_ms);
 
 /* --- what the broker is told ---------------------------------------------------------------- */

@@ -11,6 +11,7 @@ enum piece_state { PIECE_WAITING, PIECE_SOLVING, PIECE_SOLVED, PIECE_GONE, PIECE
 struct piece {
     uint8_t state;
     bool queued; /* its id is in the send queue */
+    uint8_t nudges;
     uint32_t points, raw_bytes;
     struct planes_place place; /* how far it is sent */
     int64_t sent_ms;           /* when the last part went; 0: not yet */
@@ -32,6 +33,7 @@ struct hand {
     size_t lease_count, lease_room;
     uint32_t next_serial;
     uint64_t hold_bytes, bytes;
+    uint64_t kept;    /* of bytes: solved pieces of tiles that were cut, kept until all are there */
     uint64_t largest; /* raw bytes of the largest piece met */
     size_t counts[PIECE_STATES];
     uint64_t *queue; /* ids to be sent: [queue_head, queue_tail) */

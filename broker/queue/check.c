@@ -3,9 +3,20 @@
 
 #include <stdlib.h>
 
+const struct queue_table_view *queue_table_view(enum queue_table table)
+{
+    static const struct queue_table_view *const views[] = {
+        [QUEUE_TILES] = &tile_view,
+        [QUEUE_PIECES] = &piece_view,
+        [QUEUE_WORKERS] = &worker_view,
+        [QUEUE_JOBS] = &job_view,
+    };
+    return views[table];
+}
+
 static void check_job(const struct queue *q, const struct job_entry *j)
 {
-    uint32_t in_state[TILE_CUT + 1] = {0}, leases = 0, doubles = 0, holders = 0;
+    uint32_t in_state[TILE_CUT + 1] = {0}, leases = 0, holders = 0;
     uint64_t done = 0;
     uint8_t *held = mem_alloc(j->tiles.count, 1);
     for (size_t i = 0; i < q->worker_count; i++) {
@@ -15,7 +26,6 @@ static void check_job(const struct queue *q, const struct job_entry *j)
                 continue;
             holds = true;
             leases++;
-            doubles += l->doubled;
             for (uint32_t k = 0; k < l->tile_count; k++)
                 if (l->tile[k] == LEASE_PENDING && held[l->first_tile + k] < 255)
                     held[l->first_tile + k]++;
@@ -32,11 +42,11 @@ static void check_job(const struct queue *q, const struct job_entry *j)
         if (state == TILE_OPEN || state == TILE_HELD)
             assert(held[t] == 0);
         if (held[t] > 1 && state == TILE_LEASED)
-            assert(j->doubles > 0);
+            assert(tile_is_shared(&j->tiles, t));
     }
     for (int s = 0; s <= TILE_CUT; s++)
         assert(in_state[s] == j->tiles.in_state[s]);
-    assert(leases == j->lease_count && doubles == j->doubles && holders == j->holders);
+    assert(leases == j->lease_count && holders == j->holders);
     assert(done == j->points_done);
     assert(j->frontier <= j->frontier_asked && j->frontier_asked <= j->tiles.count);
     if (j->state == JOB_FINISHING || j->state == JOB_DONE)
@@ -52,7 +62,7 @@ static void check_worker(const struct queue *q, const struct worker *w)
     uint32_t leases = 0;
     for (const struct lease *l = w->first; l; l = l->next) {
         const struct job_entry *j = job_find(q, l->job);
-        uint32_t pending = 0;
+        uint32_t pending = 0, unsettled = 0;
         assert(j && !l->ended && l->worker == w->number);
         leases++;
         for (uint32_t k = 0; k < l->tile_count; k++) {
@@ -60,11 +70,12 @@ static void check_worker(const struct queue *q, const struct worker *w)
             pending += l->tile[k] == LEASE_PENDING;
             if (l->tile[k] == LEASE_SETTLED)
                 continue;
+            unsettled++;
             uint64_t n = l->count ? l->count : tile_points(j, l->first_tile + k);
             points += n;
             bytes += n * j->point_bytes;
         }
-        assert(pending == l->pending);
+        assert(pending == l->pending && unsettled > 0);
     }
     assert(leases == w->lease_count && bytes == w->bytes_in_hand && points == w->points_in_hand);
     if (w->state == WORKER_GONE)

@@ -6,6 +6,43 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*         LEASE             ARRIVE
+ *    OPEN -----> LEASED -----------> ARRIVED
+ *    |  ^           |
+ *    |  +--RELEASE--+      BLAME, SPLIT: stays OPEN (SPLIT: as the first half of itself)
+ *    +--FAIL--> FAILED */
+enum { NO = 0xff };
+
+static const uint8_t next_state[PIECE_FAILED + 1][PIECE_EVENTS] = {
+    /*                  LEASE         RELEASE     ARRIVE         BLAME       SPLIT       FAIL */
+    [PIECE_OPEN] = {PIECE_LEASED, NO, NO, PIECE_OPEN, PIECE_OPEN, PIECE_FAILED},
+    [PIECE_LEASED] = {NO, PIECE_OPEN, PIECE_ARRIVED, NO, NO, NO},
+    [PIECE_ARRIVED] = {NO, NO, NO, NO, NO, NO},
+    [PIECE_FAILED] = {NO, NO, NO, NO, NO, NO},
+};
+
+static bool allows(unsigned state, unsigned event)
+{
+    return next_state[state][event] != NO;
+}
+
+static const char *const state_names[] = {"open", "leased", "arrived", "failed"};
+static const char *const event_names[] = {"lease", "release", "arrive", "blame", "split", "fail"};
+const struct queue_table_view piece_view = {"piece",     PIECE_FAILED + 1, PIECE_EVENTS,
+                                            state_names, event_names,      allows};
+
+bool piece_can(const struct piece *p, enum piece_event event)
+{
+    return allows(p->state, event);
+}
+
+void piece_event(const struct queue *q, struct piece *p, enum piece_event event)
+{
+    assert(piece_can(p, event));
+    seen(&q->config, QUEUE_PIECES, p->state, event);
+    p->state = (enum piece_state)next_state[p->state][event];
+}
+
 struct hurt *hurt_find(const struct job_entry *j, uint32_t tile)
 {
     for (size_t i = 0; i < j->hurt_count; i++)
@@ -22,15 +59,27 @@ struct piece *piece_of(const struct hurt *h, uint32_t first, uint32_t count)
     return NULL;
 }
 
-struct piece *piece_open(const struct job_entry *j, struct hurt **hurt)
+/* One worker at a time hunts for the points of a tile that kill, and has nothing else in hand
+ * meanwhile: what dies with it is then surely what it was given. */
+static bool may_hunt(const struct queue *q, const struct job_entry *j, const struct hurt *h,
+                     const struct worker *w)
+{
+    const struct worker *hunter = worker_find(q, h->hunter);
+    return !hunter || hunter == w || hunter->state == WORKER_GONE || hunter->hold_bytes == 0 ||
+           !worker_can_work(hunter, j->id);
+}
+
+struct piece *piece_for(const struct queue *q, const struct job_entry *j, const struct worker *w,
+                        struct hurt **hurt)
 {
     for (size_t i = 0; i < j->hurt_count; i++) {
-        if (tile_get(&j->tiles, j->hurt[i].tile) != TILE_CUT)
+        struct hurt *h = &j->hurt[i];
+        if (tile_get(&j->tiles, h->tile) != TILE_CUT || !may_hunt(q, j, h, w))
             continue;
-        for (size_t k = 0; k < j->hurt[i].piece_count; k++) {
-            if (j->hurt[i].pieces[k].state == PIECE_OPEN) {
-                *hurt = &j->hurt[i];
-                return &j->hurt[i].pieces[k];
+        for (size_t k = 0; k < h->piece_count; k++) {
+            if (h->pieces[k].state == PIECE_OPEN) {
+                *hurt = h;
+                return &h->pieces[k];
             }
         }
     }
@@ -46,7 +95,7 @@ static void piece_add(struct hurt *h, uint32_t first, uint32_t count)
 /* A single point that kills. Pieces are in order of their points, so are the failed ones kept. */
 static void point_fail(struct queue *q, struct job_entry *j, struct hurt *h, struct piece *p)
 {
-    p->state = PIECE_FAILED;
+    piece_event(q, p, PIECE_FAIL);
     h->failed = mem_resize(h->failed, h->failed_count + 1, sizeof *h->failed);
     size_t at = h->failed_count++;
     for (; at > 0 && h->failed[at - 1] > p->first; at--)
@@ -59,13 +108,15 @@ static void point_fail(struct queue *q, struct job_entry *j, struct hurt *h, str
 
 static void piece_die(struct queue *q, struct job_entry *j, struct hurt *h, struct piece *p)
 {
-    if (++p->deaths < DEATHS_TO_CUT) {
-        p->state = PIECE_OPEN;
+    if (++p->deaths < (p->count == 1 ? DEATHS_TO_FAIL : DEATHS_TO_CUT)) {
+        piece_event(q, p, PIECE_BLAME);
     } else if (p->count == 1) {
         point_fail(q, j, h, p);
     } else {
         uint32_t half = p->count / 2, first = p->first, count = p->count;
-        *p = (struct piece){.first = first, .count = half};
+        piece_event(q, p, PIECE_SPLIT);
+        p->count = half;
+        p->deaths = 0;
         piece_add(h, first + half, count - half);
     }
 }
@@ -82,7 +133,22 @@ static void cut(struct queue *q, struct job_entry *j, struct hurt *h)
                  h->tile, DEATHS_TO_CUT);
 }
 
-/* Called when no lease holds the tile any more. */
+/* Others may have been given it too, as a straggler: it is taken from them. */
+static void take_away(struct queue *q, struct job_entry *j, uint32_t tile)
+{
+    for (size_t i = 0; i < q->worker_count; i++) {
+        struct worker *w = q->workers[i];
+        struct lease *next;
+        for (struct lease *l = w->first; l; l = next) {
+            next = l->next;
+            if (!lease_has(l, j->id, tile) || l->tile[tile - l->first_tile] != LEASE_PENDING)
+                continue;
+            action_tiles(q, ACTION_DROP, w, j->id, tile, 1);
+            lease_settle(q, l, tile);
+        }
+    }
+}
+
 static void tile_die(struct queue *q, struct job_entry *j, uint32_t tile)
 {
     struct hurt *h = hurt_find(j, tile);
@@ -91,8 +157,10 @@ static void tile_die(struct queue *q, struct job_entry *j, uint32_t tile)
         h = &j->hurt[j->hurt_count++];
         *h = (struct hurt){.tile = tile};
     }
-    if (++h->deaths >= DEATHS_TO_CUT && tile_get(&j->tiles, tile) == TILE_OPEN)
-        cut(q, j, h);
+    if (++h->deaths < DEATHS_TO_CUT || !tile_can(&j->tiles, tile, TILE_KILL))
+        return;
+    take_away(q, j, tile);
+    cut(q, j, h);
 }
 
 void hurt_check_whole(struct queue *q, struct job_entry *j, struct hurt *h)
@@ -117,10 +185,6 @@ const uint32_t *queue_tile_failed_points(const struct queue *q, uint32_t job, ui
     return h ? h->failed : NULL;
 }
 
-struct blamed {
-    uint32_t job, tile, first, count;
-};
-
 static void blame(struct queue *q, const struct blamed *b)
 {
     struct job_entry *j = job_find(q, b->job);
@@ -135,22 +199,47 @@ static void blame(struct queue *q, const struct blamed *b)
 }
 
 /* A worker takes tiles in the order of its leases: its threads were on the first unsolved ones. */
-void death_of_worker(struct queue *q, struct worker *w)
+static void list_blamed(struct worker *w)
 {
-    enum { MOST = 64 };
-    struct blamed list[MOST];
-    uint32_t n = 0, threads = w->threads < MOST ? w->threads : MOST;
-    for (const struct lease *l = w->first; l && n < threads; l = l->next)
-        for (uint32_t i = 0; i < l->tile_count && n < threads; i++)
+    uint32_t n = 0;
+    w->blamed = mem_resize(w->blamed, w->threads, sizeof *w->blamed);
+    for (const struct lease *l = w->first; l && n < w->threads; l = l->next)
+        for (uint32_t i = 0; i < l->tile_count && n < w->threads; i++)
             if (l->tile[i] == LEASE_PENDING)
-                list[n++] = (struct blamed){l->job, l->first_tile + i, l->first, l->count};
+                w->blamed[n++] = (struct blamed){l->job, l->first_tile + i, l->first, l->count};
+    w->blamed_count = n;
+}
+
+void death_of_worker(struct queue *q, struct worker *w, bool broke)
+{
     char reason[sizeof w->reason];
     memcpy(reason, w->reason, sizeof reason);
+    w->blamed_count = 0;
+    if (broke)
+        list_blamed(w);
     worker_event(q, w, WORKER_DIE, reason);
-    for (uint32_t i = 0; i < n; i++)
-        blame(q, &list[i]);
+    for (size_t i = 0; i < w->blamed_count; i++)
+        blame(q, &w->blamed[i]);
     action_alarm(q, "worker %u (%s, process %u) is dead: %s", w->number, w->host, w->pid,
                  w->reason);
+}
+
+static void unblame(struct queue *q, const struct blamed *b)
+{
+    struct job_entry *j = job_find(q, b->job);
+    struct hurt *h = j ? hurt_find(j, b->tile) : NULL;
+    struct piece *p = h && b->count ? piece_of(h, b->first, b->count) : NULL;
+    if (p && p->deaths > 0)
+        p->deaths--;
+    else if (h && !b->count && h->deaths > 0 && tile_get(&j->tiles, b->tile) != TILE_CUT)
+        h->deaths--;
+}
+
+void death_unblame(struct queue *q, struct worker *w)
+{
+    for (size_t i = 0; i < w->blamed_count; i++)
+        unblame(q, &w->blamed[i]);
+    w->blamed_count = 0;
 }
 
 void death_of_lease(struct queue *q, struct lease *l)

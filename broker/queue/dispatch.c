@@ -16,7 +16,7 @@ static bool has_work(struct queue *q, struct job_entry *j, const struct worker *
     job_ask_frontier(q, j);
     bool open = tile_first_open(&j->tiles, j->frontier, tile);
     job_ask_frontier(q, j); /* the cursor may have moved */
-    return open || piece_open(j, &h);
+    return open || piece_for(q, j, w, &h);
 }
 
 static struct job_entry *choose_job(struct queue *q, const struct worker *w)
@@ -42,21 +42,59 @@ static double points_in(const struct worker *w, const struct job_entry *j, int64
     return w->threads * (double)ms * 1e6 / j->point_cost_ns;
 }
 
+/* It has a piece to solve: nothing else may be in its process. */
+static bool worker_hunts(const struct worker *w)
+{
+    for (const struct lease *l = w->first; l; l = l->next)
+        if (l->count && l->pending > 0)
+            return true;
+    return false;
+}
+
+static bool has_pending(const struct worker *w)
+{
+    for (const struct lease *l = w->first; l; l = l->next)
+        if (l->pending > 0)
+            return true;
+    return false;
+}
+
+/* Results of pieces stay in hand until their whole tile is there. They do not count: else whoever
+ * holds them might never be given the piece that is missing. */
+struct in_hand {
+    uint32_t leases;
+    uint64_t points, bytes;
+};
+
+static struct in_hand in_hand(const struct queue *q, const struct worker *w)
+{
+    struct in_hand hand = {w->lease_count, w->points_in_hand, w->bytes_in_hand};
+    for (const struct lease *l = w->first; l; l = l->next) {
+        if (!l->count || l->pending > 0)
+            continue;
+        hand.leases--;
+        hand.points -= l->count;
+        hand.bytes -= (uint64_t)l->count * job_find(q, l->job)->point_bytes;
+    }
+    return hand;
+}
+
 static bool is_full(const struct queue *q, const struct worker *w, const struct job_entry *j,
                     uint32_t tile)
 {
-    if (w->lease_count == 0)
+    const struct in_hand hand = in_hand(q, w);
+    if (hand.leases == 0)
         return w->hold_bytes == 0;
-    if (w->bytes_in_hand + tile_bytes(j, tile) > w->hold_bytes)
+    if (hand.bytes + tile_bytes(j, tile) > w->hold_bytes)
         return true;
     /* towards the end: no more in hand than a fair share of what is left for all */
     uint64_t left = (uint64_t)j->tiles.in_state[TILE_OPEN] * tile_points(j, tile);
-    if (w->points_in_hand * q->workers_up > left)
+    if (hand.points * q->workers_up > left)
         return true;
     if (w->rate > 0 &&
-        (double)(w->points_in_hand + tile_points(j, tile)) <= points_in(w, j, q->config.lease_ms))
+        (double)(hand.points + tile_points(j, tile)) <= points_in(w, j, q->config.lease_ms))
         return false; /* not half a second of work in hand: more, however many leases */
-    return w->lease_count >= 2 || w->rate <= 0;
+    return hand.leases >= 2 || w->rate <= 0;
 }
 
 /* How many tiles from `first` on make a good lease for this worker. */
@@ -73,7 +111,7 @@ static uint32_t run_length(const struct queue *q, const struct worker *w, const 
     uint32_t share = open / (uint32_t)(2 * (q->workers_up ? q->workers_up : 1));
     if (most > share)
         most = share ? share : 1;
-    uint64_t points = 0, bytes = 0, hold = w->hold_bytes - w->bytes_in_hand;
+    uint64_t points = 0, bytes = 0, hold = w->hold_bytes - in_hand(q, w).bytes;
     uint32_t n = 0;
     while (n < most && first + n < j->frontier && tile_get(t, first + n) == TILE_OPEN) {
         points += tile_points(j, first + n);
@@ -133,7 +171,7 @@ static void lease_piece(struct queue *q, struct worker *w, struct job_entry *j, 
     w->bytes_in_hand += bytes;
     if (w->largest_bytes < bytes)
         w->largest_bytes = bytes;
-    p->state = PIECE_LEASED;
+    piece_event(q, p, PIECE_LEASE);
     put_out(q, w, j, l);
 }
 
@@ -147,22 +185,40 @@ static void lease_run(struct queue *q, struct worker *w, struct job_entry *j, ui
     put_out(q, w, j, l);
 }
 
+/* Pieces come first; the one who hunts gets one at a time and nothing beside it. What has been
+ * solved stays in hand until the whole tile is there, and does not count: else a worker alone could
+ * never have the last piece. */
+static bool give_piece(struct queue *q, struct worker *w, struct job_entry *j, struct hurt *h,
+                       struct piece *p)
+{
+    h->hunter = w->number;
+    if (has_pending(w) || w->hold_bytes == 0)
+        return false;
+    lease_piece(q, w, j, h, p);
+    return true;
+}
+
+static bool give_run(struct queue *q, struct worker *w, struct job_entry *j)
+{
+    uint32_t tile;
+    if (worker_hunts(w) || !tile_first_open(&j->tiles, j->frontier, &tile) ||
+        is_full(q, w, j, tile))
+        return false;
+    lease_run(q, w, j, tile);
+    job_ask_frontier(q, j);
+    return true;
+}
+
 void dispatch_worker(struct queue *q, struct worker *w)
 {
     while (w->state == WORKER_UP && !w->paused && !q->stalled) {
         struct job_entry *j = choose_job(q, w);
         struct hurt *h;
-        uint32_t tile = 0;
         if (!j)
             return;
-        struct piece *p = piece_open(j, &h);
-        if (is_full(q, w, j, p ? h->tile : (tile_first_open(&j->tiles, j->frontier, &tile), tile)))
+        struct piece *p = piece_for(q, j, w, &h);
+        if (p ? !give_piece(q, w, j, h, p) : !give_run(q, w, j))
             return;
-        if (p)
-            lease_piece(q, w, j, h, p);
-        else
-            lease_run(q, w, j, tile);
-        job_ask_frontier(q, j);
     }
 }
 
@@ -194,6 +250,37 @@ static bool is_late(const struct queue *q, const struct worker *w, const struct 
     return out > 2 * q->config.lease_ms && (double)out > 2 * expected;
 }
 
+/* A piece is late when it should have been found out to hang long ago, had its worker had the
+ * processor to itself. It is given twice as long after each move. */
+static bool is_late_piece(const struct queue *q, const struct job_entry *j, const struct hurt *h,
+                          const struct lease *l)
+{
+    enum { MOVES_MAX = 10 };
+    unsigned moves = h->moves < MOVES_MAX ? h->moves : MOVES_MAX;
+    return q->now_ms - l->out_ms > (2 * hung_after_ms(q, j)) << moves;
+}
+
+/* A late piece is not doubled: it moves to the helper. */
+static void move_piece(struct queue *q, struct worker *helper)
+{
+    for (size_t i = 0; i < q->worker_count; i++) {
+        struct worker *w = q->workers[i];
+        for (struct lease *l = w == helper ? NULL : w->first; l; l = l->next) {
+            struct job_entry *j = job_find(q, l->job);
+            struct hurt *h = l->count && job_is_live(j) ? hurt_find(j, l->first_tile) : NULL;
+            if (!h || l->pending == 0 || !is_late_piece(q, j, h, l) ||
+                !worker_can_work(helper, l->job))
+                continue;
+            action_tiles(q, ACTION_DROP, w, j->id, l->first_tile, 1);
+            lease_end(q, l);
+            h->hunter = helper->number;
+            h->moves++;
+            dispatch_worker(q, helper);
+            return;
+        }
+    }
+}
+
 /* The oldest late lease that another worker may help with, and its last pending tile. */
 static struct lease *oldest_late(const struct queue *q, const struct worker *helper, uint32_t *tile)
 {
@@ -209,6 +296,7 @@ static struct lease *oldest_late(const struct queue *q, const struct worker *hel
                 continue;
             uint32_t k = l->tile_count;
             while (k > 0 && (l->tile[k - 1] != LEASE_PENDING ||
+                             tile_get(&j->tiles, l->first_tile + k - 1) != TILE_LEASED ||
                              times_leased(q, j, l->first_tile + k - 1) >= STRAGGLERS_MAX))
                 k--;
             if (k == 0)
@@ -224,18 +312,14 @@ static void help(struct queue *q, struct worker *w)
 {
     uint32_t tile;
     struct lease *late = oldest_late(q, w, &tile);
-    if (!late)
+    if (!late) {
+        move_piece(q, w);
         return;
-    struct job_entry *j = job_find(q, late->job);
-    if (!late->doubled) {
-        late->doubled = true;
-        j->doubles++;
     }
+    struct job_entry *j = job_find(q, late->job);
     begin_busy(q, w);
     struct lease *l = lease_add(q, new_token(q), w->number, j, tile, 1, q->now_ms);
     l->flags = WIRE_LEASE_STRAGGLER;
-    l->doubled = true;
-    j->doubles++;
     put_out(q, w, j, l);
 }
 

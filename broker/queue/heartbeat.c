@@ -7,6 +7,16 @@
 
 enum { UNNAMED_MAX = 2 };
 
+/* Points are done by lanes, several at once; some machines are slow, and the cost is an estimate.
+ */
+int64_t hung_after_ms(const struct queue *q, const struct job_entry *j)
+{
+    enum { LANES = 32, SLOWER = 8 };
+    double points_ms = j->point_cost_ns * LANES * SLOWER / 1e6;
+    int64_t least_ms = q->config.hung_cpu_ms;
+    return points_ms > (double)least_ms ? (int64_t)points_ms : least_ms;
+}
+
 /* Hung: the solver has used so much processor time without finishing any point, on each thread that
  * may be at it. A starved guest uses none and is left in peace. */
 static bool renew(const struct queue *q, struct lease *l, const struct wire_progress *p,
@@ -19,11 +29,12 @@ static bool renew(const struct queue *q, struct lease *l, const struct wire_prog
         l->progress_cpu_ms = p->cpu_ms;
     }
     int64_t idle_ms = (int64_t)p->cpu_ms - l->progress_cpu_ms;
-    return idle_ms < q->config.hung_cpu_ms * busy_threads || l->pending == 0;
+    return idle_ms < hung_after_ms(q, job_find(q, l->job)) * busy_threads || l->pending == 0;
 }
 
-/* What a worker has under one token is one lease or, adopted from its holdings, several. */
-static void renew_named(struct queue *q, struct worker *w, const struct wire_progress *p)
+/* What a worker has under one token is one lease or, adopted from its holdings, several. False: it
+ * has none. */
+static bool renew_named(struct queue *q, struct worker *w, const struct wire_progress *p)
 {
     uint32_t busy = 0;
     for (const struct lease *l = w->first; l && busy < w->threads; l = l->next)
@@ -31,11 +42,34 @@ static void renew_named(struct queue *q, struct worker *w, const struct wire_pro
             busy += l->pending;
     if (busy > w->threads)
         busy = w->threads;
+    bool any = false;
     struct lease *next;
     for (struct lease *l = w->first; l; l = next) {
         next = l->next;
-        if (token_equal(l->token, p->token) && !renew(q, l, p, busy))
+        if (!token_equal(l->token, p->token))
+            continue;
+        any = true;
+        if (!renew(q, l, p, busy))
             death_of_lease(q, l);
+    }
+    return any;
+}
+
+/* A token that a worker goes on naming though it is no lease any more: a DROP, or an ACK, was lost.
+ * WHO brings its holdings, and what is not wanted of them is dropped. */
+static void find_strange(struct queue *q, struct worker *w, const struct wire_list *list,
+                         struct token first)
+{
+    enum { STRANGE_MS = 2000 };
+    bool still = false;
+    for (uint32_t i = 0; i < list->count && w->strange_ms > 0; i++)
+        still = still || token_equal(wire_progress_at(list, i).token, w->strange);
+    if (!still) {
+        w->strange = first;
+        w->strange_ms = first.hi || first.lo ? q->now_ms : 0;
+    } else if (q->now_ms - w->strange_ms >= STRANGE_MS) {
+        w->strange_ms = 0;
+        action_add(q, ACTION_WHO)->worker = w->number;
     }
 }
 
@@ -54,10 +88,13 @@ static void read_progress(struct queue *q, struct worker *w, const struct wire_l
     for (struct lease *l = w->first; l; l = l->next)
         if (l->unnamed < UINT8_MAX)
             l->unnamed |= 0x80; /* not named by this one, until it is */
+    struct token strange = {0};
     for (uint32_t i = 0; i < list->count; i++) {
         struct wire_progress p = wire_progress_at(list, i);
-        renew_named(q, w, &p);
+        if (!renew_named(q, w, &p))
+            strange = p.token;
     }
+    find_strange(q, w, list, strange);
     struct lease *next;
     for (struct lease *l = w->first; l; l = next) {
         next = l->next;

@@ -57,16 +57,9 @@ static uint32_t wanted_run(const struct worker *w, const struct job_entry *j,
 static void adopt(struct queue *q, struct worker *w, struct job_entry *j,
                   const struct wire_holding *h, uint32_t at, uint32_t n)
 {
-    bool shared = false;
-    for (uint32_t i = 0; i < n; i++)
-        shared = shared || tile_get(&j->tiles, at + i) == TILE_LEASED;
     struct lease *l = lease_add(q, h->token, w->number, j, at, n, q->now_ms);
     for (uint32_t i = 0; i < n; i++)
         l->tile[i] |= LEASE_CLAIMED;
-    if (shared) {
-        l->doubled = true;
-        j->doubles++;
-    }
     if (job_is_live(j))
         job_event(q, j, JOB_EV_LEASE, "");
 }
@@ -146,6 +139,8 @@ uint32_t queue_worker_hello(struct queue *q, int64_t now_ms, uint64_t session,
         return 0;
     }
     struct worker *w = worker_by_session(q, session, true);
+    if (w->state == WORKER_GONE)
+        death_unblame(q, w); /* so it was not dead */
     worker_event(q, w, WORKER_HELLO, "");
     copy_text(w->host, sizeof w->host, &hello->hello.host);
     copy_text(w->version, sizeof w->version, &hello->hello.version);

@@ -29,6 +29,18 @@ static const uint8_t next_state[JOB_CANCELLED + 1][JOB_EVENTS] = {
 };
 /* clang-format on */
 
+static bool allows(unsigned state, unsigned event)
+{
+    return next_state[state][event] != NO;
+}
+
+static const char *const state_names[] = {"queued", "running", "paused",   "finishing",
+                                          "done",   "failed",  "cancelled"};
+static const char *const event_names[] = {"lease", "pause", "resume", "complete",
+                                          "filed", "fail",  "cancel"};
+const struct queue_table_view job_view = {"job",       JOB_CANCELLED + 1, JOB_EVENTS,
+                                          state_names, event_names,       allows};
+
 const char *job_state_name(enum job_state state)
 {
     static const char *const names[] = {
@@ -57,6 +69,7 @@ void job_event(struct queue *q, struct job_entry *j, enum job_event event, const
 {
     uint8_t to = next_state[j->state][event];
     assert(to != NO);
+    seen(&q->config, QUEUE_JOBS, j->state, event);
     if (to == j->state)
         return;
     j->state = (enum job_state)to;
@@ -147,7 +160,7 @@ void queue_job_add(struct queue *q, int64_t now_ms, const struct queue_job *spec
     j->frontier = j->frontier_asked = spec->frontier;
     j->served_ns = least_served(q);
     j->rate_ms = now_ms;
-    tile_table_init(&j->tiles, spec->q_blocks, spec->a_blocks);
+    tile_table_init(&j->tiles, &q->config, spec->q_blocks, spec->a_blocks);
     q->jobs = mem_resize(q->jobs, q->job_count + 1, sizeof *q->jobs);
     size_t at = q->job_count++;
     for (; at > 0 && q->jobs[at - 1]->id > j->id; at--)
@@ -195,7 +208,6 @@ void queue_job_remove(struct queue *q, int64_t now_ms, uint32_t job)
         free(j->hurt[i].failed);
     }
     free(j->hurt);
-    free(j->late);
     tile_table_fini(&j->tiles);
     free(j);
 }

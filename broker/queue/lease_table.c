@@ -92,6 +92,8 @@ struct lease *lease_add(struct queue *q, struct token token, uint32_t worker, st
         uint32_t tile = first_tile + i;
         if (!tile_can(&j->tiles, tile, TILE_LEASE))
             continue;
+        if (tile_get(&j->tiles, tile) == TILE_LEASED)
+            tile_share(&j->tiles, tile);
         tile_event(&j->tiles, j->a_blocks, tile, TILE_LEASE);
         l->tile[i] = LEASE_PENDING;
         l->pending++;
@@ -120,7 +122,6 @@ static void retire(struct queue *q, struct lease *l)
     worker_list_remove(w, l);
     if (j) {
         j->lease_count--;
-        j->doubles -= l->doubled;
         if (!worker_holds_job(w, j->id))
             j->holders--;
     }
@@ -160,7 +161,7 @@ void lease_settle(struct queue *q, struct lease *l, uint32_t tile)
 static bool held_elsewhere(const struct queue *q, const struct job_entry *j,
                            const struct lease *but, uint32_t tile)
 {
-    if (j->doubles == 0)
+    if (!tile_is_shared(&j->tiles, tile))
         return false;
     for (size_t i = 0; i < q->worker_count; i++)
         for (const struct lease *l = q->workers[i]->first; l; l = l->next)
@@ -175,8 +176,8 @@ static void release_tile(struct queue *q, struct job_entry *j, const struct leas
     if (l->count) {
         struct hurt *h = hurt_find(j, tile);
         struct piece *p = h ? piece_of(h, l->first, l->count) : NULL;
-        if (p && p->state == PIECE_LEASED)
-            p->state = PIECE_OPEN;
+        if (p && piece_can(p, PIECE_RELEASE))
+            piece_event(q, p, PIECE_RELEASE);
     } else if (tile_get(&j->tiles, tile) == TILE_LEASED && !held_elsewhere(q, j, l, tile)) {
         tile_event(&j->tiles, j->a_blocks, tile, TILE_RELEASE);
     }

@@ -40,6 +40,7 @@ void queue_destroy(struct queue *q)
     lease_table_fini(q);
     for (size_t i = 0; i < q->worker_count; i++) {
         free(q->workers[i]->banned);
+        free(q->workers[i]->blamed);
         free(q->workers[i]);
     }
     free(q->workers);
@@ -68,11 +69,11 @@ static void worker_tick(struct queue *q, struct worker *w)
     int64_t quiet = q->now_ms - w->heard_ms;
     if (quiet >= q->config.silence_ms) {
         snprintf(w->reason, sizeof w->reason, "nothing was heard of it for %d ms", (int)quiet);
-        death_of_worker(q, w);
+        death_of_worker(q, w, false);
         return;
     }
     if (w->state == WORKER_DOUBTED && q->now_ms - w->doubted_ms >= q->config.grace_ms) {
-        death_of_worker(q, w);
+        death_of_worker(q, w, true);
         return;
     }
     if (w->lease_count > 0 && quiet >= PROBE_QUIET_MS &&

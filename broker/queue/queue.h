@@ -16,17 +16,23 @@
 
 struct queue;
 
+/* The tables of states and events, for those who count what happens. */
+enum queue_table { QUEUE_TILES, QUEUE_PIECES, QUEUE_WORKERS, QUEUE_JOBS, QUEUE_TABLES };
+
 struct queue_config {
     int64_t silence_ms;      /* a worker unheard of for this long is dead: 4000 */
     int64_t grace_ms;        /* its connection gone for this long: 300 */
     int64_t hold_ms;         /* after a restart, tiles below the frontier wait this long: 5000 */
-    int64_t hung_cpu_ms;     /* solver CPU time without a point done: 4000 */
+    int64_t hung_cpu_ms;     /* solver CPU time without a point done: 4000, more for slow points */
     int64_t lease_ms;        /* work aimed at in one lease: 500 */
     uint32_t lease_bytes;    /* results of one lease at most: 4 MiB */
     uint64_t sink_bytes;     /* results granted and not yet durable, over all workers: 32 MiB */
     uint32_t frontier_ahead; /* tiles, at least, by which the persisted frontier runs ahead: 16 */
     uint64_t (*random)(void *arg); /* unpredictable in the broker, seeded in tests */
     void *random_arg;
+    /* Called by the setter of a table for every event, before the state changes; NULL: not. */
+    void (*seen)(void *arg, enum queue_table table, unsigned state, unsigned event);
+    void *seen_arg;
 };
 
 void queue_config_default(struct queue_config *config); /* all but random */

@@ -13,7 +13,8 @@ enum {
     LEASE_TILES_MAX = 1024,  /* tiles of one lease at most */
     LEASES_ENDED_MAX = 4096, /* ended leases whose tokens are remembered for late results */
     BUCKETS = 4096,
-    DEATHS_TO_CUT = 2, /* a tile or piece that was there so often when its worker died is cut */
+    DEATHS_TO_CUT = 2,  /* a tile or piece that was there so often when its worker died is cut */
+    DEATHS_TO_FAIL = 3, /* a single point that was alone there so often is failed */
     PROBE_QUIET_MS = 300,
     PROBE_EVERY_MS = 500,
     STRAGGLE_EVERY_MS = 200,
@@ -26,6 +27,7 @@ enum {
 /* --- tiles (tile_table.c) --- */
 
 struct tile_table {
+    const struct queue_config *config;
     uint32_t count;
     uint8_t *state; /* enum tile_state */
     uint32_t in_state[TILE_CUT + 1];
@@ -34,6 +36,7 @@ struct tile_table {
     uint32_t heap_count, heap_cap;
     uint32_t *band_done; /* durable tiles of each band */
     uint32_t bands_done; /* leading bands that are durable as a whole */
+    uint8_t *shared;     /* a bit a tile: more than one may have it in hand; NULL: none was */
 };
 
 enum tile_event {
@@ -48,18 +51,33 @@ enum tile_event {
     TILE_EVENTS
 };
 
-void tile_table_init(struct tile_table *t, uint32_t q_blocks, uint32_t a_blocks);
+void tile_table_init(struct tile_table *t, const struct queue_config *config, uint32_t q_blocks,
+                     uint32_t a_blocks);
 void tile_table_fini(struct tile_table *t);
 enum tile_state tile_get(const struct tile_table *t, uint32_t tile);
 /* Whether the event is possible in the tile's state; tile_event asserts it. */
 bool tile_can(const struct tile_table *t, uint32_t tile, enum tile_event event);
 void tile_event(struct tile_table *t, uint32_t a_blocks, uint32_t tile, enum tile_event event);
+/* Whether more than one worker may have the tile in hand: who looks for them has to walk over all.
+ */
+bool tile_is_shared(const struct tile_table *t, uint32_t tile);
+void tile_share(struct tile_table *t, uint32_t tile);
 /* The lowest open tile below `limit` (it stays open); false when there is none. */
 bool tile_first_open(struct tile_table *t, uint32_t limit, uint32_t *tile);
 
 /* --- pieces of tiles that kill (death.c) --- */
 
 enum piece_state { PIECE_OPEN, PIECE_LEASED, PIECE_ARRIVED, PIECE_FAILED };
+
+enum piece_event {
+    PIECE_LEASE,
+    PIECE_RELEASE, /* no lease holds it any more */
+    PIECE_ARRIVE,  /* its result is kept until the others are there */
+    PIECE_BLAME,   /* it was there when its worker died: once more as it is */
+    PIECE_SPLIT,   /* too often: it goes on as the first of two halves */
+    PIECE_FAIL,    /* too often, and a single point */
+    PIECE_EVENTS
+};
 
 struct piece {
     uint32_t first, count;
@@ -69,11 +87,17 @@ struct piece {
 
 struct hurt { /* a tile that was being worked on when a worker died */
     uint32_t tile;
-    uint8_t deaths;
-    struct piece *pieces; /* when the tile is CUT (or ARRIVED after that) */
+    uint32_t hunter;       /* the worker that is given its pieces, one at a time; 0: none yet */
+    uint8_t deaths, moves; /* moves: from a late hunter to another one */
+    struct piece *pieces;  /* when the tile is CUT (or ARRIVED after that) */
     size_t piece_count;
     uint32_t *failed; /* points, ascending */
     size_t failed_count;
+};
+
+/* What was on a worker's threads when it died. */
+struct blamed {
+    uint32_t job, tile, first, count;
 };
 
 /* --- jobs (job_table.c) --- */
@@ -93,9 +117,6 @@ struct job_entry {
     uint32_t recomputed;
     uint32_t lease_count; /* active leases */
     uint32_t holders;     /* workers with an active lease */
-    uint32_t doubles;     /* active leases that may share a tile with another lease */
-    uint32_t *late;       /* tiles whose result came under a lease that had ended */
-    size_t late_count;
     struct hurt *hurt;
     size_t hurt_count;
     double served_ns; /* estimated work leased so far: the least served job is next */
@@ -139,7 +160,6 @@ struct lease {
     uint32_t first, count; /* piece; count 0: whole tiles */
     uint16_t flags;
     bool ended;       /* only its token is remembered */
-    bool doubled;     /* counted in job->doubles */
     uint8_t unnamed;  /* heartbeats in a row that did not name it */
     uint32_t pending; /* tiles in state PENDING */
     int64_t out_ms;
@@ -204,6 +224,11 @@ struct worker {
     uint32_t tiles_done;
     uint32_t *banned; /* jobs it cannot do */
     size_t banned_count;
+    struct token
+        strange; /* named by its heartbeats since strange_ms though it is no lease of its */
+    int64_t strange_ms;
+    struct blamed *blamed; /* at its death; taken back should it return */
+    size_t blamed_count;
 };
 
 struct worker *worker_find(const struct queue *q, uint32_t number);
@@ -254,13 +279,39 @@ bool window_told(struct queue *q, struct worker *w, uint64_t sent);
 void window_settled(struct queue *q, struct worker *w, uint64_t bytes);
 uint64_t window_renew(struct queue *q, struct worker *w); /* grants what it can; the window */
 
-void death_of_worker(struct queue *q, struct worker *w); /* blames what it was working on */
-void death_of_lease(struct queue *q, struct lease *l);   /* its first unsolved tile hangs */
+/* Its connection broke (blames what it was working on), or nothing is heard of it (blames nothing:
+ * that is a matter of networks and suspended machines). */
+void death_of_worker(struct queue *q, struct worker *w, bool broke);
+void death_unblame(struct queue *q, struct worker *w);
+void death_of_lease(struct queue *q, struct lease *l); /* its first unsolved tile hangs */
+/* Processor time without a point done, of one thread, after which a lease hangs. */
+int64_t hung_after_ms(const struct queue *q, const struct job_entry *j);
 struct hurt *hurt_find(const struct job_entry *j, uint32_t tile);
-struct piece *piece_open(const struct job_entry *j, struct hurt **hurt);
+bool piece_can(const struct piece *p, enum piece_event event);
+/* The one place that changes a piece's state. */
+void piece_event(const struct queue *q, struct piece *p, enum piece_event event);
+/* An open piece that this worker may be given, now or when it has nothing else in hand. */
+struct piece *piece_for(const struct queue *q, const struct job_entry *j, const struct worker *w,
+                        struct hurt **hurt);
 struct piece *piece_of(const struct hurt *h, uint32_t first, uint32_t count);
-void piece_release(struct queue *q, struct job_entry *j, struct hurt *h, struct piece *p);
 void hurt_check_whole(struct queue *q, struct job_entry *j, struct hurt *h);
+
+/* A table of states and events, as tests see it. */
+struct queue_table_view {
+    const char *name;
+    unsigned states, events;
+    const char *const *state_names, *const *event_names;
+    bool (*allows)(unsigned state, unsigned event);
+};
+extern const struct queue_table_view tile_view, piece_view, worker_view, job_view;
+const struct queue_table_view *queue_table_view(enum queue_table table);
+
+static inline void seen(const struct queue_config *c, enum queue_table table, unsigned state,
+                        unsigned event)
+{
+    if (c->seen)
+        c->seen(c->seen_arg, table, state, event);
+}
 
 void copy_text(char *to, size_t size,
                const struct wire_span *from); /* what a peer says, printable */

@@ -74,9 +74,9 @@ static enum queue_complete piece_complete(struct queue *q, struct job_entry *j, 
 {
     struct hurt *h = hurt_find(j, tile);
     struct piece *p = h ? piece_of(h, l->first, l->count) : NULL;
-    if (!p || p->state != PIECE_LEASED)
+    if (!p || !piece_can(p, PIECE_ARRIVE))
         return COMPLETE_DROP;
-    p->state = PIECE_ARRIVED;
+    piece_event(q, p, PIECE_ARRIVE);
     hurt_check_whole(q, j, h);
     return COMPLETE_PIECE;
 }
@@ -86,24 +86,6 @@ static void mark_arrived(struct lease *l, uint32_t tile)
     l->tile[tile - l->first_tile] = LEASE_ARRIVED;
     if (!l->ended)
         l->pending--;
-}
-
-/* The tile may have gone out again: whoever has it now must be told when it is durable. */
-static void came_late(struct job_entry *j, uint32_t tile)
-{
-    j->late = mem_resize(j->late, j->late_count + 1, sizeof *j->late);
-    j->late[j->late_count++] = tile;
-}
-
-static bool take_late(struct job_entry *j, uint32_t tile)
-{
-    for (size_t i = 0; i < j->late_count; i++) {
-        if (j->late[i] == tile) {
-            j->late[i] = j->late[--j->late_count];
-            return true;
-        }
-    }
-    return false;
 }
 
 enum queue_complete queue_result_complete(struct queue *q, int64_t now_ms, uint32_t worker,
@@ -130,7 +112,7 @@ enum queue_complete queue_result_complete(struct queue *q, int64_t now_ms, uint3
     else
         tile_event(&j->tiles, j->a_blocks, tile, TILE_ARRIVE);
     if (where == COMPLETE_STORE && l->ended)
-        came_late(j, tile);
+        tile_share(&j->tiles, tile); /* it may have gone out again */
     if (where == COMPLETE_COMPARE && tile_get(&j->tiles, tile) == TILE_CUT)
         where = COMPLETE_DROP; /* its pieces are out: they decide */
     if (where == COMPLETE_STORE || where == COMPLETE_COMPARE)
@@ -201,8 +183,7 @@ static void settle_tile(struct queue *q, struct job_entry *j, uint32_t tile, str
     count_rate(q, j, points);
     if (w)
         acknowledge(q, j, tile, w);
-    bool late = take_late(j, tile);
-    if (out || late || j->doubles > 0 || hurt_find(j, tile))
+    if (out || tile_is_shared(&j->tiles, tile) || hurt_find(j, tile))
         tell_holders(q, j, tile, w);
     job_check_complete(q, j);
     if (w && w->state == WORKER_UP)

@@ -31,9 +31,21 @@ static const uint8_t next_state[TILE_CUT + 1][TILE_EVENTS] = {
 };
 /* clang-format on */
 
-void tile_table_init(struct tile_table *t, uint32_t q_blocks, uint32_t a_blocks)
+static bool allows(unsigned state, unsigned event)
 {
-    *t = (struct tile_table){.count = q_blocks * a_blocks};
+    return next_state[state][event] != NO;
+}
+
+static const char *const state_names[] = {"open", "held", "leased", "arrived", "done", "cut"};
+static const char *const event_names[] = {"lease", "release", "arrive", "durable",
+                                          "hold",  "reject",  "kill"};
+const struct queue_table_view tile_view = {"tile",      TILE_CUT + 1, TILE_EVENTS,
+                                           state_names, event_names,  allows};
+
+void tile_table_init(struct tile_table *t, const struct queue_config *config, uint32_t q_blocks,
+                     uint32_t a_blocks)
+{
+    *t = (struct tile_table){.config = config, .count = q_blocks * a_blocks};
     t->state = mem_alloc(t->count, 1);
     t->band_done = mem_alloc(q_blocks, sizeof *t->band_done);
     t->in_state[TILE_OPEN] = t->count;
@@ -44,6 +56,7 @@ void tile_table_fini(struct tile_table *t)
     free(t->state);
     free(t->heap);
     free(t->band_done);
+    free(t->shared);
 }
 
 enum tile_state tile_get(const struct tile_table *t, uint32_t tile)
@@ -54,6 +67,24 @@ enum tile_state tile_get(const struct tile_table *t, uint32_t tile)
 bool tile_can(const struct tile_table *t, uint32_t tile, enum tile_event event)
 {
     return next_state[t->state[tile]][event] != NO;
+}
+
+bool tile_is_shared(const struct tile_table *t, uint32_t tile)
+{
+    return t->shared && (t->shared[tile / 8] >> tile % 8 & 1);
+}
+
+void tile_share(struct tile_table *t, uint32_t tile)
+{
+    if (!t->shared)
+        t->shared = mem_alloc(t->count / 8 + 1, 1);
+    t->shared[tile / 8] |= (uint8_t)(1 << tile % 8);
+}
+
+static void unshare(struct tile_table *t, uint32_t tile)
+{
+    if (t->shared)
+        t->shared[tile / 8] &= (uint8_t) ~(1 << tile % 8);
 }
 
 static void heap_push(struct tile_table *t, uint32_t tile)
@@ -104,11 +135,14 @@ void tile_event(struct tile_table *t, uint32_t a_blocks, uint32_t tile, enum til
     assert(tile < t->count);
     uint8_t from = t->state[tile], to = next_state[from][event];
     assert(to != NO);
+    seen(t->config, QUEUE_TILES, from, event);
     if (from == to)
         return;
     t->state[tile] = to;
     t->in_state[from]--;
     t->in_state[to]++;
+    if (to == TILE_OPEN)
+        unshare(t, tile);
     if (to == TILE_OPEN && tile < t->cursor)
         heap_push(t, tile);
     if (to == TILE_DONE)

@@ -5,6 +5,15 @@
  * more workers than results fit the budget, some wait until something is settled. */
 #include "queue_private.h"
 
+/* A part is cut no shorter than this (planes.h): what is left of a window below it may be of no
+ * use. */
+enum { USEFUL_BYTES = 4096 };
+
+static bool is_used_up(const struct worker *w)
+{
+    return w->granted - w->received < USEFUL_BYTES;
+}
+
 static uint64_t in_use(const struct worker *w)
 {
     return w->granted - w->received + w->unsettled;
@@ -83,7 +92,7 @@ static bool may_exceed(const struct queue *q, const struct worker *w)
         if (!first && (other == w || (other->starved && other->state != WORKER_GONE)))
             first = other;
     }
-    return first == w && w->granted == w->received;
+    return first == w && is_used_up(w);
 }
 
 uint64_t window_renew(struct queue *q, struct worker *w)
@@ -102,7 +111,7 @@ uint64_t window_renew(struct queue *q, struct worker *w)
         more = room;
     w->granted += more;
     q->granted_sum += more;
-    set_starved(q, w, w->granted == w->received && share > used + more);
+    set_starved(q, w, is_used_up(w) && share > used + more);
     return w->granted;
 }
 

@@ -22,6 +22,16 @@ static const uint8_t next_state[WORKER_GONE + 1][WORKER_EVENTS] = {
     [WORKER_GONE] = {WORKER_UP, NO, NO, NO},
 };
 
+static bool allows(unsigned state, unsigned event)
+{
+    return next_state[state][event] != NO;
+}
+
+static const char *const state_names[] = {"up", "doubted", "gone"};
+static const char *const event_names[] = {"hello", "heard", "unreachable", "die"};
+const struct queue_table_view worker_view = {"worker",    WORKER_GONE + 1, WORKER_EVENTS,
+                                             state_names, event_names,     allows};
+
 struct worker *worker_find(const struct queue *q, uint32_t number)
 {
     return number >= 1 && number <= q->worker_count ? q->workers[number - 1] : NULL;
@@ -50,6 +60,7 @@ static void forget(struct queue *q, struct worker *w)
         at = &(*at)->hash_next;
     *at = w->hash_next;
     free(w->banned);
+    free(w->blamed);
     *w = (struct worker){.number = w->number};
 }
 
@@ -96,7 +107,10 @@ static void lose(struct queue *q, struct worker *w)
 void worker_event(struct queue *q, struct worker *w, enum worker_event event, const char *reason)
 {
     uint8_t to = next_state[w->state][event];
-    if (to == NO || to == w->state)
+    if (to == NO)
+        return;
+    seen(&q->config, QUEUE_WORKERS, w->state, event);
+    if (to == w->state)
         return;
     enum worker_state from = w->state;
     w->state = (enum worker_state)to;

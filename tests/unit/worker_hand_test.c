@@ -334,14 +334,20 @@ static void an_unanswered_answer_reminds_the_broker(void **state)
     put(h, &b);
     assert_int_equal(hand_nudge(h, 1000), 0); /* one too young, one not sent */
     assert_int_equal(hand_nudge(h, 1001), 1);
-    send_all(h, 2000);
-    assert_int_equal(hand_nudge(h, 1001), 0);
-    assert_int_equal(hand_nudge(h, 2001), 2);
+    send_one(h, 1500);
+    send_one(h, 1500);
+    send_one(h, 1500); /* all of b */
     struct hand_part part;
     assert_true(hand_part(h, UINT64_MAX, &part));
-    assert_int_equal(part.part.plane, 2); /* the statuses: one byte */
+    assert_int_equal(part.part.plane, 2); /* the statuses of a: one byte */
     assert_int_equal(part.part.len, 1);
-    assert_int_equal(send_all(h, 3000), 2);
+    assert_int_equal(send_all(h, 2000), 1);
+    assert_int_equal(hand_nudge(h, 1001), 0);
+    assert_int_equal(hand_nudge(h, 2001), 2);
+    assert_true(hand_part(h, UINT64_MAX, &part));
+    assert_int_equal(send_all(h, 3000), 1 + 3); /* one byte of b, and all of a: its second time */
+    assert_int_equal(hand_nudge(h, 3001), 2);
+    assert_int_equal(send_all(h, 4000), 3 + 1);
 }
 
 /* Anything in any order: the invariants hold, and in the end all can be emptied. */
