@@ -26,6 +26,18 @@ static bool same_version(const struct wire_span *version)
            memcmp(version->data, HILLSWEEP_VERSION, version->len) == 0;
 }
 
+static void greet(struct server *s, const struct route *from, uint64_t tag, uint32_t worker)
+{
+    routes_put(s->routes, from, worker);
+    struct wire_msg m = {.type = WIRE_WELCOME, .tag = tag};
+    m.welcome.store = s->store;
+    m.welcome.worker = worker;
+    m.welcome.window = queue_worker_window(s->queue, worker);
+    m.welcome.heartbeat_ms = HEARTBEAT_MS;
+    m.welcome.version = wire_str(HILLSWEEP_VERSION);
+    server_send(s, from, &m);
+}
+
 static void on_hello(struct server *s, const struct route *from, const struct wire_msg *msg)
 {
     struct err err = {0};
@@ -37,25 +49,23 @@ static void on_hello(struct server *s, const struct route *from, const struct wi
         refuse(s, from, &err, 0);
         return;
     }
+    uint64_t session = entrance_own(from, msg->sender); /* no two keys are ever the same worker */
+    uint32_t worker = 0, retry_ms = 0;
+    if (queue_worker_greeted(s->queue, session, msg->tag, &worker)) {
+        if (worker)
+            greet(s, from, msg->tag, worker);
+        return;
+    }
     struct wire_msg hello = *msg;
     if (hello.hello.store != s->store)
         hello.hello.holdings.count = 0; /* of other jobs with the same numbers: WELCOME ends them */
-    uint32_t retry_ms = 0;
-    uint64_t session = entrance_own(from, msg->sender); /* no two keys are ever the same worker */
-    uint32_t worker = queue_worker_hello(s->queue, s->now_ms, session, &hello, &retry_ms, &err);
+    worker = queue_worker_hello(s->queue, s->now_ms, session, &hello, &retry_ms, &err);
     if (!worker) {
         refuse(s, from, &err, retry_ms);
         return;
     }
     assembly_forget_worker(s->assembly, worker); /* it sends unfinished results again */
-    routes_put(s->routes, from, worker);
-    struct wire_msg m = {.type = WIRE_WELCOME};
-    m.welcome.store = s->store;
-    m.welcome.worker = worker;
-    m.welcome.window = queue_worker_window(s->queue, worker);
-    m.welcome.heartbeat_ms = HEARTBEAT_MS;
-    m.welcome.version = wire_str(HILLSWEEP_VERSION);
-    server_send(s, from, &m);
+    greet(s, from, msg->tag, worker);
 }
 
 /* One part of a blob from offset on, in a message of the given type. */

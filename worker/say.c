@@ -35,6 +35,7 @@ void say_hello(struct talk *t, int64_t now_ms)
     struct wire_holding *holdings = mem_alloc(HOLDINGS_MAX, sizeof *holdings);
     struct wire_msg msg = {
         .type = WIRE_HELLO,
+        .tag = t->hello_tag,
         .hello = {.store = t->store,
                   .threads = (uint16_t)pool_threads(t->pool),
                   .hold_bytes = talk_hold_bytes(t),

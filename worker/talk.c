@@ -30,6 +30,7 @@ struct talk *talk_create(const struct talk_config *config, struct pool *pool, ta
     t->hand = hand_create(config->hold_bytes);
     t->shelf = shelf_create(pool_threads(pool));
     t->period_ms = HEARTBEAT_MS;
+    t->hello_tag = 1;
     pool_limit(pool, config->share);
     return t;
 }
@@ -56,6 +57,7 @@ static void end(struct talk *t, enum err_code code, const char *text, size_t len
 static void call(struct talk *t, int64_t now_ms)
 {
     t->state = TALK_CALLING;
+    t->hello_tag++;
     t->hello_ms = now_ms;
 }
 
@@ -63,8 +65,8 @@ static void call(struct talk *t, int64_t now_ms)
 
 static void on_welcome(struct talk *t, const struct wire_msg *msg, int64_t now_ms)
 {
-    if (t->state != TALK_CALLING)
-        return;
+    if (t->state != TALK_CALLING || msg->tag != t->hello_tag)
+        return; /* the answer to a HELLO that is no longer so */
     if (t->store != 0 && t->store != msg->welcome.store) {
         log_info("the broker has another store; all work in hand is forgotten");
         hand_clear(t->hand);

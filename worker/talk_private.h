@@ -23,6 +23,7 @@ struct talk {
     enum talk_state state;
     struct err end; /* why it ended */
     uint64_t store, boot;
+    uint64_t hello_tag; /* counts the times it has begun to call */
     int64_t hello_ms; /* CALLING: when to say HELLO */
     int64_t heard_ms; /* when the broker was last heard */
     int64_t retry_ms; /* REFUSED: when to call again */

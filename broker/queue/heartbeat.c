@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { UNNAMED_MAX = 2 };
+enum { UNNAMED_MAX = 2, WHO_AGAIN_MS = 1500 };
 
 /* Points are done by lanes, several at once; some machines are slow, and the cost is an estimate.
  */
@@ -55,6 +55,13 @@ static bool renew_named(struct queue *q, struct worker *w, const struct wire_pro
     return any;
 }
 
+/* WHO may be lost like anything else: it is said again until HELLO comes. */
+static void ask_who(struct queue *q, struct worker *w)
+{
+    w->who_ms = q->now_ms;
+    action_add(q, ACTION_WHO)->worker = w->number;
+}
+
 /* A token that a worker goes on naming though it is no lease any more: a DROP, or an ACK, was lost.
  * WHO brings its holdings, and what is not wanted of them is dropped. */
 static void find_strange(struct queue *q, struct worker *w, const struct wire_list *list,
@@ -69,7 +76,7 @@ static void find_strange(struct queue *q, struct worker *w, const struct wire_li
         w->strange_ms = first.hi || first.lo ? q->now_ms : 0;
     } else if (q->now_ms - w->strange_ms >= STRANGE_MS) {
         w->strange_ms = 0;
-        action_add(q, ACTION_WHO)->worker = w->number;
+        ask_who(q, w);
     }
 }
 
@@ -115,8 +122,9 @@ void queue_worker_heartbeat(struct queue *q, int64_t now_ms, uint32_t worker,
     w->hold_bytes = heartbeat->heartbeat.hold_bytes;
     if (w->hold_bytes > 0)
         w->rest[0] = '\0';
-    if (window_told(q, w, heartbeat->heartbeat.sent_bytes))
-        action_add(q, ACTION_WHO)->worker = worker;
+    bool lost = window_told(q, w, heartbeat->heartbeat.sent_bytes);
+    if (lost || (w->who_ms > 0 && now_ms - w->who_ms >= WHO_AGAIN_MS))
+        ask_who(q, w);
     read_progress(q, w, &heartbeat->heartbeat.progress);
     action_pong(q, w, window_renew(q, w));
     dispatch_all(q);

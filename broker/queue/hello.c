@@ -129,6 +129,15 @@ static bool is_sound(const struct wire_msg *hello, struct err *err)
     return true;
 }
 
+bool queue_worker_greeted(const struct queue *q, uint64_t session, uint64_t tag, uint32_t *worker)
+{
+    const struct worker *w = worker_by_session((struct queue *)q, session, false);
+    if (!w || tag == 0 || tag > w->hello_tag || (tag == w->hello_tag && w->state == WORKER_GONE))
+        return false;
+    *worker = tag == w->hello_tag ? w->number : 0;
+    return true;
+}
+
 uint32_t queue_worker_hello(struct queue *q, int64_t now_ms, uint64_t session,
                             const struct wire_msg *hello, uint32_t *retry_ms, struct err *err)
 {
@@ -149,6 +158,8 @@ uint32_t queue_worker_hello(struct queue *q, int64_t now_ms, uint64_t session,
     w->pid = hello->hello.pid;
     w->hold_bytes = hello->hello.hold_bytes;
     w->rest[0] = '\0';
+    w->hello_tag = hello->tag;
+    w->who_ms = 0;
     w->heard_ms = w->probed_ms = now_ms;
     soon(q, now_ms + q->config.silence_ms);
     window_reset(q, w);

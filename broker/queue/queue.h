@@ -97,6 +97,10 @@ void queue_frontier_durable(struct queue *q, int64_t now_ms, uint32_t job, uint3
  * that are open or held; what nobody wants comes out as ACTION_DROP. */
 uint32_t queue_worker_hello(struct queue *q, int64_t now_ms, uint64_t session,
                             const struct wire_msg *hello, uint32_t *retry_ms, struct err *err);
+/* Whether this HELLO (its tag counts the conversations of a session) has been answered already: it
+ * came twice (the worker's number: WELCOME again), or is older than the latest one (0: no answer).
+ * Then queue_worker_hello is not to be called: what it says is no longer so. */
+bool queue_worker_greeted(const struct queue *q, uint64_t session, uint64_t tag, uint32_t *worker);
 void queue_worker_heartbeat(struct queue *q, int64_t now_ms, uint32_t worker,
                             const struct wire_msg *heartbeat);
 void queue_worker_heard(struct queue *q, int64_t now_ms, uint32_t worker); /* any other message */

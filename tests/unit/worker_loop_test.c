@@ -57,6 +57,7 @@ struct bench {
     struct job *job;
     struct buf document;
     uint64_t window; /* granted so far */
+    uint64_t hello_tag;
     bool paused;
     uint64_t result_bytes;
 };
@@ -170,6 +171,8 @@ static bool receive(struct bench *b, int64_t until_ms)
     struct err err;
     if (wire_decode(zmq_msg_data(&b->frame), zmq_msg_size(&b->frame), &b->msg, &err))
         fail_msg("%s", err.text);
+    if (b->msg.type == WIRE_HELLO)
+        b->hello_tag = b->msg.tag;
     if (b->msg.type == WIRE_RESULT) {
         b->result_bytes += b->msg.result.data.len;
         assert_true(b->result_bytes <= b->window);
@@ -197,6 +200,7 @@ static void welcome(struct bench *b, uint64_t store_id, uint64_t window)
     b->result_bytes = 0;
     say(b, &(struct wire_msg){
                .type = WIRE_WELCOME,
+               .tag = b->hello_tag,
                .welcome = {store_id, window, 1, HEARTBEAT_MS, wire_str("0.1.0")},
            });
 }
