@@ -2,6 +2,7 @@
 #include "jobdir_private.h"
 
 #include "buf.h"
+#include "loaders.h"
 #include "npy.h"
 
 #include <errno.h>
@@ -256,9 +257,27 @@ static void remove_name(void *arg, const char *name)
     unlink(path);
 }
 
+/* A script that is not as it was written is somebody's own. */
+static void remove_loader(const struct jobdir *d, unsigned i)
+{
+    char path[PATH_MAX], had[8192];
+    struct buf text = {0};
+    loader_text(i, d->job, &text);
+    jobdir_path(d, loader_name(i), path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, had, sizeof had) : -1;
+    if (n >= 0 && (size_t)n == text.len && memcmp(had, text.data, text.len) == 0)
+        unlink(path);
+    if (fd >= 0)
+        close(fd);
+    buf_fini(&text);
+}
+
 void jobdir_remove(struct jobdir *d)
 {
     jobdir_close_files(d);
     jobdir_names(d->job, remove_name, d);
+    for (unsigned i = 0; i < LOADERS; i++)
+        remove_loader(d, i);
     rmdir(d->path);
 }

@@ -29,7 +29,7 @@ unsigned jobdir_record_slot(const struct jobdir *d);
 int jobdir_vacant(const struct jobdir *d, struct err *err);
 
 /* Makes the folder and all files at their full size, durably: job.json, axes, fields and errors of
- * zeros (FIELD.partial.npy), statuses of zeros. When anything is in the way, or the disk is too
+ * zeros (FIELD.partial.npy), statuses of zeros; and scripts that read them (loaders.h). When anything is in the way, or the disk is too
  * small, nothing of it remains. */
 int jobdir_create(struct jobdir *d, struct err *err);
 

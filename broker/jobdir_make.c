@@ -4,6 +4,7 @@
 #include "jobdir_private.h"
 
 #include "buf.h"
+#include "loaders.h"
 #include "log.h"
 #include "npy.h"
 
@@ -112,6 +113,22 @@ static int make_slot(struct making *m, unsigned slot, struct err *err)
     return make(m, name, head, head_bytes, jobdir_slot_bytes(job, slot), err);
 }
 
+/* Nothing depends on them, and a file of that name that is there already is somebody's own. */
+static int make_loaders(struct making *m, struct err *err)
+{
+    int rc = 0;
+    for (unsigned i = 0; i < LOADERS && rc == 0; i++) {
+        char path[PATH_MAX];
+        struct buf text = {0};
+        jobdir_path(m->d, loader_name(i), path);
+        loader_text(i, m->d->job, &text);
+        if (access(path, F_OK) != 0)
+            rc = make(m, loader_name(i), text.data, text.len, text.len, err);
+        buf_fini(&text);
+    }
+    return rc;
+}
+
 static int make_all(struct making *m, struct err *err)
 {
     const struct job *job = m->d->job;
@@ -124,6 +141,8 @@ static int make_all(struct making *m, struct err *err)
     for (unsigned slot = 0; slot < jobdir_slots(job); slot++)
         if (jobdir_has_slot(job, slot) && make_slot(m, slot, err) != 0)
             return -1;
+    if (make_loaders(m, err) != 0)
+        return -1;
     for (size_t i = 0; i < m->count; i++)
         if (m->d->disk->fsync(m->files[i].fd) != 0)
             return disk_fail(err, "sync", m->files[i].name);
@@ -162,7 +181,8 @@ int jobdir_create(struct jobdir *d, struct err *err)
         return -1;
     }
     struct making m = {
-        .d = d, .files = mem_alloc(jobdir_slots(d->job) + JOBDIR_CONSTANTS, sizeof *m.files)};
+        .d = d,
+        .files = mem_alloc(jobdir_slots(d->job) + JOBDIR_CONSTANTS + LOADERS, sizeof *m.files)};
     int rc = make_all(&m, err);
     for (size_t i = 0; i < m.count; i++) {
         char path[PATH_MAX];

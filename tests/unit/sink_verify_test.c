@@ -77,7 +77,7 @@ static void read_files(const char *folder, struct files *f)
     assert_non_null(dir);
     for (struct dirent *e; (e = readdir(dir));) {
         char path[300];
-        if (e->d_name[0] == '.')
+        if (e->d_name[0] == '.' || strncmp(e->d_name, "load.", 5) == 0) /* scripts, no results */
             continue;
         snprintf(f->name[f->count], 64, "%s", e->d_name);
         snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
