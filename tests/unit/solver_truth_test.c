@@ -2,8 +2,7 @@
  * u kappa, the stated error covers the true one everywhere, and is not much larger than it need be.
  * Every table in tests/truth is a job, solved tile by tile as a worker does, by every method.
  *
- * TRUTH_TABLE=high takes one table alone, TRUTH_SHOW=1 prints what was reached, TRUTH_STRICT=1
- * makes no exceptions. */
+ * TRUTH_TABLE=high takes one table alone, TRUTH_SHOW=1 prints what was reached. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,28 +21,6 @@
 
 static const char *const METHODS[] = {"point", "tile", "auto"};
 static const double TOLERANCES[] = {1e-6, 1e-9, 1e-12};
-
-/* Known weaknesses: what these do not reach yet. */
-static const struct exception {
-    const char *table;
-    double tolerance;
-    double sharpness; /* bound of the median instead of SHARP */
-    int uncovered;    /* the stated error may be too small (never the contract's) */
-} EXCEPTIONS[] = {
-    {"mathieu_long", 1e-12, 4000, 0},
-    {"chirp", 1e-12, 200, 0},
-    {"affine", 1e-12, 200, 0},
-    {"spline", 1e-12, SHARP, 1},
-};
-
-static struct exception expected(const char *table, double tolerance)
-{
-    size_t n = sizeof EXCEPTIONS / sizeof *EXCEPTIONS;
-    for (size_t i = 0; i < n && getenv("TRUTH_STRICT") == NULL; i++)
-        if (strcmp(EXCEPTIONS[i].table, table) == 0 && EXCEPTIONS[i].tolerance == tolerance)
-            return EXCEPTIONS[i];
-    return (struct exception){table, tolerance, SHARP, 0};
-}
 
 static int by_size(const void *x, const void *y)
 {
@@ -129,20 +106,20 @@ static struct place find(const struct solved *s, const struct truth_row *r)
 /* One output of a point against its truth: within what is allowed, and stated. Returns the stated
  * error over max(error, floor). */
 static double check_output(const struct place *p, uint32_t k, const struct truth_row *r,
-                           double truth, double allowed, double floor, int uncovered)
+                           double truth, double allowed, double floor)
 {
     double got = planes_field(p->planes, k)[p->at];
     double error = fabs(got - truth), stated = (double)planes_errors(p->planes, k)[p->at];
     if (!(error <= allowed))
         fail_msg("output %u at q %.17g a %.17g: %.17g, error %.3g, allowed %.3g", k, r->q, r->a,
                  got, error, allowed);
-    if (!(error <= stated) && !uncovered)
+    if (!(error <= stated))
         fail_msg("output %u at q %.17g a %.17g: %.17g, error %.3g, stated %.3g", k, r->q, r->a, got,
                  error, stated);
     return stated / fmax(error, floor);
 }
 
-static double check_row(const struct solved *s, const struct truth_row *r, int uncovered)
+static double check_row(const struct solved *s, const struct truth_row *r)
 {
     double tolerance = s->job->tolerance, rounding = 16 * U * r->kappa;
     double size = 1 + hypot(r->z, r->dz / r->omega);
@@ -153,25 +130,23 @@ static double check_row(const struct solved *s, const struct truth_row *r, int u
     if (rounding > 2 * tolerance * size)
         assert_int_equal(status, POINT_LIMITED);
     /* The contract is about z; kappa of the others is not in the tables. */
-    check_output(&p, 1, r, r->dz, INFINITY, 0, uncovered);
-    check_output(&p, 2, r, r->u, INFINITY, 0, uncovered);
-    check_output(&p, 3, r, r->du, INFINITY, 0, uncovered);
-    return check_output(&p, 0, r, r->z, tolerance * size + rounding, 1e-3 * tolerance * size,
-                        uncovered);
+    check_output(&p, 1, r, r->dz, INFINITY, 0);
+    check_output(&p, 2, r, r->u, INFINITY, 0);
+    check_output(&p, 3, r, r->du, INFINITY, 0);
+    return check_output(&p, 0, r, r->z, tolerance * size + rounding, 1e-3 * tolerance * size);
 }
 
 static int check_table(const char *name, const struct truth *truth, double tolerance,
                        const char *method)
 {
-    struct exception limits = expected(name, tolerance);
     struct solved s = {0};
     double ratio[RATIO_MAX];
     if (!solve_table(&s, truth, tolerance, method))
         return 0;
     for (size_t n = 0; n < truth->count; n++)
-        ratio[n] = check_row(&s, &truth->row[n], limits.uncovered);
+        ratio[n] = check_row(&s, &truth->row[n]);
     double sharpness = median(ratio, truth->count);
-    if (sharpness > limits.sharpness)
+    if (sharpness > SHARP)
         fail_msg("%s at %g by %s: the stated error is %.3g times too large", name, tolerance,
                  method, sharpness);
     if (getenv("TRUTH_SHOW") != NULL)

@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DEVIATIONS  0.75  /* of the sum of independent roundings: norms leave ten times that */
+#define INDEPENDENT 256.0 /* segments at most: a solution may live in a few of them */
+#define ORTHOGONAL  0.03  /* of what is orthogonal to low orders */
+
 void curve_fini(struct curve *c)
 {
     free(c->segments);
@@ -90,62 +94,107 @@ double curve_tail(const double *coef, int n)
     return last > before ? last : before;
 }
 
+/* A segment on its way into a curve. */
+struct draft {
+    struct segment segment; /* error: what samples have in common */
+    double coef[GAUSS_MAX], tail, noise;
+};
+
 /* Whether a segment's series is good enough. Its error counts by its integral over time, so a kink
  * (or a jump) that nobody announced may stay inside a segment that is short enough; `most` is the
  * largest value met so far. */
-static int complete(const struct segment *s, double tail, double most, double span)
+static int complete(const struct draft *d, double most, double span)
 {
+    const struct segment *s = &d->segment;
     double length = s->t1 - s->t0;
-    if (tail <= CURVE_ROUNDING * s->bound || tail <= s->error)
+    if (d->tail <= CURVE_ROUNDING * s->bound || d->tail <= s->error + d->noise)
         return 1;
-    if (tail * length <= 1e-17 * most * span)
+    if (d->tail * length <= 1e-17 * most * span)
         return 1;
     return length <= 8 * DBL_EPSILON * fabs(s->t0);
 }
 
-/* Series of one segment [t0, t1]; -1 when the function cannot be evaluated. */
-static int sample(const struct gauss *g, curve_fn *fn, void *arg, struct segment *s, double *coef,
-                  struct err *err)
+/* What the series leaves out. Where it is complete, that is orthogonal to all low orders and next
+ * to nothing in any integral with what a solution looks like there. */
+static double left_out(const struct draft *d)
 {
-    double t[GAUSS_MAX], value[GAUSS_MAX], error[GAUSS_MAX];
+    double rounding = fmax(CURVE_ROUNDING * d->segment.bound, d->segment.error + d->noise);
+    double share = d->tail <= rounding ? ORTHOGONAL : 1;
+    return share * d->tail + ORTHOGONAL * DBL_EPSILON * d->segment.bound;
+}
+
+/* Series of one segment [t0, t1]; -1 when the function cannot be evaluated. */
+static int sample(const struct gauss *g, curve_fn *fn, void *arg, struct draft *d, struct err *err)
+{
+    struct segment *s = &d->segment;
+    double t[GAUSS_MAX], value[GAUSS_MAX], error[GAUSS_MAX], noise[GAUSS_MAX];
     for (int i = 0; i < g->n; i++)
         t[i] = s->t0 + g->x[i] * (s->t1 - s->t0);
-    if (fn(arg, (size_t)g->n, t, value, error, err) != 0)
+    if (fn(arg, (size_t)g->n, t, value, error, noise, err) != 0)
         return -1;
-    s->error = s->bound = 0;
+    s->error = s->bound = d->noise = 0;
     for (int i = 0; i < g->n; i++) {
         s->bound = fmax(s->bound, fabs(value[i]));
         s->error = fmax(s->error, error[i]);
+        d->noise = fmax(d->noise, noise[i]);
     }
-    gauss_series(g, value, coef);
-    double ends = fmax(fabs(legendre_eval(coef, g->n, -1)), fabs(legendre_eval(coef, g->n, 1)));
+    gauss_series(g, value, d->coef);
+    d->tail = curve_tail(d->coef, g->n);
+    double ends =
+        fmax(fabs(legendre_eval(d->coef, g->n, -1)), fabs(legendre_eval(d->coef, g->n, 1)));
     s->bound = 1.03 * fmax(s->bound, ends); /* a peak may hide between two points */
     return 0;
 }
 
-int curve_build(struct curve *c, const struct gauss *g, curve_fn *fn, void *arg, double from,
-                double to, const double *stops, size_t stop_count, struct err *err)
+/* Roundings of the samples cancel for the most part, all the more the more samples there are. */
+static void add_noise(struct curve *c, const double *noise, int samples)
 {
-    double t = from, step = to - from, most = 0;
-    while (t < to) {
-        double coef[GAUSS_MAX], stop = curve_next_stop(stops, stop_count, t, to);
-        struct segment s = {.t0 = t, .t1 = t + step < stop ? t + step : stop};
+    double random = DEVIATIONS / sqrt(samples * fmin((double)c->count, INDEPENDENT));
+    for (size_t k = 0; k < c->count; k++)
+        c->segments[k].error += random * noise[k];
+}
+
+/* As curve_build; noise[segment] grows with the curve. */
+static int build(struct curve *c, const struct gauss *g, curve_fn *fn, void *arg,
+                 const struct curve_span *span, double **noise, struct err *err)
+{
+    double t = span->from, step = span->to - span->from, most = 0;
+    size_t cap = 0;
+    while (t < span->to) {
+        double stop = curve_next_stop(span->stops, span->stop_count, t, span->to);
+        struct draft d = {.segment = {.t0 = t, .t1 = t + step < stop ? t + step : stop}};
+        struct segment *s = &d.segment;
         for (;;) {
-            if (sample(g, fn, arg, &s, coef, err) != 0)
+            if (sample(g, fn, arg, &d, err) != 0)
                 return -1;
-            most = fmax(most, s.bound);
-            if (complete(&s, curve_tail(coef, g->n), most, to - from))
+            most = fmax(most, s->bound);
+            if (complete(&d, most, span->to - span->from))
                 break;
-            s.t1 = t + (s.t1 - t) / 2;
+            s->t1 = t + (s->t1 - t) / 2;
         }
-        curve_add(c, t, s.t1, coef, g->n,
-                  s.error + curve_tail(coef, g->n) + 0.5 * DBL_EPSILON * s.bound, s.bound);
+        if (c->count == cap) {
+            cap = cap != 0 ? 2 * cap : 64;
+            *noise = mem_resize(*noise, cap, sizeof **noise);
+        }
+        (*noise)[c->count] = d.noise;
+        curve_add(c, t, s->t1, d.coef, g->n, s->error + left_out(&d), s->bound);
         if (c->count > CURVE_SEGMENTS_MAX) {
             err_set(err, ERR_JOB_REFUSED, "it cannot be resolved near t = %.9g", t);
             return err_hint(err, "list jumps and kinks in w.breaks");
         }
-        step = 2 * (s.t1 - t);
-        t = s.t1;
+        step = 2 * (s->t1 - t);
+        t = s->t1;
     }
     return 0;
+}
+
+int curve_build(struct curve *c, const struct gauss *g, curve_fn *fn, void *arg,
+                const struct curve_span *span, struct err *err)
+{
+    double *noise = NULL;
+    int rc = build(c, g, fn, arg, span, &noise, err);
+    if (rc == 0)
+        add_noise(c, noise, g->n);
+    free(noise);
+    return rc;
 }

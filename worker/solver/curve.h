@@ -41,16 +41,22 @@ double curve_eval(const struct curve *c, size_t segment, double t);
 void curve_at_points(const struct curve *c, size_t segment, const struct gauss *g, double t0,
                      double t1, double *value);
 
-/* n values of a function and bounds of their errors. Returns -1 with err set when it cannot. */
+/* n values of a function, bounds of what they have in common as errors, and of their roundings,
+ * which are independent of each other. Returns -1 with err set when it cannot. */
 typedef int curve_fn(void *arg, size_t n, const double *t, double *value, double *error,
-                     struct err *err);
+                     double *noise, struct err *err);
 
 /* Cuts a function over [from, to] into segments of 16 points each, short enough that the series
  * ends in rounding. stops (increasing, may lie outside) are joints: jumps and kinks. Kinks that
  * nobody announced are closed in on until what is left of them does not matter. Nothing is
  * evaluated at a joint, nor outside [from, to]. */
-int curve_build(struct curve *c, const struct gauss *g, curve_fn *fn, void *arg, double from,
-                double to, const double *stops, size_t stop_count, struct err *err);
+struct curve_span {
+    double from, to;
+    const double *stops;
+    size_t stop_count;
+};
+int curve_build(struct curve *c, const struct gauss *g, curve_fn *fn, void *arg,
+                const struct curve_span *span, struct err *err);
 
 /* The end of the run that starts at t: the first stop after t, or `to`. */
 double curve_next_stop(const double *stops, size_t stop_count, double t, double to);

@@ -21,9 +21,9 @@ struct function {
 #define BATCH 64
 
 static int eval_batch(struct function *f, size_t n, const double *t, double *value, double *error,
-                      struct err *err)
+                      double *noise, struct err *err)
 {
-    double y[BATCH], dy[BATCH], rounding[BATCH];
+    double y[BATCH], dy[BATCH];
     double dt_w[BATCH], dy_w[BATCH] = {0}, ddy_w[BATCH] = {0}; /* f has t alone */
     double y_error[BATCH], dy_error[BATCH];
     const struct curve *source = &f->source->y;
@@ -39,14 +39,16 @@ static int eval_batch(struct function *f, size_t n, const double *t, double *val
     }
     const double *in[] = {t, y, dy};
     double *grad[] = {dt_w, dy_w, ddy_w};
-    expr_eval_grad(f->expr, n, in, value, grad, rounding);
+    expr_eval_grad(f->expr, n, in, value, grad, noise);
     for (size_t i = 0; i < n; i++) {
         if (!isfinite(value[i]))
             return err_set(err, ERR_JOB_REFUSED, "its value at t = %.9g is not a finite number",
                            t[i]);
-        /* Times are rounded at random by 0.3 units in the last place, 16 in a segment. */
-        error[i] = rounding[i] + fabs(dt_w[i] * t[i]) * 0.1 * DBL_EPSILON +
-                   fabs(dy_w[i]) * y_error[i] + fabs(ddy_w[i]) * dy_error[i];
+        /* Times are rounded by 0.3 units in the last place. */
+        noise[i] += fabs(dt_w[i] * t[i]) * 0.3 * DBL_EPSILON;
+        error[i] = fabs(dy_w[i]) * y_error[i] + fabs(ddy_w[i]) * dy_error[i];
+        if (!isfinite(noise[i]))
+            noise[i] = DBL_EPSILON * fabs(value[i]);
         if (!isfinite(error[i]))
             error[i] = DBL_EPSILON * fabs(value[i]);
     }
@@ -54,11 +56,11 @@ static int eval_batch(struct function *f, size_t n, const double *t, double *val
 }
 
 static int eval_function(void *arg, size_t n, const double *t, double *value, double *error,
-                         struct err *err)
+                         double *noise, struct err *err)
 {
     for (size_t at = 0; at < n; at += BATCH) {
         size_t m = n - at < BATCH ? n - at : BATCH;
-        if (eval_batch(arg, m, t + at, value + at, error + at, err) != 0)
+        if (eval_batch(arg, m, t + at, value + at, error + at, noise + at, err) != 0)
             return -1;
     }
     return 0;
@@ -126,8 +128,8 @@ static int build_curve(struct builder *b, struct curve *c, const char *text, con
         return 0;
     if (compile(&f, text, path, 1, err) != 0)
         return -1;
-    int rc = curve_build(c, &b->gauss, eval_function, &f, b->drive->t0, b->drive->t1,
-                         b->spec->breaks, b->spec->break_count, err);
+    struct curve_span span = {b->drive->t0, b->drive->t1, b->spec->breaks, b->spec->break_count};
+    int rc = curve_build(c, &b->gauss, eval_function, &f, &span, err);
     expr_destroy(f.expr);
     return rc == 0 ? 0 : at_path(err, path);
 }
@@ -140,14 +142,14 @@ static int measure_interpolation(struct drive *d, struct function *f, struct err
     gauss_init(&g, 4);
     for (size_t k = 0; k < d->w.count; k++) {
         struct segment *s = &d->w.segments[k];
-        double t[4], own[4], exact[4], error[4], mean = 0;
+        double t[4], own[4], exact[4], error[4], noise[4], mean = 0;
         for (int i = 0; i < 4; i++)
             t[i] = s->t0 + g.x[i] * (s->t1 - s->t0);
         curve_at_points(&d->w, k, &g, s->t0, s->t1, own);
-        if (eval_function(f, 4, t, exact, error, err) != 0)
+        if (eval_function(f, 4, t, exact, error, noise, err) != 0)
             return -1;
         for (int i = 0; i < 4; i++)
-            mean += g.b[i] * (fabs(exact[i] - own[i]) + error[i]);
+            mean += g.b[i] * (fabs(exact[i] - own[i]) + error[i] + noise[i]);
         s->error += mean;
     }
     return 0;
@@ -159,13 +161,13 @@ static int build_knots(struct builder *b, struct err *err)
     const struct sweep_spec *spec = b->spec;
     struct function f = {.source = &b->source};
     size_t n = d->knot_count;
-    double *error = mem_alloc(n, sizeof *error),
+    double *error = mem_alloc(n, sizeof *error), *noise = mem_alloc(n, sizeof *noise),
            step = (spec->w_to - spec->w_from) / (double)(n - 1);
     int rc = -1;
     for (size_t i = 0; i < n; i++)
         d->knot_t[i] = i + 1 == n ? spec->w_to : (double)i * step + spec->w_from;
     if (compile(&f, spec->w, "w.is", 1, err) != 0 ||
-        eval_function(&f, n, d->knot_t, d->knot_w, error, err) != 0)
+        eval_function(&f, n, d->knot_t, d->knot_w, error, noise, err) != 0)
         goto out;
     if (d->interpolation == SWEEP_PERIODIC) {
         double gap = fabs(d->knot_w[n - 1] - d->knot_w[0]);
@@ -180,6 +182,7 @@ static int build_knots(struct builder *b, struct err *err)
 out:
     expr_destroy(f.expr);
     free(error);
+    free(noise);
     return rc == 0 ? 0 : at_path(err, "w.is");
 }
 

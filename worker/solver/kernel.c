@@ -42,7 +42,7 @@ static inline vector choose(bits mask, vector yes, vector no)
     return (vector)(((bits)yes & mask) | ((bits)no & ~mask));
 }
 
-static void contract(const struct parts *p, double y, double *row)
+static void contract(const struct parts *p, const double *weight, double *row)
 {
     for (size_t n = 0; n < p->count; n++) {
         const struct part *part = &p->part[n];
@@ -50,11 +50,11 @@ static void contract(const struct parts *p, double y, double *row)
         const double *c = p->coef + part->coef + width * (size_t)part->nq;
         double *restrict out = row + part->row;
         for (size_t i = 0; i < width; i++)
-            out[i] = c[i];
-        for (int j = part->nq; j > 0; j--) {
+            out[i] = c[i] * weight[part->nq];
+        for (int j = part->nq; j-- > 0;) {
             c -= width;
             for (size_t i = 0; i < width; i++)
-                out[i] = out[i] * y + c[i];
+                out[i] = out[i] + c[i] * weight[j];
         }
     }
 }
@@ -179,5 +179,96 @@ static void backward(const struct parts *p, const double *matrix, const double *
     }
 }
 
+static inline vector larger(vector x, vector y)
+{
+    return choose(x > y, x, y);
+}
+
+static void multiply(const double *matrix, size_t n0, size_t n1, double *product)
+{
+    struct lanes *out = lanes_out(product);
+    for (int g = 0; g < GROUPS; g++) {
+        vector zero = {0}, m0 = zero + 1, m1 = zero, m2 = zero, m3 = zero + 1;
+        for (size_t n = n0; n < n1; n++) {
+            const struct lanes *m = lanes_in(matrix + n * 4 * LANES);
+            vector z0 = m0, z1 = m1, p0 = m2, p1 = m3;
+            m0 = m[0].v[g] * z0 + m[1].v[g] * p0;
+            m1 = m[0].v[g] * z1 + m[1].v[g] * p1;
+            m2 = m[2].v[g] * z0 + m[3].v[g] * p0;
+            m3 = m[2].v[g] * z1 + m[3].v[g] * p1;
+        }
+        out[0].v[g] = m0;
+        out[1].v[g] = m1;
+        out[2].v[g] = m2;
+        out[3].v[g] = m3;
+    }
+}
+
+static void conditioning(const struct parts *p, const double *matrix, const double *state,
+                         size_t at, int row, double *kappa_squared)
+{
+    double omega = p->omega, inverse = 1 / omega;
+    for (int g = 0; g < GROUPS; g++) {
+        vector zero = {0}, most = zero, z = zero + (row == 0), s = zero + (row == 1 ? omega : 0);
+        for (size_t n = at;; n--) {
+            const struct lanes *now = lanes_in(state + n * 2 * LANES);
+            vector slope = now[1].v[g] * omega, part = s * inverse;
+            vector size = now[0].v[g] * now[0].v[g] + slope * slope;
+            most = larger(most, size * (z * z + part * part));
+            if (n == 0)
+                break;
+            const struct lanes *m = lanes_in(matrix + (n - 1) * 4 * LANES);
+            vector next = z * m[0].v[g] + s * m[2].v[g];
+            s = z * m[1].v[g] + s * m[3].v[g];
+            z = next;
+        }
+        lanes_out(kappa_squared)->v[g] = most;
+    }
+}
+
+#define CHAINS 8 /* vectors in flight: they hide the latency of Horner's rule */
+
+static void evaluate(const double *row, int na, const double *x, size_t n, double *value)
+{
+    for (size_t i = 0; i < n; i += CHAINS * WIDTH) {
+        const vector *at = (const vector *)(const void *)(x + i);
+        vector *out = (vector *)(void *)(value + i), zero = {0}, sum[CHAINS];
+        for (int k = 0; k < CHAINS; k++)
+            sum[k] = zero + row[na];
+        for (int j = na; j-- > 0;)
+            for (int k = 0; k < CHAINS; k++)
+                sum[k] = sum[k] * at[k] + row[j];
+        for (int k = 0; k < CHAINS; k++)
+            out[k] = sum[k];
+    }
+}
+
+static int weigh(const double *value, size_t n, const double *stated, const double *doubt,
+                 double tolerance, double least, double *error, int64_t *doubtful)
+{
+    static const double eighths[KERNEL_KNOT]
+        __attribute__((aligned(64))) = {0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875};
+    const vector *ramp = (const vector *)(const void *)eighths;
+    bits any = {0};
+    for (size_t i = 0; i < n; i += KERNEL_KNOT) {
+        double s = stated[i / KERNEL_KNOT], s_step = stated[i / KERNEL_KNOT + 1] - s;
+        double d = doubt[i / KERNEL_KNOT], d_step = doubt[i / KERNEL_KNOT + 1] - d;
+        const vector *v = (const vector *)(const void *)(value + i);
+        vector *e = (vector *)(void *)(error + i), zero = {0};
+        bits *out = (bits *)(void *)(doubtful + i);
+        for (int k = 0; k < KERNEL_KNOT / WIDTH; k++) {
+            vector allowed = larger(absolute(v[k]) + 1, zero + least) * tolerance;
+            e[k] = ramp[k] * s_step + s;
+            out[k] = ~(ramp[k] * d_step + d <= allowed);
+            any |= out[k];
+        }
+    }
+    int64_t found = 0;
+    for (int k = 0; k < WIDTH; k++)
+        found |= any[k];
+    return found != 0;
+}
+
 extern const struct kernel KERNEL;
-const struct kernel KERNEL = {KERNEL_NAME, contract, propagate, forward, backward};
+const struct kernel KERNEL = {KERNEL_NAME, contract,     propagate, forward, backward,
+                              multiply,    conditioning, evaluate,  weigh};

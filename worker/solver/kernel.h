@@ -11,8 +11,9 @@
 
 struct kernel {
     const char *name;
-    /* The polynomials in (a, q) at one q, y = (q - q0) * q_inverse: row[parts->row_count]. */
-    void (*contract)(const struct parts *p, double y, double *row);
+    /* The polynomials in (a, q) at one q, whose powers or Chebyshev polynomials are `weight`
+     * (parts_weights): row[parts->row_count]. */
+    void (*contract)(const struct parts *p, const double *weight, double *row);
     /* Matrices of all parts at x: matrix[count][4][32]. */
     void (*propagate)(const struct parts *p, const double *row, const double *x, double *matrix);
     /* state[count + 1][2][32] from state[0]. Every p->every parts a lane is brought back to a
@@ -25,7 +26,23 @@ struct kernel {
     void (*backward)(const struct parts *p, const double *matrix, const double *state,
                      const double *scale, const double *node, size_t at, double row_z, double row_p,
                      double *sum);
+    /* The matrices of parts [n0, n1) multiplied: product[4][32]. */
+    void (*multiply)(const double *matrix, size_t n0, size_t n1, double *product);
+    /* kappa^2 of row 0 (z) or 1 (z'), a number for each lane, at node `at` of states that were
+     * never rescaled: the largest |row of P(at, s)|^2 |(z, z')(s)|^2 over the nodes s, Euclidean
+     * norms. */
+    void (*conditioning)(const struct parts *p, const double *matrix, const double *state,
+                         size_t at, int row, double *kappa_squared);
+    /* value[n] = polynomial of degree na at x[n], n a multiple of 64. */
+    void (*evaluate)(const double *row, int na, const double *x, size_t n, double *value);
+    /* Errors along a row: two bounds, `stated` and `doubt`, given at every eighth point and linear
+     * between. error[n] = stated; returns whether doubt exceeds tolerance * max(1 + |value|, least)
+     * anywhere, and where: doubtful[n] is 0 or -1. n is a multiple of 8. */
+    int (*weigh)(const double *value, size_t n, const double *stated, const double *doubt,
+                 double tolerance, double least, double *error, int64_t *doubtful);
 };
+
+#define KERNEL_KNOT 8 /* points between two given bounds */
 
 /* Powers of two a lane is brought back by, and the size that calls for it. */
 #define KERNEL_SHRINK 0x1p-320

@@ -5,7 +5,7 @@
  * omega_point) the contract is |error of z| <= tolerance S + 16 u kappa (README.md); `cross` is
  * what the method and its rounding may have done, `weighted` what the error of w, u, v and the
  * damping may have done. */
-#include "lanes.h"
+#include "margin.h"
 
 #include "buf.h"
 #include <float.h>
@@ -19,19 +19,20 @@ struct lanes_level {
     double q; /* whose polynomials are in row */
     double *row, *node;
     double *matrix, *state, *scale; /* see kernel.h */
+    size_t row_cap, node_cap, scale_cap;
 };
 
 struct lanes_work {
     const struct sweep *sweep;
     const struct kernel *kernel;
     struct lanes_level level[LEVELS], *now;
-    double *x, *sum; /* [32], [3][32] */
+    const struct margin *margin; /* of LEVEL_LEAF */
+    double *x, *sum;             /* [32], [3][32] */
     double a[LANES], start[2][LANES];
     int exponent[LANES];
 };
 
-/* Aligned for vectors of any width. */
-static double *new_array(size_t n)
+double *lanes_array(size_t n)
 {
     size_t bytes = (n * sizeof(double) + 63) / 64 * 64;
     void *p = aligned_alloc(64, bytes != 0 ? bytes : 64);
@@ -46,8 +47,8 @@ struct lanes_work *lanes_create(const struct sweep *s, const struct kernel *kern
     struct lanes_work *w = mem_alloc(1, sizeof *w);
     w->sweep = s;
     w->kernel = kernel;
-    w->x = new_array(LANES);
-    w->sum = new_array(3 * LANES);
+    w->x = lanes_array(LANES);
+    w->sum = lanes_array(3 * LANES);
     return w;
 }
 
@@ -71,29 +72,52 @@ void lanes_destroy(struct lanes_work *w)
     free(w);
 }
 
-int lanes_row(struct lanes_work *w, int level, double q)
+static void resize(double **array, size_t n)
 {
-    if (level >= LEVELS)
-        return 0;
+    free(*array);
+    *array = lanes_array(n);
+}
+
+static void take_parts(struct lanes_level *l, const struct parts *p)
+{
+    size_t scales = (p->count / p->every + 1) * LANES;
+    l->parts = p;
+    l->q = NAN;
+    if (p->row_count > l->row_cap)
+        resize(&l->row, l->row_cap = p->row_count);
+    if (p->count + 1 > l->node_cap) {
+        l->node_cap = p->count + 1;
+        resize(&l->node, l->node_cap);
+        resize(&l->matrix, l->node_cap * 4 * LANES);
+        resize(&l->state, l->node_cap * 2 * LANES);
+    }
+    if (scales > l->scale_cap)
+        resize(&l->scale, l->scale_cap = scales);
+}
+
+void lanes_take_leaf(struct lanes_work *w, const struct parts *parts, const struct margin *margin)
+{
+    take_parts(&w->level[LEVEL_LEAF], parts);
+    w->margin = margin;
+}
+
+int lanes_row(struct lanes_work *w, enum level level, double q)
+{
     struct lanes_level *l = &w->level[level];
     if (l->parts == NULL) {
         const struct parts *p = sweep_level(w->sweep, level);
         if (p == NULL)
             return 0;
-        l->parts = p;
-        l->row = new_array(p->row_count);
-        l->node = new_array(p->count + 1);
-        l->matrix = new_array(p->count * 4 * LANES);
-        l->state = new_array((p->count + 1) * 2 * LANES);
-        l->scale = new_array((p->count / p->every + 1) * LANES);
-        l->q = NAN;
+        take_parts(l, p);
     }
     w->now = l;
     if (l->q == q)
         return 1;
     const struct parts *p = l->parts;
+    double weight[PARTS_WEIGHTS];
     l->q = q;
-    w->kernel->contract(p, (q - p->q0) * p->q_inverse, l->row);
+    parts_weights(p, q, weight);
+    w->kernel->contract(p, weight, l->row);
     for (size_t n = 0; n <= p->count; n++)
         l->node[n] = p->node[n] + fabs(q) * p->node_q[n];
     return 1;
@@ -167,12 +191,6 @@ static double kappa(const struct lanes_work *w, const struct parts *p, size_t at
     return sqrt(most);
 }
 
-/* |u| + |a| |v| + |q| |w|: omega^2 of a point. */
-static double stiffness(const struct sweep *s, double a, double q)
-{
-    return s->u_bound + fabs(a) * s->v_bound + fabs(q) * s->w_bound;
-}
-
 /* One probe's numbers, per lane: value and error times 2^exponent. */
 struct reading {
     double value[LANES], error[LANES];
@@ -189,7 +207,7 @@ static void judge(const struct lanes_work *w, const struct parts *p, const struc
     const struct sweep *s = w->sweep;
     size_t node = p->record[probe->record];
     const double *state = w->now->state + node * 2 * LANES + lane;
-    double omega = sqrt(fmax(1, stiffness(s, w->a[lane], w->now->q)));
+    double omega = sweep_omega(s, w->a[lane], w->now->q);
     double unit = probe->row == 0 ? 1 : p->omega, slope = state[LANES] * p->omega / omega;
     int exponent = exponent_at(w, p, node, lane);
     double size = ldexp(1, -exponent) + sqrt(state[0] * state[0] + slope * slope);
@@ -200,7 +218,7 @@ static void judge(const struct lanes_work *w, const struct parts *p, const struc
         r->error[lane] = INFINITY;
     if (!(w->sum[lane] * unit <= allowed))
         *coarse = 1;
-    if (!(rounding <= allowed) &&
+    if (w->now != &w->level[LEVEL_LEAF] && !(rounding <= allowed) &&
         !(8 * DBL_EPSILON * kappa(w, p, node, probe->row, lane) <= allowed))
         *limited = 1;
 }
@@ -235,6 +253,23 @@ static int was_rescaled(const struct lanes_work *w, const struct parts *p, size_
     return any;
 }
 
+/* ln|v| of v 2^exponent, and its error. */
+static void take_log(double *v, double *e, int exponent)
+{
+    *e = *e / fabs(*v);
+    *v = log(fabs(*v)) + exponent * M_LN2;
+    *e += 2 * DBL_EPSILON * fabs(*v);
+}
+
+void strip_put(struct strip *strip, size_t j, const double *value, const double *error, int is_log)
+{
+    double *v = strip->value + j * STRIP, *e = strip->error + j * STRIP;
+    memcpy(v, value, strip->count * sizeof *v);
+    memcpy(e, error, strip->count * sizeof *e);
+    for (size_t k = 0; is_log && k < strip->count; k++)
+        take_log(&v[k], &e[k], 0);
+}
+
 /* The numbers of one probe become those of quantity j. */
 static void put(struct strip *strip, size_t j, const uint16_t *at, size_t n, int is_log,
                 const struct reading *r)
@@ -249,13 +284,32 @@ static void put(struct strip *strip, size_t j, const uint16_t *at, size_t n, int
     for (size_t k = 0; k < n; k++) {
         double *v = &value[at[k]], *e = &error[at[k]];
         if (is_log) {
-            *e = *e / fabs(*v);
-            *v = log(fabs(*v)) + r->exponent[k] * M_LN2;
-            *e += 2 * DBL_EPSILON * fabs(*v);
+            take_log(v, e, r->exponent[k]);
         } else {
             *v = ldexp(*v, r->exponent[k]);
             *e = ldexp(*e, r->exponent[k]);
         }
+    }
+}
+
+static double at_column(const double *knot, size_t column)
+{
+    const double *k = knot + column / KERNEL_KNOT;
+    return k[0] + (double)(column % KERNEL_KNOT) / KERNEL_KNOT * (k[1] - k[0]);
+}
+
+/* In a leaf: the errors of its nodes. Points by themselves tell about those whose conditioning may
+ * matter. */
+static void add_margin(const struct lanes_work *w, size_t index, const struct strip *strip,
+                       const uint16_t *at, size_t n, struct reading *r, unsigned char *coarse)
+{
+    const struct margin_probe *m = &w->margin->probe[index];
+    for (size_t k = 0; k < n; k++) {
+        size_t column = strip->column + at[k];
+        double allowed = w->sweep->tolerance * fmax(1 + fabs(r->value[k]), m->least);
+        r->error[k] += at_column(m->stated_knot, column);
+        if (!(at_column(m->doubt_knot, column) <= allowed))
+            coarse[k] = 1;
     }
 }
 
@@ -272,6 +326,8 @@ static void read_probe(struct lanes_work *w, size_t index, struct strip *strip, 
                         probe->row == 0, probe->row == 1, w->sum);
     skim(w, p, probe, &r);
     r.has_exponents = was_rescaled(w, p, node);
+    if (w->now == &w->level[LEVEL_LEAF])
+        add_margin(w, index, strip, at, n, &r, coarse);
     for (size_t k = 0; k < n; k++)
         if (r.has_exponents || r.doubtful[k])
             judge(w, p, probe, k, &r, &coarse[k], &strip->limited[at[k]]);

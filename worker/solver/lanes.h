@@ -8,6 +8,7 @@
 /* What is known of the points of a strip; point k of the strip is at index k. */
 struct strip {
     size_t count;
+    size_t column; /* of the first point, in its leaf */
     double q, a[STRIP];
     double start[2][STRIP];       /* z, z' */
     double *value, *error;        /* [quantity][STRIP] */
@@ -19,13 +20,25 @@ struct lanes_work;
 struct lanes_work *lanes_create(const struct sweep *s, const struct kernel *kernel);
 void lanes_destroy(struct lanes_work *w);
 
+/* Stores the numbers of one probe, value[i] and error[i] of point i, as quantity j. */
+void strip_put(struct strip *strip, size_t j, const double *value, const double *error, int is_log);
+
 /* Turns to a row at a level; 0 when there is no such level. */
-int lanes_row(struct lanes_work *w, int level, double q);
+int lanes_row(struct lanes_work *w, enum level level, double q);
+
+struct margin;
+
+/* The parts of LEVEL_LEAF, and what the errors of its nodes are, whose rows the caller turns:
+ * borrowed until the next call. */
+void lanes_take_leaf(struct lanes_work *w, const struct parts *parts, const struct margin *margin);
 
 /* Solves the points at[0..n), n <= 32, of the strip on the row and level at hand and stores their
  * quantities. Lists those whose error leaves the tolerance in again[] and returns their number: a
  * finer level may do better. */
 size_t lanes_solve(struct lanes_work *w, struct strip *strip, const uint16_t *at, size_t n,
                    uint16_t *again);
+
+/* 64-byte aligned, zeroed doubles. */
+double *lanes_array(size_t n);
 
 #endif

@@ -2,6 +2,7 @@
 #include "parts.h"
 
 #include "buf.h"
+#include "chebyshev.h"
 #include "parts_private.h"
 #include <float.h>
 #include <math.h>
@@ -169,6 +170,18 @@ void parts_destroy(struct parts *p)
     free(p);
 }
 
+void parts_weights(const struct parts *p, double q, double *weight)
+{
+    double y = (q - p->q0) * p->q_inverse;
+    if (p->chebyshev) {
+        chebyshev_values(y, PARTS_WEIGHTS, weight);
+        return;
+    }
+    weight[0] = 1;
+    for (int j = 1; j < PARTS_WEIGHTS; j++)
+        weight[j] = weight[j - 1] * y;
+}
+
 double parts_operations(const struct parts *p)
 {
     double sum = 0;
@@ -200,30 +213,52 @@ static int degree(double r, double target)
     return n;
 }
 
+/* Parts of a given reach, and the longest of them by that measure. */
+static double count_parts(const struct drive *d, const struct grid *g, double from,
+                          const double *record, size_t record_count, double reach, double *longest)
+{
+    double cell[CELLS], t = from, parts = 0;
+    *longest = 0;
+    for (size_t k = 0; k < record_count; k++) {
+        if (!(record[k] > t))
+            continue;
+        double sum = measure(d, g, t, record[k], cell), n = parts_needed(sum, reach);
+        parts += n;
+        *longest = fmax(*longest, sum / n);
+        t = record[k];
+    }
+    return parts;
+}
+
+double parts_estimate(const struct drive *d, const struct grid *g, double from,
+                      const double *record, size_t record_count, double reach)
+{
+    double longest;
+    return count_parts(d, g, from, record, record_count, reach, &longest);
+}
+
+#define OPERATION_NS 0.07 /* of one core of a server, and */
+#define POINT_NS     15   /* what a point takes apart from them */
+
 double parts_reach(const struct drive *d, const struct grid *g, double from, const double *record,
-                   size_t record_count, double tolerance)
+                   size_t record_count, double tolerance, double *point_ns)
 {
     static const double choice[] = {2, 2.5, 3, 4, 5, 6, 8, 10};
-    double best = choice[0], best_cost = INFINITY, cell[CELLS];
+    double best = choice[0], best_cost = INFINITY;
+    *point_ns = POINT_NS;
     for (size_t c = 0; c < sizeof choice / sizeof *choice; c++) {
         /* Rounding grows with the terms of the series; it may have a part of the tolerance. */
-        double reach = choice[c], t = from, parts = 0, longest = 0;
+        double reach = choice[c], longest;
         if (c > 0 && 32 * DBL_EPSILON * growth(reach) > 0.1 * tolerance)
             break;
-        for (size_t k = 0; k < record_count; k++) {
-            if (!(record[k] > t))
-                continue;
-            double sum = measure(d, g, t, record[k], cell), n = parts_needed(sum, reach);
-            parts += n;
-            longest = fmax(longest, sum / n);
-            t = record[k];
-        }
+        double parts = count_parts(d, g, from, record, record_count, reach, &longest);
         double n = degree(longest * longest, 1e-3 * tolerance);
         double terms = n * n / 2, setup = (longest / 3 + 1) * terms * (800 + terms);
         double cost = parts * ((4 * n + 20) * g->points + setup);
         if (cost < best_cost) {
             best_cost = cost;
             best = reach;
+            *point_ns = POINT_NS + OPERATION_NS * parts * (4 * n + 20);
         }
     }
     return best;

@@ -24,7 +24,8 @@ struct part {
 };
 
 struct parts {
-    double reach; /* largest sqrt(max |K|) * length of a part */
+    int chebyshev; /* coefficients are of Chebyshev polynomials in q, else of powers */
+    double reach;  /* largest sqrt(max |K|) * length of a part */
     struct part *part;
     size_t count;
     double *coef; /* entries in the order zz, zp, pz, pp; innermost */
@@ -47,9 +48,18 @@ int parts_create(const struct drive *d, const struct grid *g, double from, const
                  struct err *err);
 void parts_destroy(struct parts *p);
 
-/* The reach that solves the grid at the least estimated cost for this tolerance. */
+/* The reach that solves the grid at the least estimated cost for this tolerance; *point_ns gets the
+ * cost of a point in nanoseconds of some machine. */
 double parts_reach(const struct drive *d, const struct grid *g, double from, const double *record,
-                   size_t record_count, double tolerance);
+                   size_t record_count, double tolerance, double *point_ns);
+
+/* How many parts that are. */
+double parts_estimate(const struct drive *d, const struct grid *g, double from,
+                      const double *record, size_t record_count, double reach);
+
+/* What the coefficients of a row at this q are multiplied by: weight[PARTS_WEIGHTS]. */
+#define PARTS_WEIGHTS 64
+void parts_weights(const struct parts *p, double q, double *weight);
 
 /* Multiplications of one point. */
 double parts_operations(const struct parts *p);

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #define STEP_REACH   3.0   /* sqrt(max |K|) * length that 16 points resolve to rounding */
-#define STEP_REACH_8 1.0   /* the same for 8 points, where w is a cubic */
-#define STEP_REACH_4 0.15  /* and for 4 */
+#define STEP_REACH_8 0.6   /* the same for 8 points, where w is a cubic */
+#define STEP_REACH_4 0.06  /* and for 4 */
 #define ROUNDING     1.0   /* of one part, in units of 2^-53 and of the sum of its terms */
 #define SAFETY_W     2.0   /* |row| |state| between nodes against the mean of its neighbours */
 #define STACK        32    /* 2^30 steps */
@@ -258,7 +258,7 @@ static void weigh(struct filler *s, size_t k, double error, double size)
     double rest = h / p->omega * (b.u_error + s->frame->a_most * b.v_error) + h * b.d_error;
     /* Roundings of different parts are independent and half cancel, but not all are: x itself is
      * rounded. */
-    double share = fmax(0.5, fmin(1, 3 / sqrt((double)p->count)));
+    double share = fmax(0.2, fmin(1, 3 / sqrt((double)p->count)));
     p->cross[k] = error + ROUNDING * share * 0.5 * DBL_EPSILON * size;
     for (size_t node = k; node <= k + 1; node++) {
         p->node[node] += SAFETY_W * 0.5 * rest;

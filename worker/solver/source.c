@@ -25,15 +25,18 @@ struct piece {
 static int try_step(struct piece *p, const struct gauss *g, curve_fn *f, void *arg, double t,
                     double h, double reach, const struct state *now, struct err *err)
 {
-    double at[GAUSS_MAX], f_error[GAUSS_MAX], coef[GAUSS_MAX], bound = 0, noise = 0;
+    double at[GAUSS_MAX], f_error[GAUSS_MAX], f_noise[GAUSS_MAX], coef[GAUSS_MAX], bound = 0,
+                                                                                   noise = 0;
     for (int i = 0; i < g->n; i++)
         at[i] = t + g->x[i] * h;
-    if (f(arg, (size_t)g->n, at, p->k, f_error, err) != 0)
+    if (f(arg, (size_t)g->n, at, p->k, f_error, f_noise, err) != 0)
         return -1;
     for (int i = 0; i < g->n; i++) {
         p->k[i] *= h * h;
         bound = fmax(bound, fabs(p->k[i]));
-        noise = fmax(noise, h * h * f_error[i]); /* cos(1.7 t) at t = 1000 has no more digits */
+        noise =
+            fmax(noise,
+                 h * h * (f_error[i] + f_noise[i])); /* cos(1.7 t) at t = 1000 has no more digits */
     }
     gauss_series(g, p->k, coef);
     double tail = curve_tail(coef, g->n);

@@ -17,15 +17,6 @@ static double *copy(const double *v, size_t n)
     return out;
 }
 
-static void range(const double *v, size_t n, double *low, double *high)
-{
-    *low = *high = v[0];
-    for (size_t i = 1; i < n; i++) {
-        *low = fmin(*low, v[i]);
-        *high = fmax(*high, v[i]);
-    }
-}
-
 static int compile_start(struct sweep *s, const struct sweep_spec *spec, struct err *err)
 {
     static const char *const variables[] = {"a", "q"};
@@ -40,53 +31,129 @@ static int compile_start(struct sweep *s, const struct sweep_spec *spec, struct 
     return 0;
 }
 
-#define FINEST 0x1p-57 /* what rounding leaves of an entry of a part */
+#define FINEST   0x1p-57 /* what rounding leaves of an entry of a part */
+#define PART_NS  150e3   /* filling a fine part takes about so long */
+#define TILE_PAY 0.5     /* of the time that points take: what tiles save at least */
 
-static int create_parts(const struct sweep *s, double reach, double target, struct parts **out,
+static int create_parts(const struct sweep *s, enum level level, struct parts **out,
                         struct err *err)
 {
     const struct outputs *o = &s->outputs;
-    return parts_create(s->drive, &s->grid, s->from, o->record, o->record_count, reach, target, out,
-                        err);
+    int fine = level == LEVEL_FINE;
+    return parts_create(s->drive, &s->grid, s->from, o->record, o->record_count,
+                        fine ? PARTS_REACH_FINE : s->reach, fine ? FINEST : s->target, out, err);
 }
 
-/* Level 0 has much less than the tolerance for each part, because an error made on the way can grow
- * faster than the solution does; level 1 has what rounding leaves, unless level 0 is there already.
- */
+/* Whether the start of the solution is the same for all points. */
+static int starts_alike(const struct sweep *s)
+{
+    return expr_is_constant(s->start[0]) && expr_is_constant(s->start[1]);
+}
+
+/* Solving tiles needs the fine level, which takes a while to make: small grids do without. */
+static int tiles_pay(const struct sweep *s)
+{
+    const struct outputs *o = &s->outputs;
+    double parts =
+        parts_estimate(s->drive, &s->grid, s->from, o->record, o->record_count, PARTS_REACH_FINE);
+    double points_ns = s->grid.points * s->point_ns;
+    if (s->method == SWEEP_POINT || !(parts > 0 && parts < PARTS_MAX / 4))
+        return 0;
+    return s->method == SWEEP_TILE || parts * PART_NS < TILE_PAY * points_ns;
+}
+
+static int look_ahead(struct sweep *s, struct err *err)
+{
+    const struct outputs *o = &s->outputs;
+    struct parts *fine;
+    if (create_parts(s, LEVEL_FINE, &fine, err) != 0)
+        return -1;
+    atomic_store(&s->late->parts[LEVEL_FINE], fine);
+    struct outlook_spec spec = {.drive = s->drive,
+                                .fine = fine,
+                                .record = fine->record,
+                                .record_count = o->record_count,
+                                .probes = o->probe_count,
+                                .surfaces = starts_alike(s) || !o->uses[VECTOR_START],
+                                .always = s->method == SWEEP_TILE,
+                                .tolerance = s->tolerance,
+                                .point_ns = s->point_ns};
+    for (int v = 0; v < VECTOR_COUNT; v++)
+        spec.vectors += o->uses[v] != 0;
+    s->outlook = outlook_create(&spec);
+    return 0;
+}
+
+/* The coarse level has much less than the tolerance for each part, because an error made on the way
+ * can grow faster than the solution does; the fine one has what rounding leaves. One of them is
+ * made now, so that a job that cannot be solved is refused; the other when it is first needed. */
 static int build_levels(struct sweep *s, struct err *err)
 {
     const struct outputs *o = &s->outputs;
-    double target = fmax(3e-4 * s->tolerance, FINEST);
-    double reach =
-        parts_reach(s->drive, &s->grid, s->from, o->record, o->record_count, s->tolerance);
-    if (reach > PARTS_REACH_FINE || target > 4 * FINEST)
-        s->fine = mem_alloc(1, sizeof *s->fine);
-    return create_parts(s, reach, target, &s->coarse, err);
+    struct parts *coarse;
+    s->target = fmax(3e-4 * s->tolerance, FINEST);
+    s->reach = parts_reach(s->drive, &s->grid, s->from, o->record, o->record_count, s->tolerance,
+                           &s->point_ns);
+    s->fine_is_coarse = !(s->reach > PARTS_REACH_FINE || s->target > 4 * FINEST);
+    if (tiles_pay(s))
+        return look_ahead(s, err);
+    if (create_parts(s, LEVEL_COARSE, &coarse, err) != 0)
+        return -1;
+    atomic_store(&s->late->parts[LEVEL_COARSE], coarse);
+    return 0;
 }
 
-const struct parts *sweep_level(const struct sweep *s, int level)
+const struct parts *sweep_level(const struct sweep *s, enum level level)
 {
-    if (level == 0)
-        return s->coarse;
-    if (level > 1 || s->fine == NULL)
+    if (level == LEVEL_FINE && s->fine_is_coarse && s->outlook == NULL)
         return NULL;
-    struct parts *p = atomic_load(&s->fine->parts), *mine = NULL;
-    if (p != NULL || create_parts(s, PARTS_REACH_FINE, FINEST, &mine, NULL) != 0)
+    if (level >= LEVEL_LEAF)
+        return NULL;
+    _Atomic(struct parts *) *at = &s->late->parts[level];
+    struct parts *p = atomic_load(at), *mine = NULL;
+    if (p != NULL || create_parts(s, level, &mine, NULL) != 0)
         return p;
-    if (atomic_compare_exchange_strong(&s->fine->parts, &p, mine))
+    if (atomic_compare_exchange_strong(at, &p, mine))
         return mine;
     parts_destroy(mine); /* another thread was faster */
     return p;
 }
 
+const struct outlook *sweep_outlook(const struct sweep *s)
+{
+    return s->outlook;
+}
+
+/* [*i0, *i1) := the block of n values in `blocks` that holds i. */
+static void find_block(size_t n, size_t blocks, size_t i, size_t *i0, size_t *i1)
+{
+    size_t k = i * blocks / n;
+    while (n * (k + 1) / blocks <= i)
+        k++;
+    *i0 = n * k / blocks;
+    *i1 = n * (k + 1) / blocks;
+}
+
+void sweep_tile(const struct sweep *s, size_t q, size_t a, struct leaf *tile)
+{
+    memset(tile, 0, sizeof *tile);
+    find_block(s->q_count, s->q_blocks, q, &tile->q0, &tile->q1);
+    find_block(s->a_count, s->a_blocks, a, &tile->a0, &tile->a1);
+    axis_range(s->q, tile->q0, tile->q1, &tile->q_low, &tile->q_high);
+    axis_range(s->a, tile->a0, tile->a1, &tile->a_low, &tile->a_high);
+}
+
+double sweep_omega(const struct sweep *s, double a, double q)
+{
+    return sqrt(fmax(1, s->u_bound + fabs(a) * s->v_bound + fabs(q) * s->w_bound));
+}
+
 static void drop_levels(struct sweep *s)
 {
-    if (s->fine != NULL)
-        parts_destroy(atomic_load(&s->fine->parts));
-    free(s->fine);
-    parts_destroy(s->coarse);
-    s->fine = NULL;
-    s->coarse = NULL;
+    for (int l = 0; l < LEVEL_LEAF; l++)
+        parts_destroy(atomic_exchange(&s->late->parts[l], NULL));
+    outlook_destroy(s->outlook);
+    s->outlook = NULL;
 }
 
 static int build(struct sweep *s, const struct sweep_spec *spec, struct err *err)
@@ -114,8 +181,12 @@ int sweep_create(const struct sweep_spec *spec, struct sweep **out, struct err *
     s->from = s->last = spec->times[0];
     s->tolerance = spec->tolerance;
     s->grid.points = (double)spec->q_count * (double)spec->a_count;
-    range(s->q, s->q_count, &s->grid.q_min, &s->grid.q_max);
-    range(s->a, s->a_count, &s->grid.a_min, &s->grid.a_max);
+    s->method = spec->method;
+    s->q_blocks = spec->q_blocks != 0 ? spec->q_blocks : 1;
+    s->a_blocks = spec->a_blocks != 0 ? spec->a_blocks : 1;
+    s->late = mem_alloc(1, sizeof *s->late);
+    axis_range(s->q, 0, s->q_count, &s->grid.q_min, &s->grid.q_max);
+    axis_range(s->a, 0, s->a_count, &s->grid.a_min, &s->grid.a_max);
     if (build(s, spec, err) != 0) {
         sweep_destroy(s);
         return -1;
@@ -129,6 +200,7 @@ void sweep_destroy(struct sweep *s)
     if (s == NULL)
         return;
     drop_levels(s);
+    free(s->late);
     outputs_fini(&s->outputs);
     expr_destroy(s->start[0]);
     expr_destroy(s->start[1]);
@@ -162,7 +234,8 @@ double sweep_point_cost_ns(const struct sweep *s)
     /* Measured on one core of a server of 2023; other machines differ by a factor of two or so. */
     const char *isa = solver_isa();
     double per_operation = strcmp(isa, "avx512") == 0 ? 0.06 : strcmp(isa, "avx2") == 0 ? 0.1 : 0.2;
-    double per_row = per_operation * (double)s->coarse->coef_count;
-    return 8 + per_operation * parts_operations(s->coarse) + per_row / (double)s->a_count +
+    const struct parts *p = sweep_level(s, LEVEL_COARSE);
+    double per_row = per_operation * (double)p->coef_count;
+    return 8 + per_operation * parts_operations(p) + per_row / (double)s->a_count +
            4 * (double)s->outputs.quantity_count + 6 * (double)s->outputs.count;
 }

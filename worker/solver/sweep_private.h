@@ -3,6 +3,7 @@
 
 #include "expr.h"
 #include "kernel.h"
+#include "plan.h"
 #include "sweep.h"
 
 /* Between sweep.c, output.c and solver.c. */
@@ -45,14 +46,17 @@ struct outputs {
 int outputs_init(struct outputs *o, const struct sweep_spec *spec, struct err *err);
 void outputs_fini(struct outputs *o);
 
-/* Level 0 meets the tolerance at almost all points at least cost; level 1 has every digit there is,
- * and solves the points whose error at level 0 turns out too large. */
-#define LEVELS 2
+/* Points by themselves: the coarse level meets the tolerance at almost all points at least cost;
+ * the fine one has every digit there is, and solves the points whose error at the other turns out
+ * too large, as well as the nodes of leaves. The third is the leaf at hand (products.h), a thread's
+ * own.
+ */
+enum level { LEVEL_COARSE, LEVEL_FINE, LEVEL_LEAF, LEVELS };
 
-/* Level 1, made when the first point asks for it: most jobs never do. Which thread makes it does
- * not matter, for it is a function of the job alone. */
-struct fine {
-    _Atomic(struct parts *) parts;
+/* Made when it is first needed. Which thread makes it does not matter, for it is a function of the
+ * job alone. */
+struct late {
+    _Atomic(struct parts *) parts[LEVEL_LEAF];
 };
 
 struct sweep {
@@ -63,13 +67,27 @@ struct sweep {
     struct drive *drive;
     struct expr *start[2];
     struct outputs outputs;
-    struct parts *coarse;             /* level 0 */
-    struct fine *fine;                /* NULL when level 0 is fine already */
+    enum sweep_method method;
+    size_t q_blocks, a_blocks; /* the tiles */
+    double reach, target;      /* of the coarse level */
+    double point_ns;           /* of a point by itself, for plans: not this machine's */
+    int fine_is_coarse;        /* the coarse level has every digit already */
+    struct outlook *outlook;   /* NULL: by points */
+    struct late *late;
     double u_bound, v_bound, w_bound; /* over [from, last] */
 };
 
 /* The parts of a level; NULL when there is no such level. Safe from any thread. */
-const struct parts *sweep_level(const struct sweep *s, int level);
+const struct parts *sweep_level(const struct sweep *s, enum level level);
+
+/* What plans of tiles need to know; NULL when the job is solved by points. Safe from any thread. */
+const struct outlook *sweep_outlook(const struct sweep *s);
+
+/* The tile that holds the point (q, a), by index: its block and ranges, as yet without a plan. */
+void sweep_tile(const struct sweep *s, size_t q, size_t a, struct leaf *tile);
+
+/* omega of DESIGN's error contract at a point. */
+double sweep_omega(const struct sweep *s, double a, double q);
 
 /* With the kernel of a given instruction set, for tests. */
 struct solver *solver_create_with(const struct sweep *s, const struct kernel *kernel);

@@ -1,0 +1,219 @@
+#include "products.h"
+
+#include "buf.h"
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DROP  2e-3 /* of the tolerance and of the propagator: what a fit may drop */
+#define ALLOW 0.1  /* of the same: what it may be off by, at all but ... */
+#define FEW   0.1  /* ... this share of the nodes */
+#define OWN   1.0  /* roundings of a fit, in units of 2^-53 and of the sum of its terms */
+
+struct products {
+    const struct parts *fine;
+    const struct kernel *kernel;
+    size_t record_count;
+    double tolerance;
+    struct margin *margin;
+    struct parts parts;
+    size_t coef_cap;
+    /* [stretch][entry][row][LATTICE_STRIDE]; the fifth entry is the norm */
+    double *value;
+    size_t value_cap;
+    double *product, *work;
+    double *no_constant; /* by probe */
+};
+
+#define ENTRY ((CHEBYSHEV_MAX + LATTICE_SPOT_ROWS) * LATTICE_STRIDE)
+
+struct products *products_create(const struct sweep *s, const struct kernel *kernel,
+                                 struct margin *margin)
+{
+    struct products *p = mem_alloc(1, sizeof *p);
+    p->fine = margin->fine;
+    p->kernel = kernel;
+    p->margin = margin;
+    p->record_count = s->outputs.record_count;
+    p->tolerance = s->tolerance;
+    p->product = lanes_array(4 * LANES);
+    p->work = lanes_array(LATTICE_WORK);
+    p->no_constant = mem_alloc(s->outputs.probe_count + 1, sizeof(double));
+    p->parts.chebyshev = 1;
+    p->parts.omega = p->fine->omega;
+    p->parts.part = mem_alloc(LEAF_STRETCHES_MAX, sizeof *p->parts.part);
+    /* Errors of the nodes are the margin's. */
+    p->parts.cross = mem_alloc(LEAF_STRETCHES_MAX + 1, sizeof(double));
+    p->parts.node = mem_alloc(LEAF_STRETCHES_MAX + 1, sizeof(double));
+    p->parts.node_q = mem_alloc(LEAF_STRETCHES_MAX + 1, sizeof(double));
+    p->parts.record = mem_alloc(p->record_count + 1, sizeof *p->parts.record);
+    return p;
+}
+
+void products_destroy(struct products *p)
+{
+    if (p == NULL)
+        return;
+    free(p->parts.part);
+    free(p->parts.cross);
+    free(p->parts.node);
+    free(p->parts.node_q);
+    free(p->parts.record);
+    free(p->parts.coef);
+    free(p->value);
+    free(p->product);
+    free(p->work);
+    free(p->no_constant);
+    free(p);
+}
+
+const struct parts *products_parts(const struct products *p)
+{
+    return &p->parts;
+}
+
+void products_row(struct products *p, double q)
+{
+    margin_row(p->margin, q, p->no_constant);
+}
+
+/* Stretch s at the nodes of the block at hand. */
+static int read_nodes(struct products *p, const struct lattice *l, size_t s, size_t b)
+{
+    const struct leaf *leaf = l->leaf;
+    double *to = p->value + s * 5 * ENTRY + l->r * LATTICE_STRIDE + b * LANES;
+    p->kernel->multiply(l->matrix, leaf->cut[s], leaf->cut[s + 1], p->product);
+    for (size_t k = 0; k < l->lanes; k++) {
+        double norm = 0;
+        for (size_t e = 0; e < 4; e++) {
+            to[e * ENTRY + k] = p->product[e * LANES + k];
+            norm = fmax(norm, fabs(p->product[e * LANES + k]));
+        }
+        to[4 * ENTRY + k] = norm;
+        if (!isfinite(norm))
+            return -1;
+    }
+    return 0;
+}
+
+static int solve_nodes(struct products *p, struct lattice *l)
+{
+    for (size_t r = 0; r < l->rows + LATTICE_SPOT_ROWS; r++) {
+        lattice_row(l, r);
+        for (size_t b = 0; b < (r < l->rows ? l->blocks : 1); b++) {
+            lattice_block(l, b);
+            if (margin_read(p->margin, l, b) != 0)
+                return -1;
+            for (size_t s = 0; s < l->leaf->stretches; s++)
+                if (read_nodes(p, l, s, b) != 0)
+                    return -1;
+        }
+    }
+    return 0;
+}
+
+static double off_at_spots(const struct fit *fit, const double *value, const struct lattice *l)
+{
+    double most = 0;
+    for (size_t r = l->rows; r < l->rows + LATTICE_SPOT_ROWS; r++)
+        for (size_t k = 0; k < LANES; k += 4) {
+            double fitted = fit_eval(fit, lattice_spot_x(k), lattice_y(l, r));
+            most = fmax(most, fabs(fitted - value[r * LATTICE_STRIDE + k]));
+        }
+    return most;
+}
+
+/* The four fits of a stretch, whose degrees differ, become one part. */
+static void pack(struct products *p, struct part *part, const struct fit fit[4],
+                 double *const coef[4])
+{
+    struct parts *parts = &p->parts;
+    part->na = part->nq = 0;
+    for (int e = 0; e < 4; e++) {
+        part->na = fit[e].na > part->na ? fit[e].na : part->na;
+        part->nq = fit[e].nq > part->nq ? fit[e].nq : part->nq;
+    }
+    size_t width = 4 * ((size_t)part->na + 1), count = width * ((size_t)part->nq + 1);
+    while (parts->coef_count + count > p->coef_cap) {
+        p->coef_cap = p->coef_cap != 0 ? 2 * p->coef_cap : 16384;
+        parts->coef = mem_resize(parts->coef, p->coef_cap, sizeof *parts->coef);
+    }
+    part->coef = parts->coef_count;
+    part->row = parts->row_count;
+    parts->coef_count += count;
+    parts->row_count += width;
+    double *out = parts->coef + part->coef;
+    memset(out, 0, count * sizeof *out);
+    for (int e = 0; e < 4; e++)
+        for (int j = 0; j <= fit[e].nq; j++)
+            for (int i = 0; i <= fit[e].na; i++)
+                out[(size_t)j * width + 4 * (size_t)i + (size_t)e] =
+                    coef[e][j * (fit[e].na + 1) + i];
+}
+
+static int fit_stretch(struct products *p, const struct lattice *l, size_t s)
+{
+    struct fit fit[4];
+    struct part *part = &p->parts.part[s];
+    double least = p->tolerance * lattice_quantile(l, p->value + (s * 5 + 4) * ENTRY, FEW);
+    double off = 0, terms = 0;
+    double *coef[4];
+    for (size_t e = 0; e < 4; e++) {
+        const double *value = p->value + (s * 5 + e) * ENTRY;
+        lattice_fit(l, value, DROP * least, p->work, &fit[e]);
+        double apart = off_at_spots(&fit[e], value, l);
+        /* The values at the nodes are no longer needed: their room takes the coefficients. */
+        coef[e] = p->value + (s * 5 + e) * ENTRY;
+        memcpy(coef[e], fit[e].coef,
+               (size_t)(fit[e].na + 1) * (size_t)(fit[e].nq + 1) * sizeof(double));
+        off = fmax(off, fmax(fit[e].dropped, apart));
+        terms = fmax(terms, fit[e].terms);
+    }
+    part->t0 = p->fine->part[l->leaf->cut[s]].t0;
+    part->t1 = p->fine->part[l->leaf->cut[s + 1] - 1].t1;
+    pack(p, part, fit, coef);
+    p->parts.cross[s] = fmax(off, OWN * 0.5 * DBL_EPSILON * terms);
+    return off <= ALLOW * least ? 0 : -1;
+}
+
+/* The nodes of the stretches at the output times, and how often states are rescaled. */
+static void lay_stretches(struct products *p, const struct leaf *leaf)
+{
+    size_t s = 0, longest = 1;
+    for (size_t k = 0; k < leaf->stretches; k++)
+        longest =
+            leaf->cut[k + 1] - leaf->cut[k] > longest ? leaf->cut[k + 1] - leaf->cut[k] : longest;
+    p->parts.every = p->fine->every / longest > 1 ? p->fine->every / longest : 1;
+    for (size_t r = 0; r < p->record_count; r++) {
+        while (leaf->cut[s] < p->fine->record[r])
+            s++;
+        p->parts.record[r] = s;
+    }
+}
+
+int products_fit(struct products *p, struct lattice *l)
+{
+    const struct leaf *leaf = l->leaf;
+    struct parts *parts = &p->parts;
+    if (leaf->stretches * 5 * ENTRY > p->value_cap) {
+        p->value_cap = leaf->stretches * 5 * ENTRY;
+        free(p->value);
+        p->value = lanes_array(p->value_cap);
+    }
+    parts->count = leaf->stretches;
+    parts->coef_count = parts->row_count = 0;
+    parts->a0 = l->a_middle;
+    parts->q0 = l->q_middle;
+    parts->a_inverse = l->a_half > 0 ? 1 / l->a_half : 0;
+    parts->q_inverse = l->q_half > 0 ? 1 / l->q_half : 0;
+    lay_stretches(p, leaf);
+    margin_begin(p->margin, l);
+    if (solve_nodes(p, l) != 0)
+        return -1;
+    for (size_t s = 0; s < leaf->stretches; s++)
+        if (fit_stretch(p, l, s) != 0)
+            return -1;
+    margin_end(p->margin);
+    return 0;
+}
