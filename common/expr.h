@@ -50,7 +50,7 @@ double expr_eval(const struct expr *e, const double *in);
 
 /* n values: in[input][i] (in[input] may be NULL where expr_uses is 0), out[i]. The same bits as n
  * calls of expr_eval. n is any size; work is done in blocks of EXPR_BLOCK on the stack. */
-#define EXPR_BLOCK 64
+#define EXPR_BLOCK 128
 void expr_eval_batch(const struct expr *e, size_t n, const double *const *in, double *out);
 
 /* As expr_eval_batch, and the first derivatives by forward differentiation:

@@ -16,6 +16,8 @@ typedef int64_t bits __attribute__((vector_size(VECTOR_BYTES)));
 #define WIDTH  (VECTOR_BYTES / 8)
 #define GROUPS (LANES / WIDTH)
 
+#define CHAINS 8 /* vectors in flight: they hide the latency of a sum */
+
 /* The vectors of 32 lanes. */
 struct lanes {
     vector v[GROUPS];
@@ -42,19 +44,40 @@ static inline vector choose(bits mask, vector yes, vector no)
     return (vector)(((bits)yes & mask) | ((bits)no & ~mask));
 }
 
+/* Coefficients have no alignment. */
+typedef double loose __attribute__((vector_size(VECTOR_BYTES), aligned(8)));
+
+/* out[i] = sum_j c[j * width + i] weight[j], i < count vectors, the highest j first. */
+static inline void combine(const double *c, size_t width, int nq, const double *weight, double *out,
+                           int count)
+{
+    vector sum[CHAINS];
+    for (int k = 0; k < count; k++)
+        sum[k] = *(const loose *)(c + (size_t)nq * width + (size_t)k * WIDTH) * weight[nq];
+    for (int j = nq; j-- > 0;)
+        for (int k = 0; k < count; k++)
+            sum[k] =
+                sum[k] + *(const loose *)(c + (size_t)j * width + (size_t)k * WIDTH) * weight[j];
+    for (int k = 0; k < count; k++)
+        *(loose *)(out + (size_t)k * WIDTH) = sum[k];
+}
+
 static void contract(const struct parts *p, const double *weight, double *row)
 {
     for (size_t n = 0; n < p->count; n++) {
         const struct part *part = &p->part[n];
-        size_t width = 4 * (size_t)(part->na + 1);
-        const double *c = p->coef + part->coef + width * (size_t)part->nq;
-        double *restrict out = row + part->row;
-        for (size_t i = 0; i < width; i++)
-            out[i] = c[i] * weight[part->nq];
-        for (int j = part->nq; j-- > 0;) {
-            c -= width;
-            for (size_t i = 0; i < width; i++)
-                out[i] = out[i] + c[i] * weight[j];
+        size_t width = 4 * (size_t)(part->na + 1), i = 0;
+        const double *c = p->coef + part->coef;
+        double *out = row + part->row;
+        for (; i + CHAINS * WIDTH <= width; i += CHAINS * WIDTH)
+            combine(c + i, width, part->nq, weight, out + i, CHAINS);
+        for (; i + WIDTH <= width; i += WIDTH)
+            combine(c + i, width, part->nq, weight, out + i, 1);
+        for (; i < width; i++) {
+            double sum = c[(size_t)part->nq * width + i] * weight[part->nq];
+            for (int j = part->nq; j-- > 0;)
+                sum = sum + c[(size_t)j * width + i] * weight[j];
+            out[i] = sum;
         }
     }
 }
@@ -225,8 +248,6 @@ static void conditioning(const struct parts *p, const double *matrix, const doub
         lanes_out(kappa_squared)->v[g] = most;
     }
 }
-
-#define CHAINS 8 /* vectors in flight: they hide the latency of Horner's rule */
 
 static void evaluate(const double *row, int na, const double *x, size_t n, double *value)
 {

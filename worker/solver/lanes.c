@@ -27,6 +27,7 @@ struct lanes_work {
     const struct kernel *kernel;
     struct lanes_level level[LEVELS], *now;
     const struct margin *margin; /* of LEVEL_LEAF */
+    double *stated, *doubt;      /* of it, [probe][STRIP] of the strip at hand */
     double *x, *sum;             /* [32], [3][32] */
     double a[LANES], start[2][LANES];
     int exponent[LANES];
@@ -49,6 +50,8 @@ struct lanes_work *lanes_create(const struct sweep *s, const struct kernel *kern
     w->kernel = kernel;
     w->x = lanes_array(LANES);
     w->sum = lanes_array(3 * LANES);
+    w->stated = lanes_array(s->outputs.probe_count * STRIP);
+    w->doubt = lanes_array(s->outputs.probe_count * STRIP);
     return w;
 }
 
@@ -69,6 +72,8 @@ void lanes_destroy(struct lanes_work *w)
         free_level(&w->level[l]);
     free(w->x);
     free(w->sum);
+    free(w->stated);
+    free(w->doubt);
     free(w);
 }
 
@@ -292,24 +297,26 @@ static void put(struct strip *strip, size_t j, const uint16_t *at, size_t n, int
     }
 }
 
-static double at_column(const double *knot, size_t column)
-{
-    const double *k = knot + column / KERNEL_KNOT;
-    return k[0] + (double)(column % KERNEL_KNOT) / KERNEL_KNOT * (k[1] - k[0]);
-}
-
 /* In a leaf: the errors of its nodes. Points by themselves tell about those whose conditioning may
  * matter. */
-static void add_margin(const struct lanes_work *w, size_t index, const struct strip *strip,
-                       const uint16_t *at, size_t n, struct reading *r, unsigned char *coarse)
+static void add_margin(const struct lanes_work *w, size_t index, const uint16_t *at, size_t n,
+                       struct reading *r, unsigned char *coarse)
 {
-    const struct margin_probe *m = &w->margin->probe[index];
+    const double *stated = w->stated + index * STRIP, *doubt = w->doubt + index * STRIP;
+    double tolerance = w->sweep->tolerance, least = w->margin->probe[index].least;
     for (size_t k = 0; k < n; k++) {
-        size_t column = strip->column + at[k];
-        double allowed = w->sweep->tolerance * fmax(1 + fabs(r->value[k]), m->least);
-        r->error[k] += at_column(m->stated_knot, column);
-        if (!(at_column(m->doubt_knot, column) <= allowed))
-            coarse[k] = 1;
+        double size = 1 + fabs(r->value[k]), allowed = tolerance * (size > least ? size : least);
+        r->error[k] += stated[at[k]];
+        coarse[k] |= !(doubt[at[k]] <= allowed);
+    }
+}
+
+void lanes_take_strip(struct lanes_work *w, const struct strip *strip)
+{
+    for (size_t i = 0; i < w->sweep->outputs.probe_count; i++) {
+        const struct margin_probe *p = &w->margin->probe[i];
+        margin_columns(p->stated_knot, strip->column, strip->count, w->stated + i * STRIP);
+        margin_columns(p->doubt_knot, strip->column, strip->count, w->doubt + i * STRIP);
     }
 }
 
@@ -327,7 +334,7 @@ static void read_probe(struct lanes_work *w, size_t index, struct strip *strip, 
     skim(w, p, probe, &r);
     r.has_exponents = was_rescaled(w, p, node);
     if (w->now == &w->level[LEVEL_LEAF])
-        add_margin(w, index, strip, at, n, &r, coarse);
+        add_margin(w, index, at, n, &r, coarse);
     for (size_t k = 0; k < n; k++)
         if (r.has_exponents || r.doubtful[k])
             judge(w, p, probe, k, &r, &coarse[k], &strip->limited[at[k]]);

@@ -32,6 +32,9 @@ struct margin;
  * borrowed until the next call. */
 void lanes_take_leaf(struct lanes_work *w, const struct parts *parts, const struct margin *margin);
 
+/* The strip that is to be solved at LEVEL_LEAF. */
+void lanes_take_strip(struct lanes_work *w, const struct strip *strip);
+
 /* Solves the points at[0..n), n <= 32, of the strip on the row and level at hand and stores their
  * quantities. Lists those whose error leaves the tolerance in again[] and returns their number: a
  * finer level may do better. */

@@ -52,6 +52,8 @@ void margin_fini(struct margin *m)
         free(p->doubt);
         free(p->stated_knot);
         free(p->doubt_knot);
+        free(p->stated_knots);
+        free(p->doubt_knots);
     }
     free(m->probe);
     free(m->state);
@@ -161,14 +163,48 @@ static void make_room(struct margin *m, size_t columns)
 {
     if (columns <= m->cap)
         return;
+    size_t knots = columns / KERNEL_KNOT + 2;
     m->cap = columns;
     free(m->x);
     m->x = lanes_array(columns);
-    m->place = mem_resize(m->place, columns, sizeof *m->place);
+    m->place = mem_resize(m->place, knots, sizeof *m->place);
     for (size_t i = 0; i < m->sweep->outputs.probe_count; i++) {
         struct margin_probe *p = &m->probe[i];
-        p->stated_knot = mem_resize(p->stated_knot, columns, sizeof(double));
-        p->doubt_knot = mem_resize(p->doubt_knot, columns, sizeof(double));
+        p->stated_knot = mem_resize(p->stated_knot, knots, sizeof(double));
+        p->doubt_knot = mem_resize(p->doubt_knot, knots, sizeof(double));
+        p->stated_knots = mem_resize(p->stated_knots, CHEBYSHEV_MAX * knots, sizeof(double));
+        p->doubt_knots = mem_resize(p->doubt_knots, CHEBYSHEV_MAX * knots, sizeof(double));
+    }
+}
+
+static double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+static double at_spot(const double *node, struct spot s)
+{
+    return s.share > 0 ? node[s.i] + s.share * (node[s.i + 1] - node[s.i]) : node[s.i];
+}
+
+/* From errors at the nodes of a row to bounds at every eighth column: at least those of the column
+ * itself and so large that the line between two of them is above all nodes there. */
+static void spread(const struct margin *m, const double *node, double *knot)
+{
+    int rising = m->monotonic && m->x[m->columns - 1] > m->x[0];
+    for (size_t g = 0; g <= m->intervals; g++)
+        knot[g] = 0;
+    for (size_t g = 0; g < m->intervals; g++) {
+        const struct place *p = &m->place[g];
+        double low = at_spot(node, p->low), high = at_spot(node, p->high), peak = 0;
+        for (int i = p->high.i + 1; i <= p->low.i; i++)
+            peak = larger(peak, node[i]);
+        double left = rising ? low : high, right = rising ? high : low;
+        int cut_short = (g + 1) * KERNEL_KNOT > m->columns - 1;
+        if (!m->monotonic || cut_short || peak > larger(left, right))
+            left = right = larger(peak, larger(left, right));
+        knot[g] = larger(knot[g], left);
+        knot[g + 1] = right;
     }
 }
 
@@ -179,6 +215,7 @@ void margin_end(struct margin *m)
     size_t n = leaf->a1 - leaf->a0;
     m->columns = n;
     m->intervals = (n + KERNEL_KNOT - 1) / KERNEL_KNOT;
+    m->knots = m->intervals + 1;
     make_room(m, n + MARGIN_PAD);
     for (size_t i = 0; i < n; i++)
         m->x[i] = l->a_half > 0 ? (m->sweep->a[leaf->a0 + i] - l->a_middle) / l->a_half : 0;
@@ -190,49 +227,41 @@ void margin_end(struct margin *m)
         axis_range(m->x, begin, end + 1, &low, &high);
         m->place[g] = (struct place){find_spot(&l->in_a, low), find_spot(&l->in_a, high)};
     }
-}
-
-static double at_spot(const double *node, struct spot s)
-{
-    return s.share > 0 ? node[s.i] + s.share * (node[s.i + 1] - node[s.i]) : node[s.i];
-}
-
-/* From errors at the nodes of a row to bounds at every eighth column: at least those of the column
- * itself and so large that the line between two of them is above all nodes there. */
-static void spread(const struct margin *m, const double *node, double constant, double *knot)
-{
-    int rising = m->monotonic && m->x[m->columns - 1] > m->x[0];
-    for (size_t g = 0; g <= m->intervals; g++)
-        knot[g] = 0;
-    for (size_t g = 0; g < m->intervals; g++) {
-        const struct place *p = &m->place[g];
-        double low = at_spot(node, p->low), high = at_spot(node, p->high), peak = 0;
-        for (int i = p->high.i + 1; i <= p->low.i; i++)
-            peak = fmax(peak, node[i]);
-        double left = rising ? low : high, right = rising ? high : low;
-        int cut_short = (g + 1) * KERNEL_KNOT > m->columns - 1;
-        if (!m->monotonic || cut_short || peak > fmax(left, right))
-            left = right = fmax(peak, fmax(left, right));
-        knot[g] = fmax(knot[g], left + constant);
-        knot[g + 1] = right + constant;
+    for (size_t i = 0; i < m->sweep->outputs.probe_count; i++) {
+        struct margin_probe *p = &m->probe[i];
+        for (size_t r = 0; r < l->rows; r++) {
+            spread(m, p->stated + r * LATTICE_STRIDE, p->stated_knots + r * m->knots);
+            spread(m, p->doubt + r * LATTICE_STRIDE, p->doubt_knots + r * m->knots);
+        }
     }
+}
+
+/* to = from at a spot between two rows. */
+static void mix(const double *from, size_t rows_apart, double share, double constant, size_t n,
+                double *to)
+{
+    const double *next = from + rows_apart;
+    for (size_t g = 0; g < n; g++)
+        to[g] = from[g] + share * (next[g] - from[g]) + constant;
 }
 
 void margin_row(struct margin *m, double q, const double *constant)
 {
     const struct lattice *l = m->lattice;
     double y = l->q_half > 0 ? (q - l->q_middle) / l->q_half : 0;
-    double stated[CHEBYSHEV_MAX], doubt[CHEBYSHEV_MAX];
     struct spot row = find_spot(&l->in_q, y);
-    size_t r = (size_t)row.i * LATTICE_STRIDE, next = row.share > 0 ? LATTICE_STRIDE : 0;
+    size_t at = (size_t)row.i * m->knots, apart = row.share > 0 ? m->knots : 0;
     for (size_t i = 0; i < m->sweep->outputs.probe_count; i++) {
         struct margin_probe *p = &m->probe[i];
-        for (int k = 0; k < l->in_a.n; k++) {
-            const double *s = p->stated + r + k, *d = p->doubt + r + k;
-            stated[k] = s[0] + row.share * (s[next] - s[0]);
-            doubt[k] = d[0] + row.share * (d[next] - d[0]);
-        }
-        spread(m, stated, constant[i], p->stated_knot);
-        spread(m, doubt, constant[i], p->doubt_knot);
+        mix(p->stated_knots + at, apart, row.share, constant[i], m->knots, p->stated_knot);
+        mix(p->doubt_knots + at, apart, row.share, constant[i], m->knots, p->doubt_knot);
+    }
+}
+
+void margin_columns(const double *knot, size_t first, size_t n, double *bound)
+{
+    for (size_t i = 0; i < n; i++) {
+        const double *k = knot + (first + i) / KERNEL_KNOT;
+        bound[i] = k[0] + (double)((first + i) % KERNEL_KNOT) / KERNEL_KNOT * (k[1] - k[0]);
     }
 }

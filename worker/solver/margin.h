@@ -14,7 +14,8 @@ struct margin_probe {
     double least;           /* of size on the leaf */
     double all;             /* the largest sum of |row| |state|, times the number's unit */
     double *stated, *doubt; /* [row][LATTICE_STRIDE]: error; 16 u kappa, if that is larger */
-    double *stated_knot, *doubt_knot; /* of the row at hand, by KERNEL_KNOT columns of the leaf */
+    double *stated_knots, *doubt_knots; /* [row][knots], by KERNEL_KNOT columns of the leaf */
+    double *stated_knot, *doubt_knot;   /* of the row at hand, [knots] */
 };
 
 struct margin {
@@ -26,7 +27,7 @@ struct margin {
     double *state, *scale, *sum;
     double *x; /* by column of the leaf, on [-1, 1]; MARGIN_PAD zeros follow */
     struct place *place;
-    size_t columns, intervals, cap;
+    size_t columns, intervals, knots, cap;
     int monotonic; /* x */
 };
 
@@ -45,5 +46,8 @@ int margin_read(struct margin *m, const struct lattice *l, size_t block);
 
 /* Turns to a row; constant[probe] is added to both bounds. */
 void margin_row(struct margin *m, double q, const double *constant);
+
+/* What lies between the knots: bound[n] for columns first .. first + n of the leaf. */
+void margin_columns(const double *knot, size_t first, size_t n, double *bound);
 
 #endif

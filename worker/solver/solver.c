@@ -164,6 +164,8 @@ static int solve_leaf(struct solver *s, const struct block *whole, const struct 
         for (size_t a = a0; a < a1; a += STRIP) {
             load(s, q, a, a1 - a < STRIP ? a1 - a : STRIP);
             s->strip.column = a - leaf->a0;
+            if (form == LEAF_PRODUCTS)
+                lanes_take_strip(s->lanes, &s->strip);
             if (solve_strip(s, form, c) != 0)
                 return -1;
             store_strip(s, to, (q - whole->q0) * (whole->a1 - whole->a0) + (a - whole->a0));

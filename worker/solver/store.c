@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct store {
     const struct outputs *outputs;
@@ -97,6 +98,18 @@ static void blame(struct store *s, const struct points *p, size_t i, const char 
                  p->a[i]);
 }
 
+/* A number that is not finite has all bits of its exponent set. */
+static int all_finite(const double *x, size_t n)
+{
+    uint64_t any = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        any |= ((bits >> 52 & 0x7ff) + 1) >> 11;
+    }
+    return any == 0;
+}
+
 /* Statuses of the points as far as output k decides them. */
 static void check(struct store *s, size_t k, const struct points *p, const struct sink *to,
                   size_t offset)
@@ -105,6 +118,9 @@ static void check(struct store *s, size_t k, const struct points *p, const struc
     float *error = to->errors != NULL ? to->errors[k] + offset : NULL;
     uint8_t *status = to->status + offset;
     char what[FAULT_BYTES];
+    if (all_finite(field, p->count) && all_finite(p->start[0], p->count) &&
+        all_finite(p->start[1], p->count))
+        return;
     for (size_t i = 0; i < p->count; i++) {
         if (isfinite(field[i]) && isfinite(p->start[0][i]) && isfinite(p->start[1][i]))
             continue;

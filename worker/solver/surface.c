@@ -118,7 +118,7 @@ void surface_row(struct surface *f, double q)
 {
     const struct lattice *l = f->margin->lattice;
     double y = l->q_half > 0 ? (q - l->q_middle) / l->q_half : 0, weight[CHEBYSHEV_MAX];
-    chebyshev_values(y, CHEBYSHEV_MAX, weight);
+    chebyshev_values(y, l->in_q.n, weight);
     for (size_t i = 0; i < f->sweep->outputs.probe_count; i++) {
         struct sheet *s = &f->sheet[i];
         size_t width = (size_t)s->fit.na + 1;
