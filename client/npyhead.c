@@ -57,7 +57,8 @@ static int read_shape(const char *dict, struct npyhead *out, struct err *err)
     }
     uint64_t items;
     if (out->dimensions == 0 || __builtin_mul_overflow(out->shape[0], out->shape[1], &items) ||
-        __builtin_mul_overflow(items, (uint64_t)out->item_bytes, &out->data_bytes))
+        __builtin_mul_overflow(items, (uint64_t)out->item_bytes, &out->data_bytes) ||
+        out->data_bytes > INT64_MAX - NPYHEAD_MAX) /* no file is that long */
         return broken(err, "its shape");
     return 0;
 }

@@ -1,7 +1,7 @@
 /* Any bytes as a document from the network. */
-#include "job.h"
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "job.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

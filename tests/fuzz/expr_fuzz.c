@@ -1,11 +1,11 @@
 /* Any text as an expression. Evaluation of one value and of a batch give the same bits. */
+#include "fuzz.h"
+
 #include "expr.h"
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

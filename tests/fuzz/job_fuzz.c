@@ -1,10 +1,10 @@
 /* Any text as a job. What is accepted has a canonical form that is a fixed point, as text and as a
  * document. */
+#include "fuzz.h"
+
 #include "job.h"
 #include <assert.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
