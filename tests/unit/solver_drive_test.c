@@ -215,6 +215,8 @@ static void flip_low_bits(struct solver_job *other)
     if (d->knot_count != 0)
         for (size_t i = 0; i < d->knot_count; i += 3)
             d->knot_w[i] = nextafter(d->knot_w[i], 9);
+    for (size_t i = 0; i < d->w.count; i += 2) /* they were measured with another w */
+        d->w.segments[i].error = (double)nextafterf((float)d->w.segments[i].error, 9);
     for (size_t i = 0; i < d->w.coef_count; i += 3)
         d->w.coef[i] = nextafter(d->w.coef[i], 9);
     for (size_t i = 0; i < d->u.coef_count; i += 3)

@@ -135,7 +135,7 @@ static int build_curve(struct builder *b, struct curve *c, const char *text, con
 }
 
 /* What interpolation costs: the mean of |w - interpolant| over each interval, by four Gauss points.
- */
+ * It is rounded up to a float, for that is how it travels to other machines (drive_table.c). */
 static int measure_interpolation(struct drive *d, struct function *f, struct err *err)
 {
     struct gauss g;
@@ -150,7 +150,10 @@ static int measure_interpolation(struct drive *d, struct function *f, struct err
             return -1;
         for (int i = 0; i < 4; i++)
             mean += g.b[i] * (fabs(exact[i] - own[i]) + error[i] + noise[i]);
-        s->error += mean;
+        s->error = (double)(float)((s->error + mean) * (1 + 0x1p-23));
+        if (!isfinite(s->error))
+            return err_set(err, ERR_JOB_REFUSED, "the interpolation is off by %.3g near t = %.9g",
+                           mean, s->t0);
     }
     return 0;
 }

@@ -1,9 +1,9 @@
-/* The drive as bytes, and back. What travels is what libm had a hand in: the knots' values where w
- * is interpolated (the rest follows by GSL's arithmetic), the segments where it is exact, the
- * segments of u, v and the damping. A table that came with the job is everywhere already and does
- * not travel.
+/* The drive as bytes, and back. What travels is what libm had a hand in: the knots' values and the
+ * intervals' errors where w is interpolated (the rest follows by GSL's arithmetic), the segments
+ * where it is exact, the segments of u, v and the damping. A table that came with the job is
+ * everywhere already and does not travel.
  *
- *   "HSWD" u32 version, u32 knots, knots x f64,
+ *   "HSWD" u32 version, u32 knots, knots x f64, (knots - 1) x f32 (errors; none without knots),
  *   4 x { u32 segments, segments x { f64 t0 t1 error bound, u32 terms, terms x f64 } }   (w u v
  * damping)
  *
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION 1u
+#define VERSION 2u
 
 static void put_u32(struct buf *b, uint32_t v)
 {
@@ -30,6 +30,14 @@ static void put_f64(struct buf *b, double v)
     memcpy(&u, &v, sizeof u);
     put_u32(b, (uint32_t)u);
     put_u32(b, (uint32_t)(u >> 32));
+}
+
+static void put_f32(struct buf *b, double v)
+{
+    float f = (float)v; /* exact: drive.c made it so */
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    put_u32(b, u);
 }
 
 static void put_curve(struct buf *b, const struct curve *c)
@@ -61,6 +69,8 @@ unsigned char *drive_encode(const struct drive *d, size_t *len)
     put_u32(&b, (uint32_t)travelling_knots(d));
     for (size_t i = 0; i < travelling_knots(d); i++)
         put_f64(&b, d->knot_w[i]);
+    for (size_t i = 1; i < travelling_knots(d); i++)
+        put_f32(&b, d->w.segments[i - 1].error);
     put_curve(&b, d->knot_count != 0 ? &none : &d->w);
     put_curve(&b, &d->u);
     put_curve(&b, &d->v);
@@ -95,6 +105,16 @@ static double get_f64(struct reader *r)
     if (!isfinite(v))
         r->bad = 1;
     return v;
+}
+
+static double get_f32(struct reader *r)
+{
+    uint32_t u = get_u32(r);
+    float v;
+    memcpy(&v, &u, sizeof v);
+    if (!isfinite(v))
+        r->bad = 1;
+    return (double)v;
 }
 
 /* Reads a curve that must cover exactly what `own` covers. */
@@ -176,7 +196,9 @@ static int compare_curves(const char *what, const struct curve *own, const struc
     return 0;
 }
 
-static int adopt_knots(struct drive *d, const double *w, struct err *err)
+/* The errors of the intervals were measured with this machine's w, too: they may differ by what w
+ * may. */
+static int adopt_knots(struct drive *d, const double *w, const double *error, struct err *err)
 {
     size_t n = d->knot_count;
     struct curve fresh = {0};
@@ -186,12 +208,17 @@ static int adopt_knots(struct drive *d, const double *w, struct err *err)
     for (size_t i = 0; i < n; i++)
         if (!(fabs(w[i] - d->knot_w[i]) <= 1e-13 * most))
             return differs(err, "w", d->knot_t[i], d->knot_w[i], w[i]);
+    for (size_t k = 0; k + 1 < n; k++) {
+        double own = d->w.segments[k].error;
+        if (!(fabs(error[k] - own) <= 1e-3 * own + 1e-13 * most))
+            return differs(err, "the error of w", d->knot_t[k], own, error[k]);
+    }
     if (interpolant_build(&fresh, d->interpolation, d->knot_t, w, n, err) != 0) {
         curve_fini(&fresh);
         return -1;
     }
     for (size_t k = 0; k < fresh.count; k++)
-        fresh.segments[k].error = d->w.segments[k].error;
+        fresh.segments[k].error = error[k];
     memcpy(d->knot_w, w, n * sizeof *w);
     curve_fini(&d->w);
     d->w = fresh;
@@ -200,7 +227,7 @@ static int adopt_knots(struct drive *d, const double *w, struct err *err)
 
 /* What a table says, before it is believed. */
 struct news {
-    double *knots;
+    double *knots, *error; /* of the intervals between them */
     struct curve curve[4]; /* w u v damping */
 };
 
@@ -218,6 +245,8 @@ static int read_news(const struct drive *d, const unsigned char *table, size_t l
         return -1;
     for (size_t i = 0; i < knots; i++)
         news->knots[i] = get_f64(&r);
+    for (size_t i = 1; i < knots; i++)
+        news->error[i - 1] = get_f32(&r);
     for (int c = 0; c < 4; c++)
         get_curve(&r, own[c], &news->curve[c]);
     return r.bad || r.p != r.end ? -1 : 0;
@@ -230,7 +259,7 @@ static int take_news(struct drive *d, struct news *news, struct err *err)
     for (int c = 0; c < 4; c++)
         if (compare_curves(names[c], own[c], &news->curve[c], err) != 0)
             return -1;
-    if (travelling_knots(d) != 0 && adopt_knots(d, news->knots, err) != 0)
+    if (travelling_knots(d) != 0 && adopt_knots(d, news->knots, news->error, err) != 0)
         return -1;
     for (int c = d->knot_count != 0; c < 4; c++) {
         struct curve swap = *own[c];
@@ -242,7 +271,8 @@ static int take_news(struct drive *d, struct news *news, struct err *err)
 
 int drive_adopt(struct drive *d, const unsigned char *table, size_t len, struct err *err)
 {
-    struct news news = {.knots = mem_alloc(d->knot_count + 1, sizeof(double))};
+    struct news news = {.knots = mem_alloc(d->knot_count + 1, sizeof(double)),
+                        .error = mem_alloc(d->knot_count + 1, sizeof(double))};
     size_t own_len;
     unsigned char *own = drive_encode(d, &own_len);
     int rc;
@@ -255,6 +285,7 @@ int drive_adopt(struct drive *d, const unsigned char *table, size_t len, struct 
     for (int c = 0; c < 4; c++)
         curve_fini(&news.curve[c]);
     free(news.knots);
+    free(news.error);
     free(own);
     return rc;
 }
