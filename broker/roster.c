@@ -24,6 +24,7 @@ static void add_worker(struct json_out *list, const struct queue_worker_info *w)
     json_put_number(e, "rate", w->points_per_s);
     json_put_number(e, "heard_s", (double)w->heard_ms_ago / 1000);
     json_put_string(e, "reason", w->reason);
+    json_put_number(e, "aside_s", (double)w->aside_ms / 1000);
 }
 
 /* A worker's number, its host (all workers there), or "all"; NULL is all, too. */
@@ -50,7 +51,10 @@ struct json_out *roster_list(struct server *s, const char *word)
 static void tell(struct server *s, const struct queue_worker_info *w, enum roster_wish wish,
                  uint8_t percent)
 {
-    if (wish == ROSTER_LIMIT) {
+    if (w->worker == 0) { /* a machine that is set aside */
+        if (wish == ROSTER_RESUME)
+            queue_machine_forgive(s->queue, s->now_ms, w->host);
+    } else if (wish == ROSTER_LIMIT) {
         queue_worker_limit(s->queue, s->now_ms, w->worker, percent);
         log_info("worker limited worker=%u host=%s percent=%u", w->worker, w->host, percent);
     } else {

@@ -248,7 +248,7 @@ static void sink_event(struct server *s, const struct sink_event *e)
     case SINK_SAME:
     case SINK_DIFFERS:
         queue_tile_compared(s->queue, s->now_ms, e->job, e->tile, e->worker, e->data_bytes,
-                            e->points_failed, e->type == SINK_SAME);
+                            e->points_failed, e->type == SINK_SAME, e->crc);
         break;
     case SINK_DROPPED:
         queue_tile_dropped(s->queue, s->now_ms, e->job, e->tile, e->worker, e->data_bytes,

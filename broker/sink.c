@@ -140,6 +140,13 @@ void sink_verify(struct sink *s, uint32_t job)
     order_put(s, order_new(ORDER_VERIFY, job));
 }
 
+void sink_distrust(struct sink *s, uint32_t job, uint32_t tile)
+{
+    struct order *o = order_new(ORDER_DISTRUST, job);
+    o->frontier = tile;
+    order_put(s, o);
+}
+
 void sink_order_again(struct sink *s, struct order *o)
 {
     o->next = NULL;

@@ -100,6 +100,9 @@ void sink_delete(struct sink *s, uint32_t job); /* files and rows */
  * not. */
 void sink_verify(struct sink *s, uint32_t job);
 
+/* What is stored of the tile is wrong, whatever its checksum says: DAMAGED, if it was durable. */
+void sink_distrust(struct sink *s, uint32_t job, uint32_t tile);
+
 enum sink_event_type {
     SINK_SUBMITTED, /* durable */
     SINK_REFUSED,   /* could not be stored (disk too small, ...): err; nothing of it remains */
@@ -125,7 +128,7 @@ struct sink_event {
     enum sink_event_type type;
     uint32_t job, tile, worker, frontier;
     uint32_t points_failed;
-    uint32_t crc; /* DURABLE, DAMAGED */
+    uint32_t crc; /* DURABLE, DAMAGED: of what is stored; SAME, DIFFERS: of what was compared */
     uint64_t data_bytes;
     struct err err;
 };

@@ -354,6 +354,9 @@ void sink_alone(struct sink *s, struct order *o)
     case ORDER_DELETE:
         delete_job(s, o->job);
         break;
+    case ORDER_DISTRUST:
+        sink_distrust_tile(s, o->job, o->frontier);
+        break;
     case ORDER_VERIFY:
         if (!sink_verify_slice(s, o->job, &o->frontier)) {
             sink_order_again(s, o);

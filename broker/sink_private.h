@@ -20,7 +20,8 @@ enum order_type {
     ORDER_OVER,   /* a state that ends the job */
     ORDER_FINISH,
     ORDER_DELETE,
-    ORDER_VERIFY, /* from tile `frontier` on; put back until it is through */
+    ORDER_DISTRUST, /* tile `frontier` */
+    ORDER_VERIFY,   /* from tile `frontier` on; put back until it is through */
 };
 
 struct order {
@@ -144,6 +145,7 @@ struct order *sink_group(struct sink *s, struct order *orders);
 /* sink_verify.c: looks at tiles from *tile on, puts right what it can, tells what it found, and
  * moves *tile; true when that was the end. */
 bool sink_verify_slice(struct sink *s, uint32_t job, uint32_t *tile);
+void sink_distrust_tile(struct sink *s, uint32_t job, uint32_t tile);
 
 /* sink_pending.c: folders that are being made or removed. The note of a folder that holds other
  * files too (results) names those that go when no job in the database owns them. */

@@ -299,3 +299,35 @@ bool sink_verify_slice(struct sink *s, uint32_t job, uint32_t *tile)
     buf_fini(&v.status);
     return done;
 }
+
+/* --- one tile that is not believed -------------------------------------------------------------
+ */
+
+static int distrust_step(struct sink *s, void *arg, struct err *err)
+{
+    struct verify *v = arg;
+    struct store_tile row;
+    v->err = err;
+    v->found_count = 0;
+    int found = store_tile(s->store, v->l->id, v->from, &row, &v->status, err);
+    if (found <= 0)
+        return found;
+    struct sink_event *e = find(v, SINK_DAMAGED, v->from);
+    e->crc = row.crc;
+    e->points_failed = row.failed;
+    return drop_damaged(s, v);
+}
+
+void sink_distrust_tile(struct sink *s, uint32_t job, uint32_t tile)
+{
+    struct live *l = sink_live(s, job);
+    if (!l || l->recut || l->dir.lost || (l->over && l->card.state != JOB_DONE))
+        return;
+    struct verify v = {.l = l, .from = tile, .to = tile + 1};
+    if (sink_persist(s, distrust_step, &v))
+        for (size_t i = 0; i < v.found_count; i++)
+            sink_push(s, &v.found[i]);
+    sink_tell(s);
+    free(v.found);
+    buf_fini(&v.status);
+}

@@ -344,6 +344,15 @@ void workers_dismiss(struct server *s, uint32_t worker, const struct err *why)
     assembly_forget_worker(s->assembly, worker);
 }
 
+static void refuse_worker(struct server *s, const struct queue_action *a)
+{
+    struct err err = {0};
+    const struct route *to = routes_of(s->routes, a->worker);
+    err_set(&err, ERR_OTHER, "%s", a->text);
+    if (to)
+        refuse(s, to, &err, a->retry_ms);
+}
+
 void workers_action(struct server *s, const struct queue_action *a)
 {
     switch (a->type) {
@@ -362,6 +371,13 @@ void workers_action(struct server *s, const struct queue_action *a)
         break;
     case ACTION_WHO:
         server_send_worker(s, a->worker, &(struct wire_msg){.type = WIRE_WHO});
+        break;
+    case ACTION_REFUSE:
+        refuse_worker(s, a);
+        break;
+    case ACTION_DISTRUST:
+        log_warnx("not believed, computed anew job=%u tile=%u", a->job, a->tile);
+        sink_distrust(s->sink, a->job, a->tile);
         break;
     case ACTION_FORGET:
         routes_remove(s->routes, a->worker);

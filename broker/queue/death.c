@@ -205,7 +205,7 @@ static void list_blamed(struct worker *w)
     w->blamed = mem_resize(w->blamed, w->threads, sizeof *w->blamed);
     for (const struct lease *l = w->first; l && n < w->threads; l = l->next)
         for (uint32_t i = 0; i < l->tile_count && n < w->threads; i++)
-            if (l->tile[i] == LEASE_PENDING)
+            if (l->tile[i] == LEASE_PENDING && !(l->flags & WIRE_LEASE_VERIFY))
                 w->blamed[n++] = (struct blamed){l->job, l->first_tile + i, l->first, l->count};
     w->blamed_count = n;
 }
@@ -251,6 +251,8 @@ void death_of_lease(struct queue *q, struct lease *l)
         b.tile++;
     action_alarm(q, "worker %u (%s) hangs on job %u tile %u", w->number, w->host, b.job, b.tile);
     action_tiles(q, ACTION_DROP, w, l->job, l->first_tile, l->tile_count);
+    bool verify = l->flags & WIRE_LEASE_VERIFY;
     lease_end(q, l);
-    blame(q, &b);
+    if (!verify)
+        blame(q, &b);
 }

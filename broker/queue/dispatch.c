@@ -137,7 +137,7 @@ static void put_out(struct queue *q, struct worker *w, struct job_entry *j, stru
     uint64_t granted = w->granted, window = window_renew(q, w);
     if (window > granted)
         action_pong(q, w, window);
-    if (job_can(j, JOB_EV_LEASE))
+    if (job_can(j, JOB_EV_LEASE) && !(l->flags & WIRE_LEASE_VERIFY))
         job_event(q, j, JOB_EV_LEASE, "");
 }
 
@@ -157,21 +157,36 @@ static void begin_busy(struct queue *q, struct worker *w)
     w->rate_points = w->rate_us = 0;
 }
 
-static void lease_piece(struct queue *q, struct worker *w, struct job_entry *j, struct hurt *h,
-                        struct piece *p)
+/* A lease of points that lease_add has left alone because their tile is not to be LEASED. */
+static struct lease *lease_apart(struct queue *q, struct worker *w, struct job_entry *j,
+                                 uint32_t tile, uint64_t points)
 {
     begin_busy(q, w);
-    struct lease *l = lease_add(q, new_token(q), w->number, j, h->tile, 1, q->now_ms);
-    l->first = p->first;
-    l->count = p->count;
-    l->tile[0] = LEASE_PENDING; /* the tile is CUT: lease_add has left it alone */
+    struct lease *l = lease_add(q, new_token(q), w->number, j, tile, 1, q->now_ms);
+    uint64_t bytes = points * j->point_bytes;
+    l->tile[0] = LEASE_PENDING;
     l->pending = 1;
-    w->points_in_hand += p->count;
-    uint64_t bytes = (uint64_t)p->count * j->point_bytes;
+    w->points_in_hand += points;
     w->bytes_in_hand += bytes;
     if (w->largest_bytes < bytes)
         w->largest_bytes = bytes;
+    return l;
+}
+
+static void lease_piece(struct queue *q, struct worker *w, struct job_entry *j, struct hurt *h,
+                        struct piece *p)
+{
+    struct lease *l = lease_apart(q, w, j, h->tile, p->count);
+    l->first = p->first;
+    l->count = p->count;
     piece_event(q, p, PIECE_LEASE);
+    put_out(q, w, j, l);
+}
+
+void lease_verify(struct queue *q, struct worker *w, struct job_entry *j, uint32_t tile)
+{
+    struct lease *l = lease_apart(q, w, j, tile, tile_points(j, tile));
+    l->flags = WIRE_LEASE_VERIFY;
     put_out(q, w, j, l);
 }
 
@@ -209,9 +224,22 @@ static bool give_run(struct queue *q, struct worker *w, struct job_entry *j)
     return true;
 }
 
+/* One at a time, beside what else it has. */
+static bool give_recheck(struct queue *q, struct worker *w)
+{
+    if (q->rechecks_open == 0 || w->hold_bytes == 0 || w->lease_count >= 2)
+        return false;
+    for (const struct lease *l = w->first; l; l = l->next)
+        if (l->flags & WIRE_LEASE_VERIFY || l->count)
+            return false;
+    return recheck_give(q, w);
+}
+
 void dispatch_worker(struct queue *q, struct worker *w)
 {
     while (w->state == WORKER_UP && !w->paused && !q->stalled) {
+        if (give_recheck(q, w))
+            continue;
         struct job_entry *j = choose_job(q, w);
         struct hurt *h;
         if (!j)

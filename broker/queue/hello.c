@@ -118,15 +118,26 @@ static void release_unclaimed(struct queue *q, struct worker *w)
     }
 }
 
-static bool is_sound(const struct wire_msg *hello, struct err *err)
+/* Refuses a machine that is set aside, and sets one aside that fails the self-test. */
+static bool is_sound(struct queue *q, const struct wire_msg *hello, uint32_t *retry_ms,
+                     struct err *err)
 {
-    if (hello->hello.self_test == 0) {
-        err_set(err, ERR_OTHER,
-                "this machine fails the known-answer self-test: its numbers cannot be trusted");
-        err_hint(err, "check its memory and processor");
-        return false;
-    }
-    return true;
+    char host[sizeof((struct worker *)0)->host];
+    copy_text(host, sizeof host, &hello->hello.host);
+    uint32_t machine = machine_named(q, host);
+    if (hello->hello.self_test == 0 && machine_aside_ms(q, machine) == 0)
+        machine_set_aside(q, machine,
+                          "it fails the known-answer self-test: its numbers cannot be "
+                          "trusted");
+    int64_t aside_ms = machine_aside_ms(q, machine);
+    if (aside_ms == 0 && hello->hello.self_test != 0)
+        return true;
+    const struct machine *m = machine_find(q, machine);
+    err_set(err, ERR_OTHER, "this machine is set aside: %s",
+            m ? m->reason : "it fails the known-answer self-test");
+    err_hint(err, "check its memory and processor");
+    *retry_ms = machine_retry_ms(q, machine);
+    return false;
 }
 
 bool queue_worker_greeted(const struct queue *q, uint64_t session, uint64_t tag, uint32_t *worker)
@@ -143,15 +154,14 @@ uint32_t queue_worker_hello(struct queue *q, int64_t now_ms, uint64_t session,
 {
     q->now_ms = now_ms;
     *retry_ms = 0;
-    if (!is_sound(hello, err)) {
-        *retry_ms = ASIDE_MS;
+    if (!is_sound(q, hello, retry_ms, err))
         return 0;
-    }
     struct worker *w = worker_by_session(q, session, true);
     if (w->state == WORKER_GONE)
         death_unblame(q, w); /* so it was not dead */
     worker_event(q, w, WORKER_HELLO, "");
     copy_text(w->host, sizeof w->host, &hello->hello.host);
+    w->machine = machine_named(q, w->host);
     copy_text(w->version, sizeof w->version, &hello->hello.version);
     copy_text(w->isa, sizeof w->isa, &hello->hello.isa);
     w->threads = hello->hello.threads ? hello->hello.threads : 1;

@@ -23,6 +23,14 @@ static bool everyone_rests(const struct queue *q)
     return true;
 }
 
+static const struct machine *aside(const struct queue *q)
+{
+    for (size_t k = 0; k < q->machine_count; k++)
+        if (q->machines[k].aside_until_ms > q->now_ms)
+            return &q->machines[k];
+    return NULL;
+}
+
 static void reason(const struct queue *q, const struct job_entry *j, char *out, size_t size)
 {
     if (j->reason[0])
@@ -31,6 +39,8 @@ static void reason(const struct queue *q, const struct job_entry *j, char *out, 
         out[0] = '\0';
     else if (q->stalled)
         snprintf(out, size, "storage: %s", q->stall_reason);
+    else if (q->workers_up == 0 && aside(q))
+        snprintf(out, size, "%s is set aside: %s", aside(q)->host, aside(q)->reason);
     else if (q->workers_up == 0)
         snprintf(out, size, "no worker is connected");
     else if (j->holders == 0 && everyone_rests(q))
@@ -92,6 +102,25 @@ static const char *worker_reason(const struct worker *w)
     return w->hold_bytes == 0 && w->rest[0] ? w->rest : w->reason;
 }
 
+/* Machines that are set aside come after the workers. */
+static bool aside_info(const struct queue *q, int64_t now_ms, size_t i,
+                       struct queue_worker_info *info)
+{
+    for (size_t k = 0; k < q->machine_count; k++) {
+        const struct machine *m = &q->machines[k];
+        if (m->aside_until_ms <= now_ms || i-- > 0)
+            continue;
+        memset(info, 0, sizeof *info);
+        info->state = "set aside";
+        info->aside_ms = m->aside_until_ms - now_ms;
+        info->limit_percent = 100;
+        memcpy(info->host, m->host, sizeof info->host);
+        memcpy(info->reason, m->reason, sizeof info->reason);
+        return true;
+    }
+    return false;
+}
+
 bool queue_worker_info(const struct queue *q, int64_t now_ms, size_t i,
                        struct queue_worker_info *info)
 {
@@ -117,5 +146,5 @@ bool queue_worker_info(const struct queue *q, int64_t now_ms, size_t i,
         info->heard_ms_ago = now_ms - w->heard_ms;
         return true;
     }
-    return false;
+    return aside_info(q, now_ms, i, info);
 }

@@ -37,7 +37,7 @@ static bool allows(unsigned state, unsigned event)
 static const char *const state_names[] = {"queued", "running", "paused",   "finishing",
                                           "done",   "failed",  "cancelled"};
 static const char *const event_names[] = {"lease", "pause", "resume", "complete",
-                                          "filed", "fail",  "cancel"};
+                                          "filed", "fail",  "cancel", "rot"};
 const struct queue_table_view job_view = {"job",       JOB_CANCELLED + 1, JOB_EVENTS,
                                           state_names, event_names,       allows};
 
@@ -208,6 +208,7 @@ void queue_job_remove(struct queue *q, int64_t now_ms, uint32_t job)
         free(j->hurt[i].failed);
     }
     free(j->hurt);
+    recheck_forget(q, j);
     tile_table_fini(&j->tiles);
     free(j);
 }
@@ -253,6 +254,7 @@ int queue_job_cancel(struct queue *q, int64_t now_ms, uint32_t job, struct err *
         return refuse(j, job, "cancelled", err);
     job_event(q, j, JOB_EV_CANCEL, "cancelled by the user");
     recall(q, j);
+    recheck_forget(q, j);
     dispatch_all(q);
     return 0;
 }
@@ -284,6 +286,7 @@ void queue_job_fail(struct queue *q, int64_t now_ms, uint32_t job, const char *r
         return;
     job_event(q, j, JOB_EV_FAIL, reason);
     recall(q, j);
+    recheck_forget(q, j);
     dispatch_all(q);
 }
 
@@ -295,6 +298,7 @@ void queue_tile_damaged(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
     if (!j || tile >= j->tiles.count || !tile_can(&j->tiles, tile, TILE_ROT))
         return;
     tile_event(&j->tiles, j->a_blocks, tile, TILE_ROT);
+    recheck_forget_tile(q, j, tile);
     j->points_done -= tile_points(j, tile);
     j->points_failed -= points_failed < j->points_failed ? points_failed : j->points_failed;
     struct hurt *h = hurt_find(j, tile);

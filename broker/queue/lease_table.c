@@ -158,8 +158,8 @@ void lease_settle(struct queue *q, struct lease *l, uint32_t tile)
 }
 
 /* Whether another active lease has the tile pending: only asked when there may be one. */
-static bool held_elsewhere(const struct queue *q, const struct job_entry *j,
-                           const struct lease *but, uint32_t tile)
+bool lease_elsewhere(const struct queue *q, const struct job_entry *j, const struct lease *but,
+                     uint32_t tile)
 {
     if (!tile_is_shared(&j->tiles, tile))
         return false;
@@ -173,12 +173,14 @@ static bool held_elsewhere(const struct queue *q, const struct job_entry *j,
 
 static void release_tile(struct queue *q, struct job_entry *j, const struct lease *l, uint32_t tile)
 {
-    if (l->count) {
+    if (l->flags & WIRE_LEASE_VERIFY) {
+        recheck_release(q, j, tile, l->worker);
+    } else if (l->count) {
         struct hurt *h = hurt_find(j, tile);
         struct piece *p = h ? piece_of(h, l->first, l->count) : NULL;
         if (p && piece_can(p, PIECE_RELEASE))
             piece_event(q, p, PIECE_RELEASE);
-    } else if (tile_get(&j->tiles, tile) == TILE_LEASED && !held_elsewhere(q, j, l, tile)) {
+    } else if (tile_get(&j->tiles, tile) == TILE_LEASED && !lease_elsewhere(q, j, l, tile)) {
         tile_event(&j->tiles, j->a_blocks, tile, TILE_RELEASE);
     }
 }

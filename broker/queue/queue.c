@@ -16,6 +16,7 @@ void queue_config_default(struct queue_config *config)
         .lease_bytes = 4u << 20,
         .sink_bytes = 32u << 20,
         .frontier_ahead = 16,
+        .verify_one_in = 256,
     };
 }
 
@@ -25,6 +26,7 @@ struct queue *queue_create(const struct queue_config *config, int64_t now_ms)
     assert(config->random);
     q->config = *config;
     q->start_ms = q->now_ms = now_ms;
+    q->salt = config->random(config->random_arg);
     q->due_ms = INT64_MAX;
     q->straggle_ms = now_ms + STRAGGLE_EVERY_MS;
     return q;
@@ -44,6 +46,7 @@ void queue_destroy(struct queue *q)
         free(q->workers[i]);
     }
     free(q->workers);
+    free(q->machines);
     free(q->actions);
     free(q);
 }

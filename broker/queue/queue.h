@@ -28,6 +28,7 @@ struct queue_config {
     uint32_t lease_bytes;    /* results of one lease at most: 4 MiB */
     uint64_t sink_bytes;     /* results granted and not yet durable, over all workers: 32 MiB */
     uint32_t frontier_ahead; /* tiles, at least, by which the persisted frontier runs ahead: 16 */
+    uint32_t verify_one_in;  /* of so many tiles one is computed again elsewhere: 256; 0: none */
     uint64_t (*random)(void *arg); /* unpredictable in the broker, seeded in tests */
     void *random_arg;
     /* Called by the setter of a table for every event, before the state changes; NULL: not. */
@@ -117,6 +118,9 @@ void queue_worker_bye(struct queue *q, int64_t now_ms, uint32_t worker);
 int queue_worker_pause(struct queue *q, int64_t now_ms, uint32_t worker, bool paused);
 int queue_worker_limit(struct queue *q, int64_t now_ms, uint32_t worker, uint8_t percent);
 
+/* The admin believes a machine that is set aside again. */
+void queue_machine_forgive(struct queue *q, int64_t now_ms, const char *host);
+
 /* The worker's send window: RESULT data bytes since its WELCOME (cumulative). */
 uint64_t queue_worker_window(const struct queue *q, uint32_t worker);
 
@@ -152,7 +156,8 @@ const uint32_t *queue_tile_failed_points(const struct queue *q, uint32_t job, ui
 void queue_tile_durable(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
                         uint32_t worker, uint64_t data_bytes, uint32_t points_failed);
 void queue_tile_compared(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
-                         uint32_t worker, uint64_t data_bytes, uint32_t points_failed, bool same);
+                         uint32_t worker, uint64_t data_bytes, uint32_t points_failed, bool same,
+                         uint32_t crc); /* of the worker's bytes */
 /* The sink did not store a result: its job is over (reason NULL), or it does not fit its tile; then
  * the tile goes out again and the worker gets no more of the job. */
 void queue_tile_dropped(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
@@ -172,15 +177,17 @@ void queue_sink_stalled(struct queue *q, int64_t now_ms, const char *reason);
 int64_t queue_tick(struct queue *q, int64_t now_ms);
 
 enum action_type {
-    ACTION_LEASE,     /* send LEASE to worker */
-    ACTION_ACK,       /* send ACK(tiles, window) to worker */
-    ACTION_DROP,      /* send DROP(tiles) to worker */
-    ACTION_PONG,      /* send PONG(window, paused, limit_percent) to worker */
-    ACTION_PROBE,     /* send PONG too, to see whether the worker's connection lives */
-    ACTION_WHO,       /* send WHO to worker: some of its parts were lost, all are to come again */
-    ACTION_FORGET,    /* the worker is dead: forget its connection and unfinished assemblies */
-    ACTION_FRONTIER,  /* persist job's frontier; queue_frontier_durable when it is */
-    ACTION_JOB_STATE, /* job's state changed: persist state and reason */
+    ACTION_LEASE,    /* send LEASE to worker */
+    ACTION_ACK,      /* send ACK(tiles, window) to worker */
+    ACTION_DROP,     /* send DROP(tiles) to worker */
+    ACTION_PONG,     /* send PONG(window, paused, limit_percent) to worker */
+    ACTION_PROBE,    /* send PONG too, to see whether the worker's connection lives */
+    ACTION_WHO,      /* send WHO to worker: some of its parts were lost, all are to come again */
+    ACTION_REFUSE,   /* send REFUSED(text, retry_ms) to worker */
+    ACTION_DISTRUST, /* what is stored of tile is wrong: the sink forgets it (queue_tile_damaged) */
+    ACTION_FORGET,   /* the worker is dead: forget its connection and unfinished assemblies */
+    ACTION_FRONTIER, /* persist job's frontier; queue_frontier_durable when it is */
+    ACTION_JOB_STATE,    /* job's state changed: persist state and reason */
     ACTION_STORE_PIECES, /* the pieces of job's tile are all there: hand them to the sink as one;
                             the points listed by queue_tile_failed_points go in as failed */
     ACTION_ALARM,        /* text: two workers' bytes differ, a machine was set aside, ... */
@@ -196,6 +203,7 @@ struct queue_action {
     uint64_t window;                /* ACK, PONG, PROBE */
     bool paused;                    /* PONG, PROBE */
     uint8_t limit_percent;          /* PONG, PROBE */
+    uint32_t retry_ms;              /* REFUSE */
     uint32_t frontier;              /* FRONTIER */
     enum job_state state;           /* JOB_STATE */
     char text[256];                 /* JOB_STATE: reason; ALARM */
@@ -225,6 +233,7 @@ struct queue_worker_info {
     const char
         *state; /* "idle", "working", "paused" (by the admin), "resting" (by itself), "silent" */
     char host[64], version[32], isa[16], reason[256];
+    int64_t aside_ms;      /* set aside for so long yet (a machine: worker 0); 0: it is not */
     bool paused;           /* the admin's wish; it may have work in hand for a moment longer */
     uint8_t limit_percent; /* the admin's wish; 100: none */
     uint16_t threads;

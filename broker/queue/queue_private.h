@@ -19,9 +19,8 @@ enum {
     PROBE_EVERY_MS = 500,
     STRAGGLE_EVERY_MS = 200,
     STRAGGLERS_MAX = 3, /* leases of one tile at a time, the first one included */
-    ASIDE_MS = 600000,
-    LATE_MS = 500,     /* a tick as late as this tells that the broker itself did not run */
-    FORGET_MS = 60000, /* a worker unheard of for this long may be forgotten */
+    LATE_MS = 500,      /* a tick as late as this tells that the broker itself did not run */
+    FORGET_MS = 60000,  /* a worker unheard of for this long may be forgotten */
 };
 
 /* --- tiles (tile_table.c) --- */
@@ -36,6 +35,7 @@ struct tile_table {
     uint32_t heap_count, heap_cap;
     uint32_t *band_done; /* durable tiles of each band */
     uint32_t bands_done; /* leading bands that are durable as a whole */
+    uint16_t *author;    /* the machine whose result is stored; 0, and NULL: not known */
     uint8_t *shared;     /* a bit a tile: more than one may have it in hand; NULL: none was */
 };
 
@@ -58,6 +58,8 @@ enum tile_state tile_get(const struct tile_table *t, uint32_t tile);
 /* Whether the event is possible in the tile's state; tile_event asserts it. */
 bool tile_can(const struct tile_table *t, uint32_t tile, enum tile_event event);
 void tile_event(struct tile_table *t, uint32_t a_blocks, uint32_t tile, enum tile_event event);
+uint32_t tile_author(const struct tile_table *t, uint32_t tile);
+void tile_set_author(struct tile_table *t, uint32_t tile, uint32_t machine);
 /* Whether more than one worker may have the tile in hand: who looks for them has to walk over all.
  */
 bool tile_is_shared(const struct tile_table *t, uint32_t tile);
@@ -95,6 +97,16 @@ struct hurt { /* a tile that was being worked on when a worker died */
     size_t failed_count;
 };
 
+/* --- tiles computed again to find bad machines (recheck.c) --- */
+
+struct recheck {
+    uint32_t tile;
+    uint32_t worker;         /* who computes it; 0: nobody yet */
+    uint32_t tries;          /* how often it was given back */
+    uint32_t author, second; /* machines: of what is stored, of what differed from it (0: none) */
+    uint32_t crc;            /* of the latter */
+};
+
 /* What was on a worker's threads when it died. */
 struct blamed {
     uint32_t job, tile, first, count;
@@ -119,6 +131,8 @@ struct job_entry {
     uint32_t holders;     /* workers with an active lease */
     struct hurt *hurt;
     size_t hurt_count;
+    struct recheck *rechecks;
+    size_t recheck_count;
     double served_ns; /* estimated work leased so far: the least served job is next */
     double rate;      /* points a second */
     uint64_t rate_points;
@@ -187,7 +201,32 @@ void lease_settle(struct queue *q, struct lease *l, uint32_t tile);
 void lease_release_tile(struct queue *q, struct lease *l, uint32_t tile);
 /* Takes the lease away: what is pending and in no other lease becomes open again. */
 void lease_end(struct queue *q, struct lease *l);
+/* Whether an active lease other than `but` has the tile pending. */
+bool lease_elsewhere(const struct queue *q, const struct job_entry *j, const struct lease *but,
+                     uint32_t tile);
 bool lease_has(const struct lease *l, uint32_t job, uint32_t tile);
+
+/* Gives the worker a durable tile to compute again (dispatch.c). */
+struct worker;
+void lease_verify(struct queue *q, struct worker *w, struct job_entry *j, uint32_t tile);
+
+/* --- machines (machine_table.c) --- */
+
+struct machine {
+    char host[64], reason[256];
+    int64_t aside_until_ms;
+    uint32_t offences; /* how often it was set aside */
+};
+
+struct machine *machine_find(const struct queue *q, uint32_t number); /* from 1; NULL: none */
+uint32_t machine_named(struct queue *q, const char *host); /* its number, made; 0: too many */
+const char *machine_name(const struct queue *q, uint32_t number);
+int64_t machine_aside_ms(const struct queue *q,
+                         uint32_t number); /* for how long yet; 0: it is not */
+uint32_t machine_retry_ms(const struct queue *q, uint32_t number); /* when to call again */
+/* Its workers are refused, their work goes out again. The reason is shown. */
+void machine_set_aside(struct queue *q, uint32_t number, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* --- workers (worker_table.c) --- */
 
@@ -208,6 +247,7 @@ struct worker {
     char rest[128]; /* why it takes no work, by its own word */
     bool paused;    /* the admin's wish, wish.c */
     uint8_t limit_percent;
+    uint32_t machine; /* 0: not known */
     uint16_t threads;
     uint32_t pid, hold_bytes;
     uint64_t hello_tag; /* of the latest HELLO */
@@ -252,6 +292,10 @@ struct queue {
     struct worker **workers; /* [number - 1] */
     size_t worker_count, workers_up;
     struct worker *sessions[BUCKETS];
+    struct machine *machines; /* [number - 1] */
+    size_t machine_count;
+    uint64_t salt;        /* of what is drawn to be computed again */
+    size_t rechecks_open; /* over all jobs, with nobody at them */
     struct lease_table leases;
     struct queue_action *actions; /* a ring */
     size_t action_first, action_count, action_cap;
@@ -280,6 +324,16 @@ void window_received(struct queue *q, struct worker *w, uint64_t bytes, bool kep
 bool window_told(struct queue *q, struct worker *w, uint64_t sent);
 void window_settled(struct queue *q, struct worker *w, uint64_t bytes);
 uint64_t window_renew(struct queue *q, struct worker *w); /* grants what it can; the window */
+
+/* The tile has become durable: it may be drawn. */
+void recheck_draw(struct queue *q, struct job_entry *j, uint32_t tile);
+bool recheck_give(struct queue *q, struct worker *w); /* a lease, if there is one for it */
+void recheck_release(struct queue *q, struct job_entry *j, uint32_t tile, uint32_t worker);
+/* A second result of a durable tile was compared with what is stored. */
+void recheck_compared(struct queue *q, struct job_entry *j, uint32_t tile, const struct worker *w,
+                      bool same, uint32_t crc);
+void recheck_forget_tile(struct queue *q, struct job_entry *j, uint32_t tile);
+void recheck_forget(struct queue *q, struct job_entry *j);
 
 /* Its connection broke (blames what it was working on), or nothing is heard of it (blames nothing:
  * that is a matter of networks and suspended machines). */

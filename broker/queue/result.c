@@ -17,7 +17,11 @@ static bool same_piece(const struct lease *l, const struct wire_msg *m, const st
 
 static bool is_wanted(const struct job_entry *j, const struct lease *l, uint32_t tile)
 {
-    if (!l || tile_in(l, tile) != LEASE_PENDING || job_state_is_over(j->state))
+    if (!l || tile_in(l, tile) != LEASE_PENDING)
+        return false;
+    if (l->flags & WIRE_LEASE_VERIFY)
+        return !l->ended && (j->state == JOB_DONE || !job_state_is_over(j->state));
+    if (job_state_is_over(j->state))
         return false;
     return !l->ended || !l->count; /* a piece that went out again: one answer is enough */
 }
@@ -95,7 +99,7 @@ enum queue_complete queue_result_complete(struct queue *q, int64_t now_ms, uint3
     struct worker *w = worker_find(q, worker);
     struct job_entry *j = job_find(q, m->result.job);
     struct lease *l = believed(q, j, worker, m);
-    if (!w || !l || tile_in(l, m->result.tile) != LEASE_PENDING || job_state_is_over(j->state)) {
+    if (!w || !is_wanted(j, l, m->result.tile)) {
         if (w)
             window_settled(q, w, data_bytes);
         return COMPLETE_DROP;
@@ -111,7 +115,7 @@ enum queue_complete queue_result_complete(struct queue *q, int64_t now_ms, uint3
         where = COMPLETE_COMPARE;
     else
         tile_event(&j->tiles, j->a_blocks, tile, TILE_ARRIVE);
-    if (where == COMPLETE_STORE && l->ended)
+    if (where == COMPLETE_STORE && (l->ended || l->flags & WIRE_LEASE_VERIFY))
         tile_share(&j->tiles, tile); /* it may have gone out again */
     if (where == COMPLETE_COMPARE && tile_get(&j->tiles, tile) == TILE_CUT)
         where = COMPLETE_DROP; /* its pieces are out: they decide */
@@ -181,6 +185,8 @@ static void settle_tile(struct queue *q, struct job_entry *j, uint32_t tile, str
     j->points_done += points;
     j->points_failed += points_failed;
     count_rate(q, j, points);
+    tile_set_author(&j->tiles, tile, w ? w->machine : 0);
+    recheck_draw(q, j, tile);
     if (w)
         acknowledge(q, j, tile, w);
     if (out || tile_is_shared(&j->tiles, tile) || hurt_find(j, tile))
@@ -210,24 +216,40 @@ void queue_tile_durable(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
 }
 
 void queue_tile_compared(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
-                         uint32_t worker, uint64_t data_bytes, uint32_t points_failed, bool same)
+                         uint32_t worker, uint64_t data_bytes, uint32_t points_failed, bool same,
+                         uint32_t crc)
 {
     q->now_ms = now_ms;
     struct worker *w = worker_find(q, worker);
     struct job_entry *j = job_find(q, job);
     if (w)
         leave_sink(q, w, data_bytes);
-    if (!same)
-        action_alarm(q, "job %u tile %u: worker %u (%s) computed other bytes than are stored", job,
-                     tile, worker, w ? w->host : "gone");
     if (!j || tile >= j->tiles.count)
         return;
+    if (w && tile_get(&j->tiles, tile) == TILE_DONE)
+        recheck_compared(q, j, tile, w, same, crc);
+    else if (!same)
+        action_alarm(q, "job %u tile %u: worker %u (%s) computed other bytes than are stored", job,
+                     tile, worker, w ? w->host : "gone");
     if (tile_can(&j->tiles, tile, TILE_DURABLE)) { /* it was durable, and the queue did not know */
         j->recomputed++;
         settle_tile(q, j, tile, w, points_failed);
     } else if (w) {
         acknowledge(q, j, tile, w);
     }
+}
+
+/* It goes out again, unless somebody else is at it already. */
+static void reject_tile(struct queue *q, struct job_entry *j, uint32_t tile)
+{
+    if (!tile_can(&j->tiles, tile, TILE_REJECT))
+        return;
+    bool elsewhere = lease_elsewhere(q, j, NULL, tile);
+    tile_event(&j->tiles, j->a_blocks, tile, TILE_REJECT);
+    if (!elsewhere)
+        return;
+    tile_event(&j->tiles, j->a_blocks, tile, TILE_LEASE);
+    tile_share(&j->tiles, tile);
 }
 
 void queue_tile_dropped(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
@@ -238,10 +260,11 @@ void queue_tile_dropped(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
     struct job_entry *j = job_find(q, job);
     if (w)
         leave_sink(q, w, data_bytes);
-    if (!reason || !j || tile >= j->tiles.count || !tile_can(&j->tiles, tile, TILE_REJECT))
+    if (!reason || !j || tile >= j->tiles.count)
         return;
-    tile_event(&j->tiles, j->a_blocks, tile, TILE_REJECT);
+    reject_tile(q, j, tile);
     if (w) {
+        recheck_release(q, j, tile, w->number);
         settle_leases(q, j, tile, w);
         action_tiles(q, ACTION_DROP, w, job, tile, 1);
         worker_ban(w, job, reason);

@@ -9,9 +9,9 @@
  *            HELD ------------------+               CUT  <--KILL-- OPEN, LEASED
  *
  * REJECT: from ARRIVED back to OPEN. ROT: from DONE back to OPEN, when its bytes on disk are
- * others. HELD, OPEN and DONE are where a restart finds a tile; a late result may turn OPEN or HELD
- * into ARRIVED. DURABLE: from all but DONE, since a second result may be stored when the first one
- * was rejected. */
+ * others. HELD, OPEN and DONE are where a restart finds a tile (DONE by DURABLE from OPEN). A late
+ * result may turn OPEN into ARRIVED; the holder of a HELD tile says HELLO first. DURABLE from OPEN
+ * and LEASED: a second result may be stored when the first one was rejected. */
 #include "queue_private.h"
 
 #include <stdlib.h>
@@ -23,11 +23,11 @@ enum { NO = 0xff };
 static const uint8_t next_state[TILE_CUT + 1][TILE_EVENTS] = {
     /*              LEASE        RELEASE    ARRIVE        DURABLE    HOLD       REJECT     KILL      ROT */
     [TILE_OPEN]    = {TILE_LEASED, NO,        TILE_ARRIVED, TILE_DONE, TILE_HELD, NO,        TILE_CUT, NO},
-    [TILE_HELD]    = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, TILE_DONE, NO,        NO,        NO,       NO},
+    [TILE_HELD]    = {TILE_LEASED, TILE_OPEN, NO,           NO,        NO,        NO,        NO,       NO},
     [TILE_LEASED]  = {TILE_LEASED, TILE_OPEN, TILE_ARRIVED, TILE_DONE, NO,        NO,        TILE_CUT, NO},
     [TILE_ARRIVED] = {NO,          NO,        NO,           TILE_DONE, NO,        TILE_OPEN, NO,       NO},
     [TILE_DONE]    = {NO,          NO,        NO,           NO,        NO,        NO,        NO,       TILE_OPEN},
-    [TILE_CUT]     = {NO,          NO,        TILE_ARRIVED, TILE_DONE, NO,        NO,        NO,       NO},
+    [TILE_CUT]     = {NO,          NO,        TILE_ARRIVED, NO,        NO,        NO,        NO,       NO},
 };
 /* clang-format on */
 
@@ -38,7 +38,7 @@ static bool allows(unsigned state, unsigned event)
 
 static const char *const state_names[] = {"open", "held", "leased", "arrived", "done", "cut"};
 static const char *const event_names[] = {"lease", "release", "arrive", "durable",
-                                          "hold",  "reject",  "kill"};
+                                          "hold",  "reject",  "kill",   "rot"};
 const struct queue_table_view tile_view = {"tile",      TILE_CUT + 1, TILE_EVENTS,
                                            state_names, event_names,  allows};
 
@@ -57,6 +57,7 @@ void tile_table_fini(struct tile_table *t)
     free(t->heap);
     free(t->band_done);
     free(t->shared);
+    free(t->author);
 }
 
 enum tile_state tile_get(const struct tile_table *t, uint32_t tile)
@@ -67,6 +68,18 @@ enum tile_state tile_get(const struct tile_table *t, uint32_t tile)
 bool tile_can(const struct tile_table *t, uint32_t tile, enum tile_event event)
 {
     return next_state[t->state[tile]][event] != NO;
+}
+
+uint32_t tile_author(const struct tile_table *t, uint32_t tile)
+{
+    return t->author ? t->author[tile] : 0;
+}
+
+void tile_set_author(struct tile_table *t, uint32_t tile, uint32_t machine)
+{
+    if (!t->author)
+        t->author = mem_alloc(t->count, sizeof *t->author);
+    t->author[tile] = (uint16_t)machine;
 }
 
 bool tile_is_shared(const struct tile_table *t, uint32_t tile)

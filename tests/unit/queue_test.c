@@ -829,7 +829,7 @@ static void test_what_is_computed_again_after_its_acknowledgement_is_counted(voi
     world_solve(w, 0, 0);
     assert_int_equal(w->sink_count, 1);
     struct stored s = w->sink[--w->sink_count]; /* the sink finds that it has the tile already */
-    queue_tile_compared(w->q, w->now_ms, s.job, s.tile, s.worker, s.bytes, 0, true);
+    queue_tile_compared(w->q, w->now_ms, s.job, s.tile, s.worker, s.bytes, 0, true, 0);
     world_act(w);
     world_sink(w, 0);
     assert_int_equal(info(w, job).tiles_recomputed_after_ack, 1);

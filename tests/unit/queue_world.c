@@ -228,7 +228,7 @@ static void store_one(struct world *w)
     memmove(w->sink, w->sink + 1, --w->sink_count * sizeof *w->sink);
     struct world_job *j = &w->jobs[s.job - 1];
     if (s.compare && j->durable[s.tile]) {
-        queue_tile_compared(w->q, w->now_ms, s.job, s.tile, s.worker, s.bytes, 0, true);
+        queue_tile_compared(w->q, w->now_ms, s.job, s.tile, s.worker, s.bytes, 0, true, 0);
     } else {
         j->durable[s.tile]++;
         queue_tile_durable(w->q, w->now_ms, s.job, s.tile, s.worker, s.bytes, 0);
