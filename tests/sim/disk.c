@@ -7,7 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum disk_type { D_RESULT, D_TABLE, D_FRONTIER, D_STATE, D_PRIORITY, D_SUBMIT, D_FINISH, D_DELETE };
+enum disk_type {
+    D_RESULT,
+    D_TABLE,
+    D_FRONTIER,
+    D_STATE,
+    D_PRIORITY,
+    D_SUBMIT,
+    D_FINISH,
+    D_DELETE,
+    D_DISTRUST
+};
 
 struct disk_order {
     struct disk_order *next;
@@ -96,6 +106,13 @@ void sink_table(struct sink *sink, uint32_t job, const void *table, size_t bytes
 {
     struct sim *s = of(sink);
     buf_add(&order_new(s, D_TABLE, job)->table, table, bytes);
+    begin(s);
+}
+
+void sink_distrust(struct sink *sink, uint32_t job, uint32_t tile)
+{
+    struct sim *s = of(sink);
+    order_new(s, D_DISTRUST, job)->frontier = tile;
     begin(s);
 }
 
@@ -219,6 +236,19 @@ static struct disk_tile weigh(const struct sim_job *j, const struct sink_result 
     return t;
 }
 
+/* A result with a status that there is not. */
+static bool fits(const struct sim_job *j, const struct sink_result *r)
+{
+    unsigned char bytes[SIM_TILE_BYTES] = {0};
+    uint32_t n = (uint32_t)job_tile_points(&j->shape, r->tile);
+    size_t at = plane_start(j, n, (unsigned)(2 * j->shape.output_count));
+    lay_out(j, r, bytes);
+    for (uint32_t p = 0; p < n; p++)
+        if (bytes[at + p] > 4)
+            return false;
+    return true;
+}
+
 static void keep(struct sim *s, struct sink_result *r)
 {
     struct disk_job *d = &s->disk.jobs[r->job];
@@ -227,9 +257,13 @@ static void keep(struct sim *s, struct sink_result *r)
                            .tile = r->tile,
                            .worker = r->worker,
                            .data_bytes = r->data_bytes};
-    if (d->there && (!job_state_is_over((enum job_state)d->state) || d->tile[r->tile].durable)) {
+    if (d->there && !d->taken && !fits(&s->jobs[r->job], r))
+        err_set(&e.err, ERR_OTHER, "a status that there is not");
+    else if (d->there && !d->taken &&
+             (!job_state_is_over((enum job_state)d->state) || d->tile[r->tile].durable)) {
         struct disk_tile now = weigh(&s->jobs[r->job], r), *at = &d->tile[r->tile];
         e.points_failed = now.failed;
+        e.crc = (uint32_t)now.content;
         e.type = !at->durable                 ? SINK_DURABLE
                  : at->content == now.content ? SINK_SAME
                                               : SINK_DIFFERS;
@@ -238,6 +272,43 @@ static void keep(struct sim *s, struct sink_result *r)
             d->points_failed += now.failed;
         }
     }
+    say(s, &e);
+}
+
+/* What is stored of a tile is not what it should be, or not believed to be. */
+static void lose_tile(struct sim *s, uint32_t job, uint32_t tile)
+{
+    struct disk_job *d = &s->disk.jobs[job];
+    struct disk_tile *t = &d->tile[tile];
+    bool live = !job_state_is_over((enum job_state)d->state) || d->state == JOB_DONE;
+    if (!d->there || d->taken || !live || !t->durable)
+        return;
+    struct sink_event e = {.type = SINK_DAMAGED, .job = job, .tile = tile};
+    e.points_failed = t->failed;
+    d->points_failed -= t->failed;
+    if (d->state == JOB_DONE)
+        d->state = JOB_RUNNING;
+    *t = (struct disk_tile){0};
+    s->jobs[job].acked[tile] = false;
+    s->jobs[job].lost[tile] = s->jobs[job].rotted = true;
+    say(s, &e);
+}
+
+void disk_rot(struct sim *s)
+{
+    uint32_t job = 1 + dice_below(s, s->job_count);
+    if (s->house.up)
+        lose_tile(s, job, dice_below(s, s->jobs[job].tiles));
+}
+
+void disk_take(struct sim *s, uint32_t job)
+{
+    struct disk_job *d = &s->disk.jobs[job];
+    if (!d->there || d->taken || job_state_is_over((enum job_state)d->state))
+        return;
+    d->taken = true;
+    struct sink_event e = {.type = SINK_LOST, .job = job};
+    err_set(&e.err, ERR_STORAGE, "its files are gone");
     say(s, &e);
 }
 
@@ -263,9 +334,15 @@ static void carry_out(struct sim *s, struct disk_order *o)
         e.type = SINK_FRONTIER;
         break;
     case D_FINISH:
-        for (uint32_t t = 0; t < s->jobs[o->job].tiles; t++)
-            if (d->there && !d->tile[t].durable)
+        if (d->taken)
+            return;
+        for (uint32_t t = 0; t < s->jobs[o->job].tiles; t++) {
+            if (!d->there || d->tile[t].durable)
+                continue;
+            if (!s->jobs[o->job].rotted)
                 sim_fail(s, "job %u is finished without tile %u", o->job, t);
+            return; /* damaged meanwhile: it is not finished */
+        }
         d->state = JOB_DONE;
         e.type = SINK_FINISHED;
         break;
@@ -274,6 +351,9 @@ static void carry_out(struct sim *s, struct disk_order *o)
         buf_fini(&d->table);
         e.type = SINK_DELETED;
         break;
+    case D_DISTRUST:
+        lose_tile(s, o->job, o->frontier);
+        return;
     case D_STATE:
         d->state = o->state;
         snprintf(d->reason, sizeof d->reason, "%s", o->reason);

@@ -132,7 +132,10 @@ static void fill(struct sim *s, const struct sim_worker *w, struct task *t)
     }
     memcpy(planes_status(t->planes), at + t->first, t->count);
     if (dice_ppm(s, w->lie_ppm))
-        planes_field(t->planes, 0)[dice_below(s, t->count)] *= 1 + 0x1p-40;
+        planes_field(t->planes, 0)[dice_below(s, t->count)] *=
+            1 + 0x1p-40 * (double)(w - s->workers + 1);
+    if (dice_ppm(s, w->garble_ppm))
+        planes_status(t->planes)[0] = 77;
     planes_code(t->planes, 1000);
 }
 

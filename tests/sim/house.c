@@ -167,10 +167,15 @@ static void sink_event(struct sim *s, const struct sink_event *e)
     case SINK_SAME:
     case SINK_DIFFERS:
         queue_tile_compared(q, s->now_ms, e->job, e->tile, e->worker, e->data_bytes,
-                            e->points_failed, e->type == SINK_SAME);
+                            e->points_failed, e->type == SINK_SAME, e->crc);
         break;
     case SINK_DROPPED:
-        queue_tile_dropped(q, s->now_ms, e->job, e->tile, e->worker, e->data_bytes, NULL);
+        queue_tile_dropped(q, s->now_ms, e->job, e->tile, e->worker, e->data_bytes,
+                           e->err.code ? e->err.text : NULL);
+        break;
+    case SINK_DAMAGED:
+        s->jobs[e->job].lost[e->tile] = false;
+        queue_tile_damaged(q, s->now_ms, e->job, e->tile, e->points_failed);
         break;
     case SINK_FRONTIER:
         queue_frontier_durable(q, s->now_ms, e->job, e->frontier);
@@ -180,6 +185,9 @@ static void sink_event(struct sim *s, const struct sink_event *e)
         break;
     case SINK_DELETED:
         catalogue_drop(s, e->job);
+        break;
+    case SINK_LOST:
+        queue_job_fail(q, s->now_ms, e->job, e->err.text);
         break;
     case SINK_STALLED:
         queue_sink_stalled(q, s->now_ms, e->err.text);
@@ -273,6 +281,7 @@ static void configure(struct sim *s, struct queue_config *c)
     c->sink_bytes = s->knobs.sink_bytes;
     c->lease_bytes = s->knobs.lease_bytes;
     c->seen = judge_seen;
+    c->verify_one_in = s->knobs.verify_one_in;
 }
 
 void house_boot(struct sim *s)
@@ -288,6 +297,8 @@ void house_boot(struct sim *s)
     h->s.uploads = uploads_create();
     configure(s, &config);
     h->s.queue = queue_create(&config, s->now_ms);
+    for (uint32_t id = 1; id <= s->job_count; id++)
+        memset(s->jobs[id].lost, 0, sizeof s->jobs[id].lost);
     h->up = true;
     h->stopped = false;
     h->boots++;
@@ -296,7 +307,11 @@ void house_boot(struct sim *s)
         struct disk_job *d = &s->disk.jobs[id];
         if (!d->there)
             continue;
+        if (d->taken)
+            continue; /* the sink knows what it is good for; the queue is not told */
         s->jobs[id].submitted = true;
+        if (d->state == JOB_RUNNING && dice_below(s, 8) == 0)
+            d->state = JOB_QUEUED; /* rebuilt from an older copy */
         struct catalogue_job *c = catalogue_put(s, &s->jobs[id]);
         buf_add(&c->table, d->table.data, d->table.len);
         queue_add(s, &s->jobs[id], d);

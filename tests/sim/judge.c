@@ -71,6 +71,19 @@ static void judge_turn(struct sim *s, const struct queue *q, uint32_t worker,
     }
 }
 
+/* Nobody is set aside who has done no wrong. */
+static void judge_machines(struct sim *s)
+{
+    const struct queue *q = s->house.s.queue;
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        const struct sim_worker *w = &s->workers[i];
+        for (size_t k = 0; k < q->machine_count && w->lie_ppm == 0 && !w->weak; k++)
+            if (q->machines[k].offences > 0 && strcmp(q->machines[k].host, w->host) == 0)
+                sim_fail(s, "%s is set aside and has done no wrong: %s", w->host,
+                         q->machines[k].reason);
+    }
+}
+
 static void judge_lease(struct sim *s, uint32_t worker, const struct wire_msg *m)
 {
     const struct queue *q = s->house.s.queue;
@@ -96,6 +109,9 @@ static void judge_lease(struct sim *s, uint32_t worker, const struct wire_msg *m
         known->lent[t] |= (uint64_t)1 << worker % 64;
     }
     s->points_leased[j->id] += points;
+    const struct worker *to = worker_find(q, worker);
+    if (to && machine_aside_ms(q, to->machine) > 0)
+        sim_fail(s, "a lease for %s, which is set aside", to->host);
     if (!s->first_lease_ms[j->id])
         s->first_lease_ms[j->id] = s->now_ms;
     s->leases_sent++;
@@ -109,6 +125,8 @@ static void judge_ack(struct sim *s, const struct wire_msg *m)
     for (uint32_t i = 0; i < m->tiles.tiles.count; i++) {
         const struct wire_tiles *run = (const struct wire_tiles *)m->tiles.tiles.items + i;
         for (uint32_t t = run->first_tile; t < run->first_tile + run->tile_count; t++) {
+            if (s->jobs[run->job].lost[t])
+                continue;
             if (!s->disk.jobs[run->job].tile[t].durable)
                 sim_fail(s, "job %u tile %u is acknowledged and not durable", run->job, t);
             s->jobs[run->job].acked[t] = true;
@@ -202,7 +220,7 @@ static void judge_tile(struct sim *s, const struct sim_job *j, uint32_t t, bool 
     const struct disk_tile *d = &s->disk.jobs[j->id].tile[t];
     if (!d->durable)
         sim_fail(s, "job %u is done without tile %u", j->id, t);
-    else if (!d->right && !liars)
+    else if (!d->right && !(liars && (!judge_is_strict(s) || j->near_death[t] >= 2)))
         sim_fail(s, "job %u tile %u is wrong on disk", j->id, t);
     else if (d->failed > 0 && !is_poison(j, t) && j->near_death[t] < 5)
         sim_fail(s, "job %u tile %u: %u points failed, and only %u workers died at it", j->id, t,
@@ -217,7 +235,7 @@ static void judge_job(struct sim *s, const struct sim_job *j, bool liars)
     const struct disk_job *d = &s->disk.jobs[j->id];
     struct queue_job_info info;
     uint64_t failed = 0;
-    if (!d->there || !j->submitted)
+    if (!d->there || !j->submitted || (d->taken && s->house.boots > 1))
         return;
     if (queue_job_info(s->house.s.queue, s->now_ms, j->id, &info))
         sim_fail(s, "job %u is on disk, and the queue does not know it", j->id);
@@ -226,7 +244,7 @@ static void judge_job(struct sim *s, const struct sim_job *j, bool liars)
                  job_state_name((enum job_state)d->state), job_state_name(info.state));
     else if ((d->state == JOB_FAILED || d->state == JOB_CANCELLED) && !d->reason[0])
         sim_fail(s, "job %u ended without a reason", j->id);
-    else if (d->state == JOB_FAILED && !j->refused)
+    else if (d->state == JOB_FAILED && !j->refused && !d->taken)
         sim_fail(s, "job %u failed: %s", j->id, d->reason);
     if (d->state != JOB_DONE || s->failed)
         return;
@@ -241,11 +259,28 @@ static void judge_job(struct sim *s, const struct sim_job *j, bool liars)
                  j->id, info.points_done, info.points_failed, failed);
 }
 
+static uint32_t judge_liars(const struct sim *s)
+{
+    uint32_t liars = 0;
+    for (uint32_t i = 0; i < s->worker_count; i++)
+        liars += s->workers[i].lie_ppm > 0;
+    return liars;
+}
+
+/* One liar among honest machines, every tile computed again elsewhere, nothing of that forgotten by
+ * a restart: then no lie may stay on disk. */
+bool judge_is_strict(const struct sim *s)
+{
+    uint32_t honest = 0;
+    for (uint32_t i = 0; i < s->worker_count; i++)
+        honest += s->workers[i].lie_ppm == 0 && !s->workers[i].weak && !s->workers[i].odd;
+    return judge_liars(s) == 1 && honest >= 2 && s->knobs.verify_one_in == 1 && s->house.boots == 1;
+}
+
 void judge_end(struct sim *s)
 {
-    bool liars = false;
-    for (uint32_t i = 0; i < s->worker_count; i++)
-        liars = liars || s->workers[i].lie_ppm > 0;
+    bool liars = judge_liars(s) > 0;
+    judge_machines(s);
     for (uint32_t id = 1; id <= s->job_count; id++)
         judge_job(s, &s->jobs[id], liars);
     if (s->house.s.queue->granted_sum > 0 && sim_is_quiet(s)) {
@@ -281,6 +316,10 @@ void judge_tell(struct sim *s)
         for (uint32_t t = 0; t < j->tiles.count; t++)
             if (tile_get(&j->tiles, t) != TILE_DONE)
                 sim_trace(s, "   tile %u %s", t, tile_view.state_names[tile_get(&j->tiles, t)]);
+        for (size_t k = 0; k < j->recheck_count; k++)
+            sim_trace(s, "   recheck of tile %u by %u: author %u second %u tries %u",
+                      j->rechecks[k].tile, j->rechecks[k].worker, j->rechecks[k].author,
+                      j->rechecks[k].second, j->rechecks[k].tries);
         for (size_t h = 0; h < j->hurt_count; h++)
             for (size_t k = 0; k < j->hurt[h].piece_count; k++)
                 sim_trace(s, "   tile %u piece %u+%u %s hunter %u", j->hurt[h].tile,

@@ -18,12 +18,14 @@ enum what {
     STARVE,
     STALL_DISK,
     SLOW_DISK,
+    ROT,
     FAULTS, /* what follows is no fault */
     PAUSE = FAULTS,
     RESUME,
     CANCEL,
     PRIORITY,
     DELETE,
+    TAKE, /* somebody removes the job's files */
     SUBMIT,
     CALM,
 };
@@ -41,11 +43,13 @@ static const char *const names[] = {
     "starve",
     "the disk is full",
     "the disk is slow",
+    "a tile rots",
     "pause",
     "resume",
     "cancel",
     "priority",
     "delete",
+    "take away",
     "submit",
     "calm",
 };
@@ -98,6 +102,7 @@ static void draw_worker(struct sim *s, uint32_t i)
         break;
     case 2:
         w->hang_ppm = 60000;
+        w->garble_ppm = dice_below(s, 4) ? 0 : 50000;
         break;
     case 3:
         w->odd = dice_below(s, 2);
@@ -151,6 +156,7 @@ void script_draw(struct sim *s)
     k->sink_bytes = dice_below(s, 2) ? 32u << 20 : 200 + dice_below(s, 4000);
     k->lease_bytes = dice_below(s, 2) ? 4u << 20 : 100 + dice_below(s, 2000);
     k->hold_bytes = dice_below(s, 2) ? 1u << 20 : 2 * SIM_TILE_BYTES + dice_below(s, 4000);
+    k->verify_one_in = dice_below(s, 2) ? 1 + dice_below(s, 2) : 256;
     draw_network(s);
     s->worker_count = (uint32_t)dice_between(s, 1, SIM_WORKERS);
     for (uint32_t i = 0; i < s->worker_count; i++)
@@ -217,6 +223,10 @@ static void ask(struct sim *s, enum what what)
     case DELETE:
         delete_job(s, job);
         break;
+    case TAKE:
+        if (dice_below(s, 4) == 0)
+            disk_take(s, job);
+        break;
     case SUBMIT:
         if (s->job_count < SIM_JOBS) {
             draw_job(s);
@@ -273,6 +283,9 @@ static void happen(struct sim *s, enum what what)
         disk_stall(s, true);
         heal_later(s, what, 0, dice_between(s, 100, 6000));
         break;
+    case ROT:
+        disk_rot(s);
+        break;
     default:
         s->disk.slow_until_ms = s->now_ms + dice_between(s, 500, 5000);
     }
@@ -327,7 +340,9 @@ void script_event(struct sim *s, const struct event *e)
 
 static bool is_over(struct sim *s)
 {
-    return s->calm && s->events >= 200 && sim_is_quiet(s);
+    if (!s->calm || s->events < 200 || !sim_is_quiet(s))
+        return false;
+    return !judge_is_strict(s) || s->house.s.queue->rechecks_open == 0;
 }
 
 /* A job that was paused on disk while the broker was away when the calm began. */
@@ -351,10 +366,12 @@ bool script_play(struct sim *s)
     sim_run(s, s->knobs.faults_end_ms + SLEEPING_MS, is_over);
     if (!s->failed && s->house.up)
         resume_all(s);
-    if (!sim_run(s, s->now_ms + STUCK_MS, is_over) && !s->failed)
-        sim_fail(s, "it does not come to an end");
-    if (!s->failed) /* parts that will not become whole are swept out by heartbeats */
-        sim_run(s, s->now_ms + SWEEP_MS, NULL);
+    do {
+        if (!sim_run(s, s->now_ms + STUCK_MS, is_over) && !s->failed)
+            sim_fail(s, "it does not come to an end");
+        if (!s->failed) /* parts that will not become whole are swept out by heartbeats */
+            sim_run(s, s->now_ms + SWEEP_MS, NULL);
+    } while (!s->failed && !is_over(s)); /* a tile may be found wrong after the end */
     if (!s->failed)
         judge_end(s);
     if (s->failed)

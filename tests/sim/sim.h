@@ -93,6 +93,8 @@ struct sim_job {
     uint64_t lent[SIM_TILES];       /* a bit for each worker (by number, modulo 64) it went to */
     uint32_t near_death[SIM_TILES]; /* how often such a one died or hung */
     bool acked[SIM_TILES];
+    bool rotted;                /* some tile of it was damaged on disk at some time */
+    bool lost[SIM_TILES];       /* damaged on disk, and the queue does not know yet */
     int64_t last_us, passed_us; /* work of its last lease, and of those of others since then */
     int64_t open_ms;            /* since when it has had something to give out; 0: it has not */
 };
@@ -107,7 +109,7 @@ struct disk_tile {
 };
 
 struct disk_job {
-    bool there;
+    bool there, taken;
     int state;
     int32_t priority;
     char reason[256];
@@ -138,6 +140,8 @@ void disk_finish(struct sim *s, uint32_t job);
 void disk_delete(struct sim *s, uint32_t job);
 void disk_commit(struct sim *s);
 void disk_stall(struct sim *s, bool stalled);
+void disk_rot(struct sim *s);                /* a tile is found damaged, if there is one */
+void disk_take(struct sim *s, uint32_t job); /* its files are gone */
 void disk_power_cut(struct sim *s); /* the broker is gone; what was not committed is lost */
 void disk_fini(struct sim *s);
 /* What the point's results are, as they travel; tile bytes in the order of planes. */
@@ -172,12 +176,12 @@ struct sim_frame {
 struct sim_worker {
     char host[24];
     uint32_t threads;
-    uint32_t slow;              /* so many times */
-    uint32_t lie_ppm, hang_ppm; /* of each tile */
-    bool odd;                   /* its w differs from everybody else's */
-    bool weak;                  /* fails the self-test */
-    uint32_t starved;           /* gets 1/starved of a processor; 0, 1: all */
-    uint32_t life;              /* 0: was never started */
+    uint32_t slow;                          /* so many times */
+    uint32_t lie_ppm, hang_ppm, garble_ppm; /* of each tile */
+    bool odd;                               /* its w differs from everybody else's */
+    bool weak;                              /* fails the self-test */
+    uint32_t starved;                       /* gets 1/starved of a processor; 0, 1: all */
+    uint32_t life;                          /* 0: was never started */
     bool on, stopped;
     bool told_lie; /* at least once, and it reached the disk */
     int64_t next_ms;
@@ -228,6 +232,7 @@ void judge_to_worker(struct sim *s, uint32_t worker, const struct wire_msg *m);
 void judge_store(struct sim *s, const struct sink_result *r, bool stored_before);
 void judge_step(struct sim *s);
 void judge_end(struct sim *s);
+bool judge_is_strict(const struct sim *s);
 void judge_death(struct sim *s, uint32_t worker, uint32_t job, uint32_t tile); /* job 0: all */
 void judge_tell(struct sim *s);
 void judge_seen(void *arg, enum queue_table table, unsigned state, unsigned event);
