@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static const struct option_spec OPTIONS[] = {
@@ -150,6 +151,7 @@ int main(int argc, char **argv)
     };
     log_open("hillsweep-broker", LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     default_data(fallback, sizeof fallback);
     int rc = parse(argc, argv, &config, &err);
     if (rc > 0)

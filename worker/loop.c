@@ -9,6 +9,7 @@
 
 #include "door.h"
 #include "guest.h"
+#include "sandbox.h"
 #include "log.h"
 #include "selftest.h"
 #include "service.h"
@@ -286,10 +287,22 @@ static bool close_all(struct loop *l)
     return true;
 }
 
+static void enter_sandbox(const struct loop *l)
+{
+    struct err why;
+    if (!l->config->sandbox)
+        return;
+    if (sandbox_enter(&why) == SANDBOX_ON)
+        log_debug("in its sandbox: no programs, no writing, no listening");
+    else
+        log_warnx("works without its sandbox: %s", why.text);
+}
+
 static int run(struct loop *l, struct err *err)
 {
     if (open_talk(l, err) || open_handles(l, err))
         return -1;
+    enter_sandbox(l);
     l->start_ms = now_ms(l);
     service_say("READY=1\nSTATUS=lends %u threads to %s", l->config->threads, l->config->endpoint);
     turn(l);

@@ -13,6 +13,7 @@ struct loop_config {
     const char *keys; /* --keys: a key file or a folder of them; NULL: see key_for */
     const char *host; /* as `workers` shows it */
     unsigned threads;
+    bool sandbox;        /* sandbox_enter when all is there */
     double share;        /* --limit, in (0, 1] */
     bool full;           /* the machine is ours alone: no idle scheduling */
     struct rules rules;  /* when to rest */

@@ -21,7 +21,7 @@ struct settings {
     unsigned threads; /* 0: as many as a guest may take */
     double share;
     int lifeline;
-    bool probe, full;
+    bool probe, full, no_sandbox;
     const char *yield; /* NULL: as a guest does */
     struct rules rules;
 };
@@ -126,11 +126,18 @@ static int set_full(struct settings *s, const char *text, struct err *err)
     return 0;
 }
 
-enum { SETTERS = 10 };
+static int set_no_sandbox(struct settings *s, const char *text, struct err *err)
+{
+    (void)text, (void)err;
+    s->no_sandbox = true;
+    return 0;
+}
+
+enum { SETTERS = 11 };
 
 static int (*const setters[SETTERS])(struct settings *s, const char *text, struct err *err) = {
-    set_broker, set_keys, set_threads,  set_limit, set_name,
-    set_yield,  set_full, set_lifeline, set_log,   set_probe,
+    set_broker, set_keys,       set_threads,  set_limit, set_name,  set_yield,
+    set_full,   set_no_sandbox, set_lifeline, set_log,   set_probe,
 };
 
 /* The first SETTERS rows have a setter each. */
@@ -143,6 +150,7 @@ static const struct option_spec OPTIONS[] = {
     {"yield", 0, "RULES",
      "rest on owner=60s,load=50%,cpu=50%,memory=10%,battery (default: the last two)"},
     {"full", 0, NULL, "this machine is the worker's alone: all cores, normal priority"},
+    {"no-sandbox", 0, NULL, "may go on doing what a worker never does (for debuggers)"},
     {"lifeline", 0, "FD", "leave when this pipe ends"},
     {"log", 0, "warn|info|debug", "how much it says on standard error (default info)"},
     {"probe", 0, NULL, "read a job on standard input, print what it would cost here"},
@@ -250,6 +258,7 @@ static int work(const struct settings *s, struct err *err)
         .threads = s->threads,
         .share = s->share,
         .full = s->full,
+        .sandbox = !s->no_sandbox,
         .rules = s->rules,
         .root = getenv("HILLSWEEP_SIGNS"),
         .lifeline = s->lifeline,

@@ -406,6 +406,47 @@ class Jobs(Doors):
         self.assertEqual(os.listdir(folder) if os.path.isdir(folder) else [], [])
 
 
+@unittest.skipIf(SLOW > 1, "sanitized builds have no sandbox")
+class Sandbox(Doors):
+    def status_of(self, pid):
+        """The status of each thread, as dicts."""
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/status") as f:
+                yield dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+    def test_every_thread_of_a_worker_is_in_it_and_it_works_on(self):
+        broker = self.open()
+        here, self.endpoint = self.endpoint, self.endpoint.replace("127.0.0.1", "localhost")
+        worker = self.worker("--keys", self.key("lab1"), threads=2)
+        self.endpoint = here
+        until(lambda: json.loads(self.by("me", "workers", "--json").stdout)["workers"], "it has joined")
+        threads = list(self.status_of(worker.pid))
+        self.assertGreaterEqual(len(threads), 5)
+        for status in threads:
+            self.assertEqual((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"), status["Name"])
+        job = self.by("me", "submit", self.write_job(SMALL)).stdout.strip()
+        self.by("me", "wait", job)
+        self.kill(broker)  # it looks the name up and connects anew
+        self.open()
+        until(lambda: json.loads(self.by("me", "workers", "--json").stdout)["workers"], "it is back")
+        job = self.by("me", "submit", self.write_job(driven(name="again"))).stdout.strip()
+        self.by("me", "wait", job)
+        worker.terminate()
+        self.assertEqual(worker.wait(20), 0)
+        with open(worker.log_path) as f:
+            self.assertNotIn("without its sandbox", f.read())
+
+    def test_who_knows_a_secret_leaves_no_core(self):
+        broker = self.open()
+        worker = self.worker("--keys", self.key("lab1"))
+        until(lambda: json.loads(self.by("me", "workers", "--json").stdout)["workers"], "it has joined")
+        for pid in (broker.pid, worker.pid):
+            self.assertEqual(os.stat(f"/proc/{pid}/environ").st_uid, 0)
+            p = subprocess.run(["cat", f"/proc/{pid}/environ"], capture_output=True,
+                               user=65534 if os.geteuid() == 0 else None)
+            self.assertNotEqual(p.returncode, 0)
+
+
 class Rotation(Doors):
     def test_the_brokers_key_changes_under_way(self):
         self.open()
