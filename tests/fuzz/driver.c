@@ -1,9 +1,10 @@
 /* Calls a fuzz target without libFuzzer, in every build:
  *
- *   NAME_fuzz [-runs=N] [-seed=S] FILE|FOLDER...
+ *   NAME_fuzz [-runs=N] [-seed=S] [-large] FILE|FOLDER...
  *
- * runs each file, then N mutations of them (flipped bits, changed, cut, doubled and exchanged
- * pieces), the same ones for the same seed, and prints how long the slowest took. */
+ * runs each file (with -large: also repeated up to 64 KiB), then N mutations of them (flipped bits,
+ * changed, cut, doubled and exchanged pieces), the same ones for the same seed, and prints how long
+ * the slowest took. */
 #include "fuzz.h"
 
 #include "buf.h"
@@ -123,6 +124,17 @@ static void mutate_once(struct buf *b, uint64_t *seed)
     }
 }
 
+static void run_large(const struct buf *from)
+{
+    struct buf b = {0};
+    while (from->len > 0 && b.len < INPUT_MAX) {
+        size_t left = INPUT_MAX - b.len;
+        buf_add(&b, from->data, from->len < left ? from->len : left);
+    }
+    run(&b);
+    buf_fini(&b);
+}
+
 static void run_mutations(long runs, uint64_t seed)
 {
     struct buf b = {0};
@@ -141,18 +153,24 @@ int main(int argc, char **argv)
 {
     long runs = 2000;
     uint64_t seed = 1;
+    bool large = false;
     for (int i = 1; i < argc; i++) {
         if (strncmp(argv[i], "-runs=", 6) == 0)
             runs = strtol(argv[i] + 6, NULL, 10);
         else if (strncmp(argv[i], "-seed=", 6) == 0)
             seed = strtoull(argv[i] + 6, NULL, 10) | 1;
+        else if (strcmp(argv[i], "-large") == 0)
+            large = true;
         else
             read_place(argv[i]);
     }
     run(&(struct buf){0});
     qsort(inputs, input_count, sizeof *inputs, by_content); /* whatever order the folder has */
-    for (size_t i = 0; i < input_count; i++)
+    for (size_t i = 0; i < input_count; i++) {
         run(&inputs[i]);
+        if (large)
+            run_large(&inputs[i]);
+    }
     if (input_count > 0)
         run_mutations(runs, seed);
     printf("%s: %zu files, %ld mutations, the slowest %.2f ms\n", argv[0], input_count,
