@@ -86,6 +86,7 @@ int keyring_read(const char *folder, struct keyring *out, struct err *err)
     if (path_in(folder, "allowed", "", path, err))
         return -1;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;
+    bool missing = fd < 0 && errno == ENOENT;
     if (fd < 0 || fstat(fd, &st))
         rc = err_errno(err, ERR_NOT_AUTHORISED, "cannot read %s", path);
     else if (!S_ISREG(st.st_mode) || (st.st_mode & 022))
@@ -98,7 +99,7 @@ int keyring_read(const char *folder, struct keyring *out, struct err *err)
         close(fd);
     if (rc == 0)
         parse(&text, out);
-    else if (fd < 0 && errno == ENOENT)
+    else if (missing)
         err_hint(err, "make the first key: hillsweep keys new admin NAME --keys %.150s", folder);
     buf_fini(&text);
     return rc;

@@ -82,6 +82,7 @@ class House(unittest.TestCase):
                         XDG_RUNTIME_DIR=self.folder, XDG_STATE_HOME=os.path.join(self.folder, "state"),
                         PATH=BIN + ":" + os.environ.get("PATH", ""))
         self.env.pop("HILLSWEEP_BROKER", None)
+        self.env.pop("HILLSWEEP_KEYS", None)
         self.endpoint = f"tcp://127.0.0.1:{free_port()}"
         self.data = os.path.join(self.folder, "data")
 
