@@ -120,7 +120,7 @@ class Hosts(House):
             return f.read()
 
     def test_hosts_come_and_go(self):
-        self.client("run", self.write_job(JOB), "-o", "here", broker=False)
+        self.client("run", self.write_job(JOB), "-o", "here", "--full", broker=False)
         self.start_hosts()
         self.ask("submit", "job.json")
         until(lambda: self.at_work("one", "two", "three"), "all hosts work")
