@@ -42,6 +42,12 @@ static const struct option_spec LIST[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec STATUS[] = {
+    {"metrics", 0, NULL, "jobs and workers of the broker as metrics for Prometheus"},
+    {"output", 'o', "FILE", "where the metrics go to (default -, standard output)"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct option_spec WAIT[] = {
     {"timeout", 't', "TIME", "give up after 30s, 10min, 2h, ... with exit code 6"},
     {NULL, 0, NULL, NULL},
@@ -100,9 +106,12 @@ static const struct command COMMANDS[] = {
      command_submit},
     {"status", "[JOB]", "how a job is getting on (default: the last)",
      "  hillsweep status\n"
-     "  hillsweep status 7 --json\n",
-     "JOB is a number, last, a name, or the unique beginning of one.\n", NULL, 0, 1,
-     command_status},
+     "  hillsweep status 7 --json\n"
+     "  hillsweep status --metrics -o /var/lib/prometheus/node-exporter/hillsweep.prom\n",
+     "JOB is a number, last, a name, or the unique beginning of one. --metrics is of the broker as "
+     "a\n"
+     "whole, in Prometheus' text format; a broker that is down is hillsweep_up 0.\n",
+     STATUS, 0, 1, command_status},
     {"watch", "[JOB]", "a heat map that grows, and a progress line",
      "  hillsweep watch last\n"
      "  hillsweep watch 7 --field F               of several outputs this one\n"

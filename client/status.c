@@ -2,6 +2,8 @@
 #include "answer.h"
 #include "command.h"
 #include "json.h"
+#include "metrics.h"
+#include "save.h"
 #include "text.h"
 #include "wait.h"
 
@@ -32,11 +34,66 @@ static void print_status(const struct job_view *view)
     putchar('\n');
 }
 
+static int fetch_metrics(struct session *s, struct buf *out, struct err *err)
+{
+    struct link *link;
+    struct buf list = {0}, workers = {0}, ping = {0};
+    if (session_link(s, &link, err))
+        return -1;
+    int rc = link_call(link, "ping", "{}", &ping, err);
+    if (rc == 0)
+        rc = link_call(link, "list", "{}", &list, err);
+    if (rc == 0)
+        rc = link_call(link, "workers", "{}", &workers, err);
+    link_close(link);
+    if (rc == 0)
+        rc = metrics_format(&list, &workers, &ping, out, err);
+    buf_fini(&list);
+    buf_fini(&workers);
+    buf_fini(&ping);
+    return rc;
+}
+
+static int save_metrics(const char *path, const struct buf *text, struct err *err)
+{
+    struct save file;
+    if (save_open(&file, path, err))
+        return -1;
+    int rc = save_write(&file, text->data, text->len, err);
+    if (rc == 0)
+        rc = save_commit(&file, err);
+    save_abort(&file);
+    return rc;
+}
+
+/* A broker that is down is a metric, too, and the exit code says so all the same. */
+static int print_metrics(struct session *s, struct err *err)
+{
+    struct buf text = {0};
+    struct err failure;
+    const char *path = args_value(s->args, "output");
+    int rc = fetch_metrics(s, &text, err);
+    if (rc)
+        buf_clear(&text);
+    if (rc && err->code == ERR_UNREACHABLE)
+        metrics_format_down(&text);
+    if (text.len > 0 && save_metrics(path ? path : "-", &text, &failure)) {
+        *err = failure;
+        rc = -1;
+    }
+    buf_fini(&text);
+    return rc;
+}
+
 int command_status(struct session *s, struct err *err)
 {
     struct link *link;
     struct job_view view;
     struct buf json = {0};
+    if (args_has(s->args, "metrics"))
+        return print_metrics(s, err);
+    if (args_has(s->args, "output"))
+        return err_set(err, ERR_USAGE, "-o of status goes with --metrics");
     if (session_link(s, &link, err))
         return -1;
     const char *word = s->args->word_count ? s->args->words[0] : "last";
