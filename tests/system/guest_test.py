@@ -2,13 +2,15 @@
 """A guest nobody notices: what hillsweep workers wishes is obeyed within a second, and the worker's
 own rules are."""
 
+import glob
 import json
 import os
+import re
 import subprocess
 import time
 import unittest
 
-from house import House, program, until
+from house import ROOT, SLOW, House, program, until
 
 
 
@@ -56,13 +58,15 @@ class Guest(House):
     def test_wishes_are_obeyed(self):
         worker = self.at_work(threads=2)
         host = self.workers()[0]["host"]
+        began = time.monotonic()
         out = self.client("workers", "pause", host, "--json").stdout
         self.assertTrue(json.loads(out)["workers"][0]["paused"])
-        until(lambda: self.state() == "paused", "it has given its work back", 2)
+        until(lambda: self.state() == "paused", "it has given its work back")
+        print(f"paused after {time.monotonic() - began:.2f} s")
         self.assert_at_rest(worker.pid)
         self.assertIn("every worker rests", self.status()["reason"])
         self.client("workers", "resume", "1")
-        until(lambda: self.state() == "working", "it works again", 2)
+        until(lambda: self.state() == "working", "it works again")
         self.client("workers", "limit", "all", "30%")
         self.assertEqual(self.workers()[0]["limit_percent"], 30)
         for wrong in (["limit", "all"], ["limit", "all", "0"], ["limit", "all", "x"], ["stop", "1"],
@@ -90,11 +94,11 @@ class Guest(House):
         until(lambda: self.workers() and self.state() == "resting", "it does not even begin")
         self.assertEqual(self.workers()[0]["reason"], "it runs on its battery")
         power("Charging")
-        until(lambda: self.state() == "working", "it works by itself", 10)
+        until(lambda: self.state() == "working", "it works by itself")
         self.assertEqual(self.workers()[0]["reason"], "")
         power("Discharging")
         began = time.monotonic()
-        until(lambda: self.state() == "resting", "it has given its work back", 3)
+        until(lambda: self.state() == "resting", "it has given its work back")
         print(f"rests after {time.monotonic() - began:.2f} s")
         self.assertEqual(self.workers()[0]["leases"], 0)
         self.assert_at_rest(worker.pid)
@@ -130,6 +134,21 @@ class Guest(House):
                            capture_output=True, text=True, env=self.env)
         self.assertEqual(p.returncode, 2)
         self.assertIn("exclude each other", p.stderr)
+
+    @unittest.skipIf(SLOW != 1, "sanitizers have memory of their own")
+    def test_every_example_fits_into_64_MB(self):
+        """The worker's peak of resident memory, on two threads."""
+        self.broker()
+        for path in sorted(glob.glob(f"{ROOT}/client/examples/*.json")):
+            with self.subTest(os.path.basename(path)):
+                worker = self.worker(threads=2)
+                job = self.client("submit", path).stdout.strip()
+                self.client("wait", job, timeout=200)
+                with open(f"/proc/{worker.pid}/status") as f:
+                    peak_kib = int(re.search(r"VmHWM:\s+(\d+) kB", f.read()).group(1))
+                print(f"{os.path.basename(path)}: {peak_kib / 1024:.1f} MiB")
+                self.assertLessEqual(peak_kib * 1024, 64e6)
+                self.kill(worker)
 
     def test_a_run_weighs_little_against_other_sessions(self):
         """Its worker leads a session that the kernel weighs least, where it weighs sessions."""
