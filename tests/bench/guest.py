@@ -4,8 +4,9 @@ timer calls every millisecond, and how much longer a loop and a build take, agai
 without.
 
 The sweep is stopped and continued (SIGSTOP, SIGCONT) every second or so, so that each measurement
-has its twin beside it. Others may work on the machine at the same time: the median of the wake-up's
-p99 of each half second and the 10th percentile of the times are what is compared.
+has its twin beside it: the medians of the twins' ratios are what is told, and of the wake-up's p99
+of each half second. Others may work on the machine at the same time, but the fewer the better; root
+can keep them out of the way with a control group: its weight to the greatest, and this in it.
 
     tests/bench/guest.py [ROUNDS [CASE]]     (default 30 rounds, about 3 s each, of all cases;
                                               CASE: the beginning of a case's name)
@@ -25,7 +26,7 @@ from house import BIN, ROOT, free_port, program  # noqa: E402
 
 JOB = {"w": {"is": "cos(2*t)", "t": [0, 3000]}, "solver": "point",
        "z": {"start": [1, 0], "t": [0, 3000]}, "output": {"F": "z(3000)"}, "tolerance": 1e-9,
-       "grid": {"q": {"from": 0, "to": 4, "count": 2000}, "a": {"from": 5, "to": 7, "count": 2000}}}
+       "grid": {"q": {"from": 0, "to": 4, "count": 6000}, "a": {"from": 5, "to": 7, "count": 6000}}}
 CORES = len(os.sched_getaffinity(0))
 QUIET = dict(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -57,14 +58,23 @@ def quantile(values, q):
 
 
 def compare(case, rounds, folder):
-    """Lists of measurements, with the sweep stopped and with it at work."""
-    without, beside = [], []
+    """Lists of measurements, with the sweep stopped and with it at work; the cores that it used."""
+    without, beside, cpu, wall = [], [], 0.0, 0.0
     for _ in range(rounds):
         case.signal(signal.SIGSTOP)
         without.append(measure(folder))
         case.signal(signal.SIGCONT)
+        began, used = time.monotonic(), case.cpu_s()
         beside.append(measure(folder))
-    return [{k: [m[k] for m in ms] for k in ms[0]} for ms in (without, beside)]
+        cpu, wall = cpu + case.cpu_s() - used, wall + time.monotonic() - began
+    lists = [{k: [m[k] for m in ms] for k in ms[0]} for ms in (without, beside)]
+    return *lists, cpu / wall
+
+
+def cpu_s(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def point():
@@ -99,6 +109,9 @@ class Pool:
         for p in self.processes:
             os.kill(p.pid, number)
 
+    def cpu_s(self):
+        return sum(cpu_s(p.pid) for p in self.processes)
+
     def end(self):
         for p in self.processes:
             p.terminate()
@@ -131,6 +144,10 @@ class Worker:
     def signal(self, number):
         os.killpg(self.p.pid, number)
 
+    def cpu_s(self):
+        pids = subprocess.run(["pgrep", "-g", str(self.p.pid)], capture_output=True, text=True).stdout
+        return sum(cpu_s(pid) for pid in pids.split())
+
     def end(self):
         self.signal(signal.SIGTERM)
         self.p.wait()
@@ -149,23 +166,20 @@ CASES = [("hillsweep-worker", Worker), ("  in a shell's session", ShellWorker),
          ("hillsweep-worker --full", FullWorker), ("Python multiprocessing", Pool)]
 
 
-def report(name, without, beside):
-    def row(label, m):
-        p99 = quantile(m["p99"], 0.5)
-        worst = max(m["max"])
-        slow = [100 * (quantile(m[k], 0.1) / quantile(without[k], 0.1) - 1)
-                for k in ("loop", "loops", "build")]
-        print(f"{label:26} {p99:>9.0f} us {worst / 1000:>6.2f} ms " +
-              " ".join(f"{x:+7.1f}%" for x in slow))
-    row(name, beside)
-    row("    stopped", without)
+def report(name, without, beside, cores):
+    slow = [100 * (quantile([b / w for b, w in zip(beside[k], without[k])], 0.5) - 1)
+            for k in ("loop", "loops", "build")]
+    print(f"{name:26} {quantile(beside['p99'], 0.5):>9.0f} us {max(beside['max']) / 1000:>6.2f} ms " +
+          " ".join(f"{x:+7.1f}%" for x in slow) + f" {cores:>7.2f}")
+    print(f"{'    stopped':26} {quantile(without['p99'], 0.5):>9.0f} us "
+          f"{max(without['max']) / 1000:>6.2f} ms", flush=True)
 
 
 def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 30
     print(f"{CORES} cores, {rounds} rounds, load of the machine {os.getloadavg()[0]:.1f}")
     print(f"{'all cores in use by':26} {'wake-up p99':>12} {'max':>9} {'loop':>8} "
-          f"{'loops':>8} {'build':>8}")
+          f"{'loops':>8} {'build':>8} {'cores':>7}")
     with tempfile.TemporaryDirectory(prefix="hs-bench-") as folder:
         endpoint = f"tcp://127.0.0.1:{free_port()}"
         broker = subprocess.Popen([os.path.join(BIN, "hillsweep-broker"), "--listen", endpoint,
@@ -185,7 +199,8 @@ def main():
         finally:
             broker.terminate()
             broker.wait()
-    print("loop: one busy thread; loops: one on each core; build: a compiler on each core")
+    print("loop: one busy thread; loops: one on each core; build: a compiler on each core;\n"
+          "cores: what the sweep had of the machine during all this")
 
 
 if __name__ == "__main__":
