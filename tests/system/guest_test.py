@@ -122,7 +122,7 @@ class Guest(House):
             return policies
         self.broker()
         for full in (False, True):
-            worker = self.worker(*["--full"] * full, threads=3, yields=None if full else "none")
+            worker = self.worker(threads=3, yields=None if full else "none")
             count = 0 if full else 3
             until(lambda: sum(p == (idle, 19) for p in policies(worker.pid).values()) == count and
                   self.workers(), "the threads are there")

@@ -150,8 +150,9 @@ class House(unittest.TestCase):
             self.fail("the broker did not start")
         return p
 
-    def worker(self, *more, threads=1, yields="none"):
-        rules = ["--yield", yields] if yields else []
+    def worker(self, *more, threads=1, yields=None):
+        """It does not stand back for the other tests unless the test says when it rests."""
+        rules = ["--yield", yields] if yields else ["--full"]
         return self.start(program("hillsweep-worker"), "--broker", self.endpoint, "--threads",
                           str(threads), "--log", "debug", *rules, *more)
 
