@@ -85,6 +85,7 @@ static void start_worker(struct bench *b, const struct worker_options *o)
             .host = "testhost",
             .threads = 2,
             .share = o->share,
+            .full = true, /* no waiting for the other tests */
             .lifeline = pipes[0],
             .silence_ms = SILENCE_MS,
         };
