@@ -31,7 +31,7 @@ double scale_value(const struct scale *s, double at)
 /* --- labels ---------------------------------------------------------------------------------- */
 
 /* "10⁻³" needs the digits of an exponent raised. */
-static void raise(int exponent, char *out)
+static void raised(int exponent, char *out)
 {
     static const char *const RAISED[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
     char digits[16];
@@ -50,8 +50,8 @@ static void with_sign(bool negative, const char *text, char out[32])
 /* m times 10^exponent, as "m×10ⁿ" or "10ⁿ". */
 static void label_power(double m, int decimals, int exponent, bool negative, char out[32])
 {
-    char up[48], text[28];
-    raise(exponent, up);
+    char up[16], text[28];
+    raised(exponent, up);
     if (m == 1 && decimals == 0)
         snprintf(text, sizeof text, "10%s", up);
     else
@@ -206,7 +206,7 @@ void ticks_make(const struct scale *s, size_t most, struct ticks *out)
         range.hi = s->lo;
     }
     out->count = 0;
-    most = most < 2 ? 2 : most;
+    most = most < 3 ? 3 : most; /* fewer, and there may be none */
     if (s->kind == SCALE_LOG)
         ticks_log(&range, most, out);
     else if (s->kind == SCALE_SYMLOG)
