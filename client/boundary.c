@@ -7,28 +7,50 @@
 
 #define MESH_MAX 2000 /* lines of the mesh in each direction */
 
+enum sort { BOTH, ONE, SIGN }; /* the levels: +-level, level, where it begins to be above 0 */
+
 struct kind {
-    const char *text; /* of the output's expression, without blanks */
-    size_t level_count;
-    double levels[2];
-    bool sign; /* take the sign: above 0 or not */
+    const char *text; /* an output's expression without blanks; # is a time, each time the same */
+    enum sort sort;
+    double level;
+    const char *label;
 };
 
 static const struct kind KINDS[] = {
-    {"trace", 2, {2, -2}, false},    {"trace/2", 2, {1, -1}, false}, {"abs(trace)", 1, {2}, false},
-    {"abs(trace)/2", 1, {1}, false}, {"stable", 1, {0}, false},      {"mu", 1, {0}, true},
+    {"trace", BOTH, 2, "|trace| = 2"},
+    {"trace/2", BOTH, 1, "|trace| = 2"},
+    {"abs(trace)", ONE, 2, "|trace| = 2"},
+    {"abs(trace)/2", ONE, 1, "|trace| = 2"},
+    {"z1(#)+dz2(#)", BOTH, 2, "|trace| = 2"},
+    {"(z1(#)+dz2(#))/2", BOTH, 1, "|trace| = 2"},
+    {"abs(z1(#)+dz2(#))", ONE, 2, "|trace| = 2"},
+    {"abs(z1(#)+dz2(#))/2", ONE, 1, "|trace| = 2"},
+    {"stable", ONE, 0, "edge of stability"},
+    {"mu", SIGN, 0, "edge of stability"},
 };
 
-static bool same_text(const char *text, const char *kind)
+static bool matches(const char *text, const char *kind)
 {
-    for (;; text++) {
-        if (*text == ' ' || *text == '\t')
-            continue;
-        if (*text != *kind)
+    const char *time = NULL;
+    size_t len = 0;
+    for (;;) {
+        text += strspn(text, " \t");
+        if (*kind == '#') {
+            size_t here = strcspn(text, ")");
+            if (time && (here != len || strncmp(text, time, len) != 0))
+                return false;
+            time = text;
+            len = here;
+            text += here;
+            kind++;
+        } else if (*text != *kind) {
             return false;
-        if (!*text)
+        } else if (!*text) {
             return true;
-        kind++;
+        } else {
+            text++;
+            kind++;
+        }
     }
 }
 
@@ -36,7 +58,7 @@ static const struct kind *find(const struct job *job, size_t *field)
 {
     for (size_t k = 0; k < sizeof KINDS / sizeof KINDS[0]; k++)
         for (size_t i = 0; i < job->output_count; i++)
-            if (same_text(job->outputs[i].text, KINDS[k].text)) {
+            if (matches(job->outputs[i].text, KINDS[k].text)) {
                 *field = i;
                 return &KINDS[k];
             }
@@ -70,7 +92,7 @@ static void lines_fini(struct lines *l)
 
 static double meaning(const struct kind *kind, double value)
 {
-    if (kind->sign && !isnan(value))
+    if (kind->sort == SIGN && !isnan(value))
         return value > 0 ? 1 : -1;
     return value;
 }
@@ -91,19 +113,23 @@ static int read_row(const struct points *p, const struct kind *kind, size_t row,
 }
 
 int boundary_find(struct origin *origin, const struct axis *q, const struct axis *a,
-                  struct contour *out, struct err *err)
+                  struct contour *out, const char **label, struct err *err)
 {
     struct points points = {.origin = origin, .count = 1};
     const struct kind *kind = find(origin->job, &points.fields[0]);
     if (!kind || q->count < 2 || a->count < 2)
         return 0;
+    *label = kind->label;
     struct lines across = lines_of(q), up = lines_of(a);
     double *mesh = mem_alloc(across.count * up.count, sizeof *mesh);
     int rc = points_open(&points, NULL, err);
     for (size_t i = 0; i < across.count && rc == 0; i++)
         rc = read_row(&points, kind, across.index[i], &up, mesh + i * up.count, err);
-    for (size_t k = 0; k < kind->level_count && rc == 0; k++)
-        contour_add(out, mesh, across.place, across.count, up.place, up.count, kind->levels[k]);
+    for (int side = 1; side >= (kind->sort == BOTH ? -1 : 1) && rc == 0; side -= 2)
+        contour_add(out, mesh, across.place, across.count, up.place, up.count, side * kind->level);
+    if (rc == 0 && kind->sort != SIGN && kind->level > 0)
+        contour_add_touching(out, mesh, across.place, across.count, up.place, up.count,
+                             kind->level);
     free(mesh);
     lines_fini(&across);
     lines_fini(&up);

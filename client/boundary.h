@@ -9,9 +9,10 @@
  * Magnus and Winkler, Hill's Equation, section 1.2), or the change of sign of `stable`, or where
  * `mu` leaves 0. Taken from whichever of these the job has as an output, in this order. */
 
-/* Adds the boundaries, as places on both axes. A job without such an output, or with an axis of one
- * value, adds nothing. */
+/* Adds the boundaries, as places on both axes; *label says what they are. A job without such an
+ * output, or with an axis of one value, adds nothing. z1(T) + dz2(T) is a trace too, of the
+ * propagator to T. */
 int boundary_find(struct origin *origin, const struct axis *q, const struct axis *a,
-                  struct contour *out, struct err *err);
+                  struct contour *out, const char **label, struct err *err);
 
 #endif

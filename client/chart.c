@@ -14,7 +14,8 @@ static const struct rgb INK = {0x22, 0x22, 0x22}, PALE = {0x66, 0x66, 0x66},
 enum { LEFT = 78, RIGHT = 120, TOP = 78, BOTTOM = 66 };
 enum { BAR_GAP = 22, BAR_WIDTH = 18, TICK = 6, MINOR_TICK = 3, TICK_GAP = 5 };
 enum { X_LABEL_ROOM = 90, Y_LABEL_ROOM = 48 };
-#define FAINT 1e-6 /* of a pixel: less of it is rounding */
+#define CLEARLY 0.01 /* of the bar's length: a mean over a pixel hides less */
+#define FAINT   1e-6 /* of a pixel: less of it is rounding */
 
 static double unit_of(double width, double height)
 {
@@ -179,9 +180,9 @@ static void draw_bar(const struct drawing *d)
     shown.lo = s->low;
     shown.hi = s->high;
     draw_bar_colours(d, x, low, high);
-    if (r->high > s->high || r->infinite)
+    if (scale_at(&shown, r->high) > 1 + CLEARLY || r->infinite)
         draw_beyond(d, x, a->y - 2 * d->u, 1);
-    if (r->low < s->low)
+    if (scale_at(&shown, r->low) < -CLEARLY)
         draw_beyond(d, x, a->y + a->h + 2 * d->u, -1);
     ticks_make(&shown, (size_t)(a->h / (Y_LABEL_ROOM * d->u)), &ticks);
     for (size_t i = 0; i < ticks.count; i++) {

@@ -19,6 +19,12 @@ struct contour {
  * four corners is NaN there is no line. */
 void contour_add(struct contour *c, const double *values, const double *x, size_t nx,
                  const double *y, size_t ny, double level);
+/* Adds the lines along which |values| has a local maximum that is `level` as far as the mesh can
+ * tell: where two lines of contour_add come so near to one another that they fall between the
+ * mesh's points (a gap of instability that closes). */
+void contour_add_touching(struct contour *c, const double *values, const double *x, size_t nx,
+                          const double *y, size_t ny, double level);
+
 void contour_fini(struct contour *c); /* a contour of zeros is empty and valid */
 
 #endif

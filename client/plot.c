@@ -28,6 +28,7 @@ struct plot {
     struct raster raster;
     struct shade shade;
     struct contour boundary;
+    const char *boundary_label;
     char title[160], subtitle[320];
 };
 
@@ -182,7 +183,7 @@ static int draw(struct plot *p, struct buf *picture, struct err *err)
         .raster = &p->raster,
         .shade = &p->shade,
         .boundary = &p->boundary,
-        .boundary_label = "stability boundary",
+        .boundary_label = p->boundary_label,
     };
     chart_draw(canvas, &chart);
     int rc = canvas_finish(canvas, err);
@@ -243,7 +244,7 @@ static int plot(struct plot *p, struct err *err)
     raster_init(&p->raster, &p->q, &p->a, (size_t)(area.w * sharp), (size_t)(area.h * sharp));
     int rc = read_points(p, err);
     if (rc == 0)
-        rc = boundary_find(&p->origin, &p->q, &p->a, &p->boundary, err);
+        rc = boundary_find(&p->origin, &p->q, &p->a, &p->boundary, &p->boundary_label, err);
     if (rc == 0) {
         choose_shade(p);
         write_titles(p);

@@ -139,7 +139,7 @@ static double round_up(double x, int *parts)
 static void ticks_linear(double lo, double hi, size_t most, struct ticks *out)
 {
     int parts;
-    double step = round_up((hi - lo) / (double)most, &parts), fine = step / parts;
+    double step = round_up((hi - lo) / ((double)most + 0.5), &parts), fine = step / parts;
     double largest = fmax(fabs(lo), fabs(hi));
     double first = ceil(lo / fine - 1e-6), last = floor(hi / fine + 1e-6);
     if (last - first >= TICKS_MAX)

@@ -8,7 +8,7 @@
 /* Which colour a value of a field has. Chosen from the values: a diverging map with 0 in its middle
  * when both signs matter, a logarithmic or symmetric logarithmic scale when most values would
  * otherwise look alike. Pure. */
-#define SHADE_COLOURS 1024
+#define SHADE_COLOURS 256
 
 struct shade {
     enum colormap map;

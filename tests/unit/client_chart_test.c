@@ -9,6 +9,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -235,6 +236,36 @@ static void contours_stop_at_what_is_not_known(void **state)
     contour_fini(&c);
 }
 
+/* cos(3 x + y) times a little more than 1, 1, a little less: lines where it touches, none where it
+ * stays below. */
+static void what_touches_between_the_points_is_found(void **state)
+{
+    enum { NX = 40, NY = 61 };
+    static const struct {
+        double size;
+        bool touches;
+    } CASES[] = {{1, true}, {1 + 1e-6, true}, {0.99, false}, {1 - 1e-3, false}};
+    static double values[NX * NY], x[NX], y[NY];
+    (void)state;
+    for (int i = 0; i < NX; i++)
+        x[i] = i / (NX - 1.0);
+    for (int j = 0; j < NY; j++)
+        y[j] = j / (NY - 1.0) * j / (NY - 1.0); /* not equidistant */
+    for (size_t k = 0; k < sizeof CASES / sizeof CASES[0]; k++) {
+        struct contour c = {0};
+        for (int i = 0; i < NX; i++)
+            for (int j = 0; j < NY; j++)
+                values[i * NY + j] = CASES[k].size * cos(0.5 * x[i] + 7 * y[j] - 1);
+        contour_add_touching(&c, values, x, NX, y, NY, 1);
+        assert_int_equal(c.count > 2 * NX, CASES[k].touches);
+        for (size_t i = 0; i < c.count; i++) { /* 0.5 x + 7 y - 1 is a multiple of pi there */
+            double turns = (0.5 * c.points[i].x + 7 * c.points[i].y - 1) / 3.14159265358979;
+            assert_near(turns, round(turns), 0.03);
+        }
+        contour_fini(&c);
+    }
+}
+
 static struct shade chosen(double *values, size_t n, struct shade_wish wish)
 {
     struct shade s;
@@ -309,6 +340,7 @@ int main(void)
         cmocka_unit_test(what_is_not_known_stays_apart),
         cmocka_unit_test(contours_follow_a_circle),
         cmocka_unit_test(contours_stop_at_what_is_not_known),
+        cmocka_unit_test(what_touches_between_the_points_is_found),
         cmocka_unit_test(colours_follow_the_values),
         cmocka_unit_test(pictures_of_each_kind),
     };
