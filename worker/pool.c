@@ -1,8 +1,10 @@
 /* See pool.h.
  *
- * `work` counts the tasks in the ring. A thread that got past it takes the next place by adding to
- * `head`. A place is written again only when the task in it has been collected, because no more
- * than `ring_size` tasks are out at a time; so nothing is ever read too late. */
+ * `work` counts the tasks in the ring. A thread that got past it has one of them for itself, which
+ * it looks for from `head` on and takes by an exchange. Between the two steps it may be put aside
+ * for long (the threads are idle ones) and others may come past it: then it finds its place empty,
+ * or with a later task, and either is well. There is always an empty place for one more task,
+ * because no more than `ring_size` are out at a time. */
 #include "pool.h"
 
 #include "guest.h"
@@ -34,8 +36,8 @@ struct pool {
     void *arg;
     struct member *members;
 
-    sem_t work, ended; /* tasks in the ring; threads that have left `run` */
-    struct task **ring;
+    sem_t work, ended;            /* tasks in the ring; threads that have left `run` */
+    _Atomic(struct task *) *ring; /* NULL: an empty place */
     size_t ring_size, tail;
     atomic_size_t head;
     _Atomic(struct task *) done; /* a stack */
@@ -148,6 +150,17 @@ static void finish(struct pool *c, struct task *t)
     c->wake(c->arg);
 }
 
+/* The oldest task, but for threads that come past one another. */
+static struct task *take(struct pool *c)
+{
+    for (;;) {
+        size_t place = atomic_fetch_add(&c->head, 1) % c->ring_size;
+        struct task *t = atomic_exchange_explicit(&c->ring[place], NULL, memory_order_acquire);
+        if (t)
+            return t;
+    }
+}
+
 static void *run(void *arg)
 {
     struct member *m = arg;
@@ -159,7 +172,7 @@ static void *run(void *arg)
             ;
         if (atomic_load(&c->stop))
             break;
-        struct task *t = c->ring[atomic_fetch_add(&c->head, 1) % c->ring_size];
+        struct task *t = take(c);
         perform(m, t);
         finish(c, t);
         rest(m, NULL);
@@ -202,7 +215,7 @@ struct pool *pool_create(unsigned threads, bool idle, pool_wake_fn *wake, void *
     c->arg = arg;
     c->members = mem_alloc(threads, sizeof *c->members);
     c->ring_size = (size_t)threads * TASKS_PER_THREAD + TASKS_MORE;
-    c->ring = mem_alloc(c->ring_size, sizeof(struct task *));
+    c->ring = mem_alloc(c->ring_size, sizeof *c->ring);
     c->out = mem_alloc(c->ring_size, sizeof(struct task *));
     atomic_init(&c->share, 1.0);
     sem_init(&c->work, 0, 0);
@@ -273,7 +286,9 @@ void pool_submit(struct pool *c, struct task *t)
 {
     assert(c->out_count < c->ring_size);
     c->out[c->out_count++] = t;
-    c->ring[c->tail++ % c->ring_size] = t;
+    while (atomic_load_explicit(&c->ring[c->tail % c->ring_size], memory_order_relaxed))
+        c->tail++;
+    atomic_store_explicit(&c->ring[c->tail++ % c->ring_size], t, memory_order_release);
     sem_post(&c->work);
 }
 
