@@ -25,10 +25,21 @@ struct page {
     struct err err;
 };
 
+int pages_open(char *path)
+{
+    static const char PARTIAL[] = ".partial.npy";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t len = strlen(path), end = sizeof PARTIAL - 1;
+    if (fd >= 0 || errno != ENOENT || len < end || strcmp(path + len - end, PARTIAL) != 0)
+        return fd;
+    strcpy(path + len - end, ".npy");
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 static void read_page(uv_work_t *work)
 {
     struct page *p = work->data;
-    int fd = open(p->path, O_RDONLY | O_CLOEXEC);
+    int fd = pages_open(p->path);
     struct stat st;
     if (fd < 0 || fstat(fd, &st)) {
         err_errno(&p->err, ERR_STORAGE, "cannot read %s", p->path);

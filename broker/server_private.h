@@ -98,6 +98,9 @@ int64_t watchers_tick(struct server *s); /* sends what is due; the time of the n
 
 /* pages.c: FETCH, read in libuv's thread pool */
 void pages_fetch(struct server *s, const struct route *from, const struct wire_msg *msg);
+/* Opens a result file to read. path: as sink_file gave it; changed when the field has been given
+ * its final name since. */
+int pages_open(char *path);
 
 /* why.c: the answer to `why` */
 struct json_out *why_report(struct server *s, const struct catalogue_job *job);

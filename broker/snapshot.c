@@ -95,7 +95,7 @@ static void take(uv_work_t *work)
 {
     struct snapshot *p = work->data;
     int status = open(p->status, O_RDONLY | O_CLOEXEC);
-    int values = status < 0 ? -1 : open(p->values, O_RDONLY | O_CLOEXEC);
+    int values = status < 0 ? -1 : pages_open(p->values);
     if (values < 0 || read_cells(p, status, values))
         err_errno(&p->err, ERR_STORAGE, "cannot read %s", status < 0 ? p->status : p->values);
     if (status >= 0)

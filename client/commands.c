@@ -155,7 +155,9 @@ static const struct command COMMANDS[] = {
      "  hillsweep results last | head             rows \"q a F\"; while it runs, as they come\n",
      "Numbers are the shortest that read back as the same double; failed points are nan. A DIR "
      "that\n"
-     "could be taken for a job is written with a slash (./7).\n",
+     "could be taken for a job is written with a slash (./7). Cut short (Ctrl-C, a broker that has "
+     "gone)\n"
+     "it leaves FILE.XXXXXXXX.part, and the same command carries on there.\n",
      RESULTS, 1, 2, command_results},
     {"plot", "JOB|DIR", "a chart as .png, .svg or .pdf",
      "  hillsweep plot driven -o chart.png        of the folder of a run\n"

@@ -9,6 +9,7 @@
 #include "save.h"
 #include "signals.h"
 #include "points.h"
+#include "resume.h"
 #include "text.h"
 
 #include <errno.h>
@@ -34,7 +35,8 @@ struct export
     struct progress progress;
     int wake_fd;
     enum format format;
-    bool partial; /* do not wait for the rest: nan */
+    bool partial;   /* do not wait for the rest: nan */
+    bool resumable; /* cut short it can be carried on */
     struct points points;
     struct ncfile *nc;
     uint64_t rows, failed;
@@ -164,13 +166,11 @@ static int write_body(struct export *x, struct batch *b, struct err *err)
     uint64_t all = x->origin.job->q.count;
     int lates = 0;
     for (;;) {
-        bool stream = x->save.direct || x->origin.final;
-        uint64_t end = x->partial ? all : stream ? x->origin.rows_done : 0;
-        if (write_rows(x, b, end, err))
+        if (write_rows(x, b, x->partial ? all : x->origin.rows_done, err))
             return -1;
         if (x->rows == all)
             return 0;
-        bool late = x->rows < x->origin.rows_done && stream; /* only status.npy is missing */
+        bool late = x->rows < x->origin.rows_done; /* only status.npy is missing */
         if (late && x->origin.final && ++lates > LATES_MAX)
             return err_set(err, ERR_STORAGE, "status.npy of %s calls points open that are done",
                            x->origin.label);
@@ -213,6 +213,28 @@ static int end_nc(struct export *x, struct err *err)
     return rc;
 }
 
+/* The failed points of the rows that are there already. */
+static int count_failed(struct export *x, struct batch *b, struct err *err)
+{
+    size_t most = points_batch(&x->points), known;
+    for (uint64_t row = 0; row < x->rows; row += most) {
+        size_t count = (size_t)(x->rows - row < most ? x->rows - row : most);
+        if (read_status(x, row, count, &b->status, &known, err))
+            return -1;
+    }
+    return 0;
+}
+
+static int carry_on(struct export *x, struct batch *b, struct err *err)
+{
+    if (resume_rows(&x->save, &x->points, x->format, &b->text, &x->rows, err))
+        return -1;
+    if (x->rows > 0)
+        session_say(x->session, "%s: carrying on after %llu of %zu rows", x->save.path,
+                    (unsigned long long)x->rows, x->origin.job->q.count);
+    return count_failed(x, b, err);
+}
+
 static int write_head(struct export *x, struct batch *b, struct err *err)
 {
     const char *names[JOB_OUTPUTS_MAX];
@@ -223,7 +245,9 @@ static int write_head(struct export *x, struct batch *b, struct err *err)
         names[k] = points_name(&x->points, k);
     if (rc == 0 && x->format != FORMAT_NPY)
         row_writer_head(&b->writer, names, &b->text);
-    return rc ? rc : save_write(&x->save, b->text.data, b->text.len, err);
+    if (rc == 0 && x->resumable)
+        rc = carry_on(x, b, err);
+    return rc || x->rows > 0 ? rc : save_write(&x->save, b->text.data, b->text.len, err);
 }
 
 /* Ends a wait: a signal, or the reader of our output is gone. */
@@ -269,6 +293,11 @@ static int export(struct export *x, struct err *err)
     if (rc == 0)
         rc = save_commit(&x->save, err);
     bool quiet = rc && x->save.reader_gone;
+    if (rc && x->resumable && (err->code == ERR_INTERRUPTED || err->code == ERR_UNREACHABLE)) {
+        err_hint(err, "the same command carries on after %llu of %zu rows",
+                 (unsigned long long)x->rows, job->q.count);
+        save_keep(&x->save);
+    }
     save_abort(&x->save);
     batch_fini(&b);
     signals_close(&x->signals);
@@ -324,6 +353,19 @@ static void say_result(const struct export *x, const char *to)
     buf_fini(&text);
 }
 
+static int open_file(struct export *x, const char *to, struct err *err)
+{
+    struct stat st;
+    bool plain = strcmp(to, "-") != 0 && (stat(to, &st) != 0 || S_ISREG(st.st_mode));
+    x->resumable = plain && !x->partial && x->format != FORMAT_NC;
+    if (x->resumable && save_resume(&x->save, to, resume_identity(&x->points, x->format), err))
+        return -1;
+    if (!x->resumable && save_open(&x->save, to, err))
+        return -1;
+    x->resumable = x->save.resumed;
+    return 0;
+}
+
 static int results(struct session *s, struct export *x, const char *to, struct err *err)
 {
     x->session = s;
@@ -332,8 +374,7 @@ static int results(struct session *s, struct export *x, const char *to, struct e
     session_progress(s, &x->progress);
     if (strcmp(to, "-") == 0)
         x->progress.out = NULL; /* rows are progress enough */
-    if (choose_format(s, to, &x->format, err) || choose_fields(x, err) ||
-        save_open(&x->save, to, err))
+    if (choose_format(s, to, &x->format, err) || choose_fields(x, err) || open_file(x, to, err))
         return -1;
     if (x->format == FORMAT_NC && x->save.direct) {
         save_abort(&x->save);

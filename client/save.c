@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,6 +58,31 @@ int save_open(struct save *s, const char *path, struct err *err)
     if (rc)
         save_abort(s);
     return rc;
+}
+
+/* Whether the open file still has that name: the process that had it locked may have finished and
+ * renamed it in between. */
+static bool is_named(int fd, struct buf *name)
+{
+    struct stat open_one, named;
+    return fstat(fd, &open_one) == 0 && stat(buf_text(name), &named) == 0 &&
+           open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino;
+}
+
+int save_resume(struct save *s, const char *path, uint32_t identity, struct err *err)
+{
+    struct buf name = {0};
+    *s = (struct save){.fd = -1, .path = mem_strdup(path)};
+    buf_printf(&name, "%s.%08x.part", path, identity);
+    s->fd = open(buf_text(&name), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    s->resumed = s->fd >= 0 && flock(s->fd, LOCK_EX | LOCK_NB) == 0 && is_named(s->fd, &name);
+    if (s->resumed)
+        s->temporary = mem_strdup(buf_text(&name));
+    buf_fini(&name);
+    if (s->resumed)
+        return 0;
+    save_abort(s);
+    return save_open(s, path, err);
 }
 
 static int write_all(struct save *s, const unsigned char *data, size_t len, struct err *err)
@@ -122,6 +148,14 @@ int save_commit(struct save *s, struct err *err)
     }
     save_abort(s);
     return rc;
+}
+
+void save_keep(struct save *s)
+{
+    save_flush(s, NULL); /* what cannot be written is fetched again */
+    free(s->temporary);
+    s->temporary = NULL;
+    save_abort(s);
 }
 
 void save_abort(struct save *s)

@@ -5,6 +5,7 @@
 #include "err.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A file that appears whole or not at all: bytes go to a temporary name beside it; commit syncs and
  * renames it (file and directory). What is not a regular file (a pipe, /dev/stdout) and "-"
@@ -12,12 +13,17 @@
 struct save {
     int fd;
     bool direct;
+    bool resumed;     /* by save_resume, and not in another process's hands */
     bool reader_gone; /* the other end of a pipe was closed: not an error of ours */
     char *path, *temporary;
     struct buf pending;
 };
 
 int save_open(struct save *s, const char *path, struct err *err);
+
+/* As save_open, but the temporary is PATH.XXXXXXXX.part (the identity in hexadecimal) and keeps
+ * what an earlier one of that identity has left. While another process writes it: as save_open. */
+int save_resume(struct save *s, const char *path, uint32_t identity, struct err *err);
 
 /* Buffered up to a megabyte. ERR_STORAGE on failure, ERR_INTERRUPTED when the reader of a pipe has
  * gone away (the caller then ends quietly). */
@@ -26,5 +32,6 @@ int save_flush(struct save *s, struct err *err);
 
 int save_commit(struct save *s, struct err *err); /* flush, sync, rename, close */
 void save_abort(struct save *s);                  /* removes the temporary; harmless after commit */
+void save_keep(struct save *s);                   /* leaves what was opened by save_resume */
 
 #endif

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import runpy
+import signal
 import struct
 import subprocess
 import sys
@@ -31,6 +32,11 @@ def read_rows(path, separator=None, head=0):
     with open(path) as f:
         lines = f.read().splitlines()[head:]
     return numpy.array([[float(x) for x in line.split(separator)] for line in lines])
+
+
+def read_bytes(path):
+    with open(path, "rb") as f:
+        return f.read()
 
 
 class Results(House):
@@ -139,14 +145,14 @@ class Results(House):
         worker = self.worker("--limit", "3%")
         number = self.submit(job)
         total = job["grid"]["q"]["count"] * job["grid"]["a"]["count"]
-        until(lambda: 0 < self.status(number)["points_done"], "something is done", 60)
+        until(lambda: 0 < self.status(number)["rows_done"], "rows are done", 60)
         self.kill(worker)
         done = self.status(number)["points_done"]
         self.assertLess(done, total, "the job was over too soon for this test")
         return number
 
     def test_in_the_middle(self):
-        job = driven(grid__q__count=900, grid__a__count=1100, solver="point",
+        job = driven(grid__q__count=5000, grid__a__count=200, solver="point",
                      output={"F": "1 + z(t[157])"})
         broker = self.broker()
         number = self.middle(job)
@@ -175,8 +181,20 @@ class Results(House):
         # Octave maps the partial file by itself
         rows = self.by_octave(f"f = fopen('{folder}/F.partial.npy'); fseek(f, 4096); "
                               f"x = fread(f, [{len(a)} {len(q)}], 'double'); "
-                              "disp(num2hex(x(1:50)(:)))")
-        self.same(rows[~open_points[0, :50]], part[0, :50][~open_points[0, :50]], "octave")
+                              "disp(num2hex(x(1:200)(:)))")
+        self.same(rows[~open_points[0, :]], part[0, :][~open_points[0, :]], "octave")
+
+        # an export that waits for the rest, and is interrupted
+        waiting = self.start(os.path.join(os.environ["HILLSWEEP_BIN"], "hillsweep"), "--broker",
+                             self.endpoint, "results", number, "-o", "late.csv")
+        until(lambda: b"workers]" in read_bytes(waiting.log_path), "it waits for the rest")
+        waiting.send_signal(signal.SIGINT)
+        self.assertEqual(waiting.wait(20 * SLOW), 130)
+        with open(waiting.log_path) as log:
+            self.assertRegex(log.read(), r"the same command carries on after [1-9]\d* of 5000 rows")
+        self.assertFalse(os.path.exists(self.path("late.csv")))
+        with open(self.path(self.parts("late.csv")[0]), "a") as f:
+            f.write("4.4,0.5")  # half a line, as a kill leaves it
 
         # after a kill of the broker: what was durable is there, with the same bits
         self.kill(broker)
@@ -194,7 +212,15 @@ class Results(House):
         whole = numpy.load(f"{folder}/F.npy")
         self.assertFalse(numpy.isnan(whole).any())
         self.same(part[~open_points], whole[~open_points], "the part and the whole")
+        late = self.client("results", number, "-o", "late.csv")
+        self.assertRegex(late.stderr, r"late.csv: carrying on after [1-9]\d* of 5000 rows")
+        self.export(number, "anew.csv")
+        self.assertEqual(read_bytes(self.path("late.csv")), read_bytes(self.path("anew.csv")))
+        self.assertEqual(self.parts("late.csv"), [])
         self.same(numpy.load(self.path("stream.npy")), whole, "a stream across a kill of the broker")
+
+    def parts(self, name):
+        return [n for n in os.listdir(self.folder) if n.startswith(name) and n.endswith(".part")]
 
     def check_png(self, path, width, height):
         with open(path, "rb") as f:
