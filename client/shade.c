@@ -73,7 +73,8 @@ static bool wants_decades(const struct look *l, const struct shade_wish *wish)
 {
     if (wish->has_scale)
         return wish->scale != SCALE_LINEAR;
-    return l->median > 0 && l->largest / l->median > MANY_DECADES;
+    double largest = wish->has_range ? fmax(fabs(wish->low), fabs(wish->high)) : l->largest;
+    return l->median > 0 && largest / l->median > MANY_DECADES;
 }
 
 static enum scale_kind kind_of(const struct shade *s, const struct look *l,

@@ -301,6 +301,8 @@ static void colours_follow_the_values(void **state)
     assert_int_equal(s.scale.kind, SCALE_LINEAR);
     s = chosen(plain, 4, (struct shade_wish){.has_range = true, .low = -1, .high = 1});
     assert_int_equal(s.map, COLORMAP_BLUES_REDS);
+    s = chosen(wide, 6, (struct shade_wish){.has_range = true, .low = -2, .high = 4});
+    assert_int_equal(s.scale.kind, SCALE_LINEAR); /* within the range they are alike */
     s = chosen(same, 3, nothing);
     assert_true(s.scale.lo < 7 && s.scale.hi > 7);
     s = chosen(none, 1, nothing);
