@@ -14,6 +14,7 @@ static const struct rgb INK = {0x22, 0x22, 0x22}, PALE = {0x66, 0x66, 0x66},
 enum { LEFT = 78, RIGHT = 120, TOP = 78, BOTTOM = 66 };
 enum { BAR_GAP = 22, BAR_WIDTH = 18, TICK = 6, MINOR_TICK = 3, TICK_GAP = 5 };
 enum { X_LABEL_ROOM = 90, Y_LABEL_ROOM = 48 };
+enum { LEFT_CHARACTERS = 5, CHARACTER = 8 }; /* LEFT is enough for labels of 5 characters */
 #define CLEARLY 0.01 /* of the bar's length: a mean over a pixel hides less */
 #define FAINT   1e-6 /* of a pixel: less of it is rounding */
 
@@ -22,12 +23,34 @@ static double unit_of(double width, double height)
     return fmax(sqrt(width / 960 * (height / 720)), 0.5);
 }
 
-struct chart_rect chart_area(double width, double height)
+static void a_ticks(const struct axis *a, double h, double u, struct ticks *out)
+{
+    ticks_make(&a->scale, (size_t)(h / (Y_LABEL_ROOM * u)), out);
+}
+
+/* Characters of the longest label. */
+static size_t longest(const struct ticks *ticks)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < ticks->count; i++) {
+        size_t n = 0;
+        for (const char *c = ticks->items[i].label; *c; c++)
+            n += ((unsigned char)*c & 0xc0) != 0x80;
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+struct chart_rect chart_area(double width, double height, const struct axis *a)
 {
     double u = unit_of(width, height);
-    struct chart_rect r = {round(LEFT * u), round(TOP * u), 0, 0};
-    r.w = fmax(round(width - RIGHT * u) - r.x, 16);
+    struct chart_rect r = {0, round(TOP * u), 0, 0};
+    struct ticks ticks;
     r.h = fmax(round(height - BOTTOM * u) - r.y, 16);
+    a_ticks(a, r.h, u, &ticks);
+    size_t all = longest(&ticks), more = all > LEFT_CHARACTERS ? all - LEFT_CHARACTERS : 0;
+    r.x = round((double)(LEFT + more * CHARACTER) * u);
+    r.w = fmax(round(width - RIGHT * u) - r.x, 16);
     return r;
 }
 
@@ -127,7 +150,7 @@ static void draw_a_axis(const struct drawing *d)
     const struct chart_rect *a = &d->area;
     struct ticks ticks;
     double widest = 0;
-    ticks_make(&d->chart->a->scale, (size_t)(a->h / (Y_LABEL_ROOM * d->u)), &ticks);
+    a_ticks(d->chart->a, a->h, d->u, &ticks);
     for (size_t i = 0; i < ticks.count; i++) {
         const struct tick *t = &ticks.items[i];
         double y = crisp(a->y + a->h * (1 - scale_at(&d->chart->a->scale, t->value)));
@@ -253,7 +276,7 @@ void chart_draw(struct canvas *canvas, const struct chart *chart)
     struct drawing d = {
         .canvas = canvas,
         .chart = chart,
-        .area = chart_area(chart->width, chart->height),
+        .area = chart_area(chart->width, chart->height, chart->a),
         .u = u,
         .title = {18 * u, CANVAS_BOLD, INK},
         .plain = {13 * u, CANVAS_PLAIN, INK},

@@ -14,8 +14,9 @@ struct chart_rect {
     double x, y, w, h;
 };
 
-/* Where the points are in a picture of that size; known before there are any. */
-struct chart_rect chart_area(double width, double height);
+/* Where the points are in a picture of that size; known before there are any. a: its labels need
+ * room on the left. */
+struct chart_rect chart_area(double width, double height, const struct axis *a);
 
 struct chart {
     double width, height;

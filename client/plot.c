@@ -14,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIZE_LEAST = 200, SIZE_MOST = 8000 };
+enum { SIZE_LEAST = 200, SIZE_MOST = 4000 };
+
+#define MUCH 5e8 /* bytes to read: worth a word */
 
 struct plot {
     struct session *session;
@@ -116,6 +118,14 @@ static int read_wishes(struct plot *p, struct err *err)
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
+
+static void say_much(const struct plot *p)
+{
+    char bytes[TEXT_MAX];
+    double much = 9 * (double)job_points(p->origin.job);
+    if (much > MUCH)
+        session_say(p->session, "reading %s of %s", bytes_format(much, bytes), p->origin.label);
+}
 
 static int read_points(struct plot *p, struct err *err)
 {
@@ -233,7 +243,7 @@ static void say(const struct plot *p)
 static int plot(struct plot *p, struct err *err)
 {
     double sharp = canvas_sharpness(p->kind);
-    struct chart_rect area = chart_area((double)p->width, (double)p->height);
+    struct chart_rect area;
     struct buf picture = {0};
     if (points_choose(&p->points, &p->origin, p->session->args, 1, err))
         return -1;
@@ -241,7 +251,10 @@ static int plot(struct plot *p, struct err *err)
         return err_set(err, ERR_USAGE, "a chart shows one field: name it once with --field");
     axis_init(&p->q, &p->origin.job->q);
     axis_init(&p->a, &p->origin.job->a);
-    raster_init(&p->raster, &p->q, &p->a, (size_t)(area.w * sharp), (size_t)(area.h * sharp));
+    area = chart_area((double)p->width, (double)p->height, &p->a);
+    raster_init(&p->raster, &p->q, &p->a, (size_t)fmin(area.w * sharp, SIZE_MOST),
+                (size_t)fmin(area.h * sharp, SIZE_MOST));
+    say_much(p);
     int rc = read_points(p, err);
     if (rc == 0)
         rc = boundary_find(&p->origin, &p->q, &p->a, &p->boundary, &p->boundary_label, err);

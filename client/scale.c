@@ -152,6 +152,8 @@ static void ticks_linear(double lo, double hi, size_t most, struct ticks *out)
     }
 }
 
+#define MINOR_DECADES 30 /* with more there is no room for minor ticks */
+
 /* Powers of ten from 10^first to 10^last, every `stride`-th with a label, and between them. */
 static void ticks_decades(const struct scale *range, int first, int last, int stride, bool few,
                           bool negative, struct ticks *out)
@@ -163,7 +165,8 @@ static void ticks_decades(const struct scale *range, int first, int last, int st
             bool inside = value >= range->lo - 1e-9 * fabs(range->lo) &&
                           value <= range->hi + 1e-9 * fabs(range->hi);
             bool major = m == 1 ? k % stride == 0 : few && (m == 2 || m == 5);
-            if (!inside || (m > 1 && (stride > 1 || range->kind == SCALE_SYMLOG)))
+            if (!inside || (!major && last - first > MINOR_DECADES) ||
+                (m > 1 && (stride > 1 || range->kind == SCALE_SYMLOG)))
                 continue;
             struct tick *tick = add(out, value, !major);
             if (major)
@@ -190,7 +193,9 @@ static void ticks_symlog(const struct scale *range, size_t most, struct ticks *o
     int sides = (range->lo < 0) + (range->hi > 0);
     int stride = (int)ceil((last - first + 1) * sides / (double)most);
     stride = stride < 1 ? 1 : stride;
-    while (stride > 1 && first % stride != 0) /* the first has a label */
+    if (stride > 1) /* the first label is not too near to that of 0 */
+        first += stride - 1;
+    while (first % stride != 0)
         first++;
     if (range->lo <= 0 && range->hi >= 0)
         snprintf(add(out, 0, false)->label, sizeof out->items[0].label, "0");

@@ -6,9 +6,7 @@
 
 #define MANY_DECADES 1e3  /* largest over median: beyond it a linear scale shows little */
 #define BOTH_SIGNS   0.04 /* the smaller side over the larger one */
-#define DEEPEST                                                                                    \
-    1e-8 /* the linear part, or the lower end of a logarithmic scale, of the largest               \
-          */
+#define DEEPEST      1e-4 /* the lower end of a logarithmic scale, of the lowest quarter's size */
 
 static int by_size(const void *a, const void *b)
 {
@@ -94,10 +92,10 @@ void shade_choose(double *values, size_t n, const struct shade_wish *wish, struc
     struct scale *s = &out->scale;
     s->kind = kind_of(out, &l, wish);
     if (s->kind == SCALE_LOG && !wish->has_range)
-        out->low = fmax(out->low, out->high * DEEPEST);
+        out->low = fmax(out->low, l.quarter * DEEPEST);
     double largest = fmax(fabs(out->low), fabs(out->high));
     if (s->kind == SCALE_SYMLOG)
-        s->linear = power_below(fmin(fmax(l.quarter, largest * DEEPEST), largest / 10));
+        s->linear = power_below(fmin(l.quarter > 0 ? l.quarter : largest, largest / 10));
     double smaller = fmin(-out->low, out->high);
     bool both = smaller > 0 &&
                 (s->kind == SCALE_SYMLOG ? smaller > s->linear : smaller > BOTH_SIGNS * largest);

@@ -54,6 +54,8 @@ static void ticks_are_round(void **state)
     assert_string_equal(labels(SCALE_LOG, 1e-12, 1, 0, 5), "10⁻¹² 10⁻⁹ 10⁻⁶ 10⁻³ 10⁰");
     assert_string_equal(labels(SCALE_SYMLOG, -300, 3e4, 1, 12),
                         "0 −1 −10 −100 1 10 100 1000 10000");
+    assert_string_equal(labels(SCALE_SYMLOG, -1e90, 1e80, 1, 10),
+                        "0 −10¹⁸ −10³⁶ −10⁵⁴ −10⁷² −10⁹⁰ 10¹⁸ 10³⁶ 10⁵⁴ 10⁷²");
     assert_string_equal(labels(SCALE_LINEAR, 7, -2, 0, 3), "0 5"); /* the other way round */
 }
 
