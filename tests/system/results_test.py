@@ -142,7 +142,7 @@ class Results(House):
 
     def middle(self, job):
         """A job of which some rows are done and some are not, and nobody works on the rest."""
-        worker = self.worker("--limit", "3%")
+        worker = self.worker("--full", "--limit", "3%", yields=None)
         number = self.submit(job)
         total = job["grid"]["q"]["count"] * job["grid"]["a"]["count"]
         until(lambda: 0 < self.status(number)["rows_done"], "rows are done", 60)
@@ -206,7 +206,7 @@ class Results(House):
         self.broker()
         stream = self.start(os.path.join(os.environ["HILLSWEEP_BIN"], "hillsweep"), "--broker",
                             self.endpoint, "results", number, "-o", "stream.npy")
-        self.worker(threads=2)
+        self.worker("--full", threads=2, yields=None)
         self.client("wait", number, timeout=120)
         self.assertEqual(stream.wait(30 * SLOW), 0)
         whole = numpy.load(f"{folder}/F.npy")
@@ -231,7 +231,7 @@ class Results(House):
     def test_every_double_bit_for_bit(self):
         """Random doubles through the job's text, the wire, files and rows, and back."""
         self.broker()
-        self.worker(threads=2)
+        self.worker("--full", threads=2, yields=None)
         dice = random.Random(4)
         for turn in range(2):
             values = []
