@@ -12,6 +12,7 @@
  *   expr_hint.c    "did you mean"
  *   expr.c         operands to code: folding, registers; the compiled expression
  *   expr_op.c      the operations: values, slopes, rounding
+ *   expr_trig.c    sin and cos
  *   expr_eval.c    runs the code
  */
 
@@ -56,6 +57,11 @@ void expr_op_chain(size_t n, const double *fa, const double *da, const double *f
 void expr_op_rounding(const struct expr_op *op, size_t n, const double *b, const double *f,
                       const double *fa, const double *ra, const double *fb, const double *rb,
                       double *restrict out);
+
+/* f[i] = sin(x[i]), cos(x[i]), each from x[i] alone; within 0.8 ulp, the same bits everywhere for
+ * |x| <= 1.6e6 (but within 2^-16 of a multiple of pi/2). */
+void expr_sin(size_t n, const double *x, double *restrict f);
+void expr_cos(size_t n, const double *x, double *restrict f);
 
 struct expr_ref {
     enum expr_kind { EXPR_CONSTANT, EXPR_INPUT, EXPR_REGISTER } kind;

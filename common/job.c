@@ -17,6 +17,7 @@ void job_destroy(struct job *job)
     free(job->u);
     free(job->v);
     free(job->damping);
+    free(job->ddz);
     free(job->z_start[0]);
     free(job->z_start[1]);
     free(job->times.values);

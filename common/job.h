@@ -44,6 +44,7 @@ enum job_interpolation {
     JOB_AKIMA,
     JOB_STEFFEN,
     JOB_PERIODIC,
+    JOB_COUPLED, /* y is integrated along with z */
 };
 
 /* How points are solved: by what costs less, each by itself, or tile by tile wherever that is
@@ -87,6 +88,7 @@ struct job {
     size_t break_count;
 
     char *u, *v, *damping; /* NULL: 0, 1, 0 */
+    char *ddz;             /* NULL: Hill's form */
     char *z_start[2];      /* expressions in a, q (a number is its shortest text) */
     struct job_values times;
 

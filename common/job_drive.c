@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char *const interpolations[] = {"exact",   "linear",   "cspline", "akima",
-                                             "steffen", "periodic", NULL};
+                                             "steffen", "periodic", "coupled", NULL};
 
 const char *job_interpolation_name(enum job_interpolation kind)
 {
@@ -128,10 +128,6 @@ static int read_w_t(struct job_reader *r, const struct json *v)
 
 static int read_interpolation(struct job_reader *r, const struct json *v)
 {
-    if (strcmp(json_string(v), "coupled") == 0) {
-        job_refuse(r, v, "\"coupled\" is not solved by this version");
-        return err_hint(r->err, "take \"exact\", which has no interpolation error either");
-    }
     int kind = job_pick(r, v, interpolations);
     r->job->interpolation = kind < 0 ? JOB_EXACT : (enum job_interpolation)kind;
     return kind < 0 ? -1 : 0;
@@ -210,9 +206,14 @@ static int check_table_span(struct job_reader *r, const struct json *w)
     return err_hint(r->err, "leave w.t out, or write [%s, %s]", JOB_SHOW(first), JOB_SHOW(last));
 }
 
+static bool has_knots(enum job_interpolation kind)
+{
+    return kind != JOB_EXACT && kind != JOB_COUPLED;
+}
+
 static size_t fewest_knots(enum job_interpolation kind)
 {
-    static const size_t fewest[] = {0, 2, 3, 5, 3, 2}; /* gsl_interp_type_min_size */
+    static const size_t fewest[] = {0, 2, 3, 5, 3, 2, 0}; /* gsl_interp_type_min_size */
     return fewest[kind];
 }
 
@@ -223,9 +224,9 @@ static int check_table(struct job_reader *r, const struct json *w)
     const struct json *kind = json_get(w, "interpolation"), *knots = json_get(w, "knots");
     if (!kind)
         job->interpolation = JOB_CSPLINE;
-    if (job->interpolation == JOB_EXACT) {
-        job_refuse(r, kind,
-                   "a table is known at its times only, so that \"exact\" is not possible");
+    if (!has_knots(job->interpolation)) {
+        job_refuse(r, kind, "a table is known at its times only, so that \"%s\" is not possible",
+                   job_interpolation_name(job->interpolation));
         return err_hint(r->err, "take \"cspline\", \"steffen\" or another interpolation");
     }
     if (knots) {
@@ -257,13 +258,18 @@ static int check_expression(struct job_reader *r, const struct json *w)
         job_refuse_missing(r, w, "t", "\"t\" is missing");
         return err_hint(r->err, "add \"t\": [0, 12], the times for which w is needed");
     }
-    if (job->interpolation == JOB_EXACT && knots) {
-        job_refuse_key(r, knots, "\"exact\" has no knots");
+    if (!has_knots(job->interpolation) && knots) {
+        job_refuse_key(r, knots, "\"%s\" has no knots", kind);
         return err_hint(r->err, "leave \"knots\" out, or add \"interpolation\": \"cspline\"");
     }
-    if (job->interpolation != JOB_EXACT && !knots) {
+    if (has_knots(job->interpolation) && !knots) {
         job_refuse_missing(r, w, "knots", "%s needs to know how many knots", kind);
         return err_hint(r->err, "add \"knots\": 2401, or take \"exact\"");
+    }
+    if (job->interpolation == JOB_COUPLED && !job->y_f) {
+        job_refuse(r, json_get(w, "interpolation"),
+                   "\"coupled\" integrates y along with z, but the job has no y");
+        return err_hint(r->err, "leave it out: w is known exactly at all times");
     }
     size_t fewest = fewest_knots(job->interpolation);
     if (job->knots < fewest) {

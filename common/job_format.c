@@ -96,6 +96,7 @@ static void put_z(struct json_out *out, const struct job *job, struct buf *data)
     put_text(out, "u", job->u);
     put_text(out, "v", job->v);
     put_text(out, "damping", job->damping);
+    put_text(out, "ddz", job->ddz);
 }
 
 /* Lists in the order in which job_read reads them, which placeholders depend on. */

@@ -48,7 +48,8 @@ static int check_times_in_w(struct job_reader *r, const struct json *v)
     const struct job *job = r->job;
     const double *t = job->times.values;
     char text[200];
-    for (size_t k = 0; k < job->times.count; k++) {
+    bool has_w = job->w_is || job->table_t;
+    for (size_t k = 0; has_w && k < job->times.count; k++) {
         if (t[k] >= job->w_from && t[k] <= job->w_to)
             continue;
         bool early = t[k] < job->w_from;
@@ -96,15 +97,66 @@ static int read_damping(struct job_reader *r, const struct json *v)
     return job_read_drive_expr(r, v, &r->job->damping);
 }
 
-static int refuse_ddz(struct job_reader *r, const struct json *v)
+/* ---- z'' as an expression ---- */
+
+enum { DDZ_T, DDZ_Z, DDZ_DZ, DDZ_A, DDZ_Q, DDZ_W, DDZ_NAMES };
+
+static const char *const ddz_names[DDZ_NAMES] = {"t", "z", "dz", "a", "q", "w"};
+static const struct expr_scope ddz_scope = {.variables = ddz_names, .variable_count = DDZ_NAMES};
+
+/* u, v and damping are the form's that ddz takes the place of. */
+static int refuse_form(struct job_reader *r, const struct json *z)
 {
-    job_refuse_key(r, v, "general equations (ddz) are not solved by this version");
-    return err_hint(r->err, "write z'' + damping z' + [u + a v + q w] z = 0 with \"damping\", "
-                            "\"u\" and \"v\" if it has this form");
+    static const char *const names[] = {"u", "v", "damping"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const struct json *v = json_get(z, names[i]);
+        if (!v)
+            continue;
+        job_refuse_key(r, v, "\"%s\" is part of Hill's form, which ddz takes the place of",
+                       names[i]);
+        return err_hint(r->err, "write it into ddz, as in \"-0.1*dz - (t + a + q*w)*z\", or leave "
+                                "ddz out");
+    }
+    return 0;
+}
+
+/* ddz may go without w; then its span is that of the times. */
+static int read_ddz(struct job_reader *r, const struct json *v)
+{
+    struct job *job = r->job;
+    struct expr *e;
+    if (refuse_form(r, json_parent(v)) || job_read_expr(r, v, &ddz_scope, &job->ddz, &e))
+        return -1;
+    bool uses_w = expr_uses(e, DDZ_W);
+    expr_destroy(e);
+    if (job->w_is || job->table_t || !uses_w)
+        return 0;
+    job_refuse_missing(r, json_parent(json_parent(v)), "w", "ddz uses w, but the job has no w");
+    return err_hint(r->err, "add \"w\": {\"is\": \"cos(2*t)\", \"t\": [0, 12]}");
+}
+
+/* A job without w: it is zero over the times of z. */
+static int make_w(struct job_reader *r, const struct json *z)
+{
+    struct job *job = r->job;
+    if (job->w_is || job->table_t)
+        return 0;
+    if (!job->ddz) {
+        job_refuse_missing(r, json_parent(z), "w", "\"w\" is missing");
+        return err_hint(r->err, "add \"w\": {\"is\": \"cos(2*t)\", \"t\": [0, 12]}");
+    }
+    if (job->times.count < 2) {
+        job_refuse(r, json_get(z, "t"), "nothing says up to when z is wanted");
+        return err_hint(r->err, "write \"t\": {\"from\": 0, \"to\": 10, \"count\": 201}");
+    }
+    job->w_is = mem_strdup("0");
+    job->w_from = job->times.values[0];
+    job->w_to = job->times.values[job->times.count - 1];
+    return 0;
 }
 
 static const struct job_key z_keys[] = {
-    {"ddz", ~0u, refuse_ddz, "", false},
+    {"ddz", JOB_EXPRESSION, read_ddz, "\"ddz\": \"-a*dz - q*sin(z)\"", false},
     {"start", JOB_TYPE(ARRAY), read_z_start, "\"start\": [1, 0]", true},
     {"t", JOB_VALUES, read_z_t, "\"t\": {\"from\": 0, \"to\": 10, \"count\": 201}", true},
     {"u", JOB_EXPRESSION, read_u, "\"u\": \"0\"", false},
@@ -115,7 +167,9 @@ static const struct job_level z_level = JOB_LEVEL("z", z_keys);
 
 static int read_z(struct job_reader *r, const struct json *v)
 {
-    return job_read_keys(r, v, &z_level);
+    if (!r->job->w_is && !r->job->table_t && !json_get(v, "ddz"))
+        return make_w(r, v);
+    return job_read_keys(r, v, &z_level) || make_w(r, v) ? -1 : 0;
 }
 
 /* ---- grid ---- */
@@ -208,6 +262,10 @@ static int check_output_times(struct job_reader *r, const struct json *v, const 
         double t;
         expr_solution(e, i, &solution, &t);
         const char *name = solution_names[solution];
+        if (job->ddz && strpbrk(name, "12")) {
+            job_refuse(r, v, "%s is a fundamental solution of Hill's form, ddz has none", name);
+            return err_hint(r->err, "take z and dz; z.start says which solution that is");
+        }
         if (t < first) {
             job_refuse(r, v, "%s(%s) is before the first time of z, %s", name, JOB_SHOW(t),
                        JOB_SHOW(first));
@@ -376,7 +434,8 @@ static const struct job_key job_keys[] = {
     {"name", JOB_TYPE(STRING), read_name, "\"name\": \"driven mode\"", false},
     {"y", JOB_TYPE(OBJECT), job_read_y,
      "\"y\": {\"f\": \"1 + 0.3*cos(1.7*t)\", \"t\": [0, 20], \"start\": [1, 0]}", false},
-    {"w", JOB_TYPE(OBJECT), job_read_w, "\"w\": {\"is\": \"cos(2*t)\", \"t\": [0, 12]}", true},
+    {"w", JOB_TYPE(OBJECT), job_read_w, "\"w\": {\"is\": \"cos(2*t)\", \"t\": [0, 12]}",
+     false}, /* needed unless ddz does without: make_w */
     {"z", JOB_TYPE(OBJECT), read_z,
      "\"z\": {\"start\": [1, 0], \"t\": {\"from\": 0, \"to\": 10, \"count\": 201}}", true},
     {"grid", JOB_TYPE(OBJECT), read_grid,

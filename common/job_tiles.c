@@ -24,7 +24,11 @@
 #define STOP_NS      25  /* a value of the solution at an output time */
 #define OUTPUT_NS    10  /* an output, and per character of its expression 2 more */
 #define ERRORS_SHARE 1.5 /* the error fields' part */
-#define COST_MAX_NS  1e12
+#define STAGE_NS     20 /* z.ddz, coupled: one of 13 evaluations a step, and per character 2 more */
+#define STAGES       13
+#define LONGEST      8 /* how much more than a usual point one of them may need, in the mean of a tile \
+                        */
+#define COST_MAX_NS 1e12
 
 static double largest(const double *x, size_t n)
 {
@@ -43,6 +47,16 @@ static double digits_share(double tolerance)
     return 0.5 + digits / 18;
 }
 
+/* What a step of one point costs. Those of z.ddz and of coupled drives follow the solution, which
+ * nobody knows beforehand: their tiles are kept small. */
+static double step_ns(const struct job *job)
+{
+    if (!job->ddz && job->interpolation != JOB_COUPLED)
+        return STEP_NS * digits_share(job->tolerance);
+    size_t len = job->ddz ? strlen(job->ddz) : strlen(job->w_is) + strlen(job->y_f);
+    return LONGEST * STAGES * (STAGE_NS + 2 * (double)len) * digits_share(job->tolerance);
+}
+
 /* |w| is taken as 1 unless a table says more: nothing is evaluated here. */
 double job_point_cost_ns(const struct job *job)
 {
@@ -50,7 +64,7 @@ double job_point_cost_ns(const struct job *job)
     double w = largest(job->table_w, job->table_count);
     double a = largest(job->a.values, job->a.count), q = largest(job->q.values, job->q.count);
     double omega = sqrt(a + q * (w > 1 ? w : 1));
-    double ns = POINT_NS + STEP_NS * digits_share(job->tolerance) * span * (1 + omega) / STEP_PHASE;
+    double ns = POINT_NS + step_ns(job) * span * (1 + omega) / STEP_PHASE;
     ns += STOP_NS * (double)job->stop_count;
     for (size_t i = 0; i < job->output_count; i++)
         ns += OUTPUT_NS + 2 * (double)strlen(job->outputs[i].text);

@@ -18,8 +18,9 @@ struct recipe {
 };
 
 static const enum sweep_interpolation interpolations[] = {
-    [JOB_EXACT] = SWEEP_EXACT, [JOB_LINEAR] = SWEEP_LINEAR,   [JOB_CSPLINE] = SWEEP_CSPLINE,
-    [JOB_AKIMA] = SWEEP_AKIMA, [JOB_STEFFEN] = SWEEP_STEFFEN, [JOB_PERIODIC] = SWEEP_PERIODIC,
+    [JOB_EXACT] = SWEEP_EXACT,     [JOB_LINEAR] = SWEEP_LINEAR,   [JOB_CSPLINE] = SWEEP_CSPLINE,
+    [JOB_AKIMA] = SWEEP_AKIMA,     [JOB_STEFFEN] = SWEEP_STEFFEN, [JOB_PERIODIC] = SWEEP_PERIODIC,
+    [JOB_COUPLED] = SWEEP_COUPLED,
 };
 
 static const enum sweep_method methods[] = {
@@ -71,6 +72,7 @@ void recipe_spec(const struct job *job, struct sweep_output *outputs, struct swe
         .u = job->u,
         .v = job->v,
         .damping = job->damping,
+        .ddz = job->ddz,
         .z_start = {job->z_start[0], job->z_start[1]},
         .times = job->times.values,
         .time_count = job->times.count,

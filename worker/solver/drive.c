@@ -211,6 +211,13 @@ static int build_w(struct builder *b, struct err *err)
     return build_curve(b, &b->drive->w, b->spec->w, "w.is", err);
 }
 
+/* A coupled drive is kept as an exact one, for w.npy and for others to compare. */
+static int has_knots(const struct sweep_spec *spec)
+{
+    return spec->w != NULL && spec->interpolation != SWEEP_EXACT &&
+           spec->interpolation != SWEEP_COUPLED;
+}
+
 int drive_create(const struct sweep_spec *spec, double last, struct drive **out, struct err *err)
 {
     struct drive *d = mem_alloc(1, sizeof *d);
@@ -221,7 +228,7 @@ int drive_create(const struct sweep_spec *spec, double last, struct drive **out,
     d->is_table = spec->w == NULL;
     if (d->is_table)
         d->knot_count = spec->table_count;
-    else if (d->interpolation != SWEEP_EXACT)
+    else if (has_knots(spec))
         d->knot_count = spec->knots;
     if (d->knot_count != 0) {
         d->knot_t = mem_alloc(d->knot_count, sizeof(double));
@@ -232,7 +239,7 @@ int drive_create(const struct sweep_spec *spec, double last, struct drive **out,
     if (spec->times[0] < d->t0 || last > d->t1 || !(d->t0 < d->t1)) {
         err_set(err, ERR_JOB_REFUSED, "times reach beyond w.t");
         rc = at_path(err, "z.t");
-    } else if (!d->is_table && d->interpolation != SWEEP_EXACT && spec->knots < 2) {
+    } else if (has_knots(spec) && spec->knots < 2) {
         err_set(err, ERR_JOB_REFUSED, "interpolation needs at least 2 knots");
         rc = at_path(err, "w.knots");
     }

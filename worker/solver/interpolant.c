@@ -19,6 +19,7 @@ static const gsl_interp_type *gsl_type(enum sweep_interpolation kind)
     case SWEEP_PERIODIC:
         return gsl_interp_cspline_periodic;
     case SWEEP_EXACT:
+    case SWEEP_COUPLED:
     case SWEEP_CSPLINE:
         break;
     }

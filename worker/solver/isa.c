@@ -1,5 +1,6 @@
 /* Which of the compiled kernels runs here. */
 #include "kernel.h"
+#include "rk8.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -53,6 +54,23 @@ const struct kernel *kernel_find(const char *name)
     }
     return k;
 }
+
+extern const struct rk8 rk8_portable;
+
+#ifdef __x86_64__
+extern const struct rk8 rk8_avx2, rk8_avx512;
+
+const struct rk8 *rk8_of(const struct kernel *k)
+{
+    return k == &kernel_avx512 ? &rk8_avx512 : k == &kernel_avx2 ? &rk8_avx2 : &rk8_portable;
+}
+#else
+const struct rk8 *rk8_of(const struct kernel *k)
+{
+    (void)k;
+    return &rk8_portable;
+}
+#endif
 
 const char *solver_isa(void)
 {

@@ -1,5 +1,6 @@
 /* Walks a block: tiles, their leaves, rows of one q, strips of a row, chunks of 32 points; then the
  * strip is stored. */
+#include "general.h"
 #include "store.h"
 #include "tile.h"
 
@@ -12,6 +13,7 @@
 
 struct solver {
     const struct sweep *sweep;
+    struct general_work *general; /* NULL: parts */
     struct lanes_work *lanes;
     struct tile *tile; /* NULL: by points */
     struct strip strip;
@@ -27,6 +29,8 @@ struct solver *solver_create_with(const struct sweep *s, const struct kernel *ke
     solver->sweep = s;
     solver->lanes = lanes_create(s, kernel);
     solver->tile = tile_create(s, kernel);
+    if (s->general != NULL)
+        solver->general = general_work_create(s, kernel);
     solver->strip.value = mem_alloc(quantities * STRIP + 1, sizeof(double));
     solver->strip.error = mem_alloc(quantities * STRIP + 1, sizeof(double));
     solver->store = store_create(&s->outputs);
@@ -43,6 +47,7 @@ void solver_destroy(struct solver *s)
 {
     if (s == NULL)
         return;
+    general_work_destroy(s->general);
     lanes_destroy(s->lanes);
     tile_destroy(s->tile);
     free(s->strip.value);
@@ -200,6 +205,8 @@ int solver_block(struct solver *s, const struct block *b, double *const *fields,
     struct caller caller = {yield, arg, 0};
     size_t q_end = b->q1, a_end = b->a1;
     store_begin(s->store);
+    if (s->general != NULL)
+        return general_block(s->general, b, s->store, &to, yield, arg);
     s->work_ns = 0;
     for (size_t q = b->q0; q < b->q1; q = q_end)
         for (size_t a = b->a0; a < b->a1; a = a_end)

@@ -1,6 +1,6 @@
 /* Puts a job's numerics together: outputs say which times matter, the drive is built, and from it
  * the parts at each level. */
-#include "sweep_private.h"
+#include "general.h"
 
 #include "buf.h"
 #include <float.h>
@@ -165,6 +165,8 @@ static int build(struct sweep *s, const struct sweep_spec *spec, struct err *err
         s->last = s->outputs.record[s->outputs.record_count - 1];
     if (drive_create(spec, s->last, &s->drive, err) != 0)
         return -1;
+    if (spec->ddz != NULL || spec->interpolation == SWEEP_COUPLED)
+        return general_create(spec, s->drive, &s->outputs, &s->general, err);
     drive_bounds(&s->drive->w, s->from, s->last, 0, &s->w_bound, &unused);
     drive_bounds(&s->drive->u, s->from, s->last, 0, &s->u_bound, &unused);
     drive_bounds(&s->drive->v, s->from, s->last, 1, &s->v_bound, &unused);
@@ -201,6 +203,7 @@ void sweep_destroy(struct sweep *s)
         return;
     drop_levels(s);
     free(s->late);
+    general_destroy(s->general);
     outputs_fini(&s->outputs);
     expr_destroy(s->start[0]);
     expr_destroy(s->start[1]);
@@ -220,6 +223,10 @@ int sweep_table_adopt(struct sweep *s, const unsigned char *table, size_t len, s
     int changed = drive_adopt(s->drive, table, len, err);
     if (changed <= 0)
         return changed;
+    if (s->general != NULL) {
+        general_refresh(s->general);
+        return 0;
+    }
     drop_levels(s);
     return build_levels(s, err);
 }
@@ -231,6 +238,8 @@ size_t sweep_drive_samples(const struct sweep *s, size_t max, double *t, double 
 
 double sweep_point_cost_ns(const struct sweep *s)
 {
+    if (s->general != NULL)
+        return general_point_cost_ns(s->general);
     /* Measured on one core of a server of 2023; other machines differ by a factor of two or so. */
     const char *isa = solver_isa();
     double per_operation = strcmp(isa, "avx512") == 0 ? 0.06 : strcmp(isa, "avx2") == 0 ? 0.1 : 0.2;

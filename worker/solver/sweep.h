@@ -11,7 +11,8 @@
  * sockets, prints, reads a clock or keeps global state.
  *
  *   z'' + damping(t) z' + [u(t) + a v(t) + q w(t)] z = 0,   z(times[0]), z'(times[0]) given
- */
+ *
+ * or any z'' = ddz(t, z, z', a, q, w) instead. */
 
 enum sweep_interpolation {
     SWEEP_EXACT, /* y is integrated to the very nodes of the segments */
@@ -20,6 +21,7 @@ enum sweep_interpolation {
     SWEEP_AKIMA,
     SWEEP_STEFFEN,
     SWEEP_PERIODIC, /* gsl_interp_cspline_periodic */
+    SWEEP_COUPLED,  /* y is integrated along with z, point by point */
 };
 
 enum sweep_method {
@@ -47,7 +49,8 @@ struct sweep_spec {
     size_t break_count; /* jumps and kinks of w, increasing */
 
     const char *u, *v, *damping; /* expressions of t, y, dy; NULL: 0, 1, 0 */
-    const char *z_start[2];      /* z, z' at times[0]: expressions of a, q */
+    const char *ddz;        /* z'' as an expression of t, z, dz, a, q, w; NULL: the form above */
+    const char *z_start[2]; /* z, z' at times[0]: expressions of a, q */
     const double *times;
     size_t time_count;
 

@@ -67,6 +67,7 @@ struct sweep {
     struct drive *drive;
     struct expr *start[2];
     struct outputs outputs;
+    struct general *general; /* what solves z.ddz and coupled drives; NULL: parts do */
     enum sweep_method method;
     size_t q_blocks, a_blocks; /* the tiles */
     double reach, target;      /* of the coarse level */
