@@ -8,8 +8,9 @@
 
 /* What the files of the job module share; nobody else includes this.
  *
- *   job_parse.c    the keys of a job; z, grid, output
+ *   job_parse.c    the keys of a job; grid, output
  *   job_drive.c    y and w
+ *   job_z.c        z
  *   job_keys.c     reading an object by a table of keys; refusals
  *   job_values.c   lists of numbers, from/to/count
  *   job_file.c     w.file
@@ -114,6 +115,11 @@ int job_read_y(struct job_reader *r, const struct json *v);
 int job_read_w(struct job_reader *r, const struct json *v);
 /* An expression of t, y, dy; y only when the job has one. */
 int job_read_drive_expr(struct job_reader *r, const struct json *v, char **text);
+
+/* ---- job_z.c ---- */
+
+/* Also gives a job without w the w that is zero. */
+int job_read_z(struct job_reader *r, const struct json *v);
 
 /* ---- job_tiles.c ---- */
 

@@ -26,9 +26,8 @@
 #define ERRORS_SHARE 1.5 /* the error fields' part */
 #define STAGE_NS     20 /* z.ddz, coupled: one of 13 evaluations a step, and per character 2 more */
 #define STAGES       13
-#define LONGEST      8 /* how much more than a usual point one of them may need, in the mean of a tile \
-                        */
-#define COST_MAX_NS 1e12
+#define LONGEST      8 /* a usual point of these times this: the mean of a bad tile */
+#define COST_MAX_NS  1e12
 
 static double largest(const double *x, size_t n)
 {

@@ -34,7 +34,7 @@ WRONG = {
     "tolerance 0": (driven(tolerance=0), ["tolerance"]),
     "y too short": (driven(y__t=[0, 5]), ["y.t"]),
     "no outputs": (driven(output={}), ["output"]),
-    "ddz": (driven(z__ddz="-a*dz - q*sin(z)"), ["z.ddz"]),
+    "ddz": (driven(z__ddz="-a*dz - q*sin(x)"), ["z.ddz"]),
 }
 
 

@@ -28,7 +28,11 @@ static const char base[] =
     "  \"tolerance\": 1e-9\n"
     "}\n";
 
-#define W  "{\"is\": \"y\", \"t\": [0, 12], \"interpolation\": \"cspline\", \"knots\": 2401}"
+#define W "{\"is\": \"y\", \"t\": [0, 12], \"interpolation\": \"cspline\", \"knots\": 2401}"
+/* A job on t = 0, 1, 2 with other keys, other keys of z, and an output. */
+#define WITHOUT_W(keys, of_z, output)                                                              \
+    "{" keys "\"z\": {" of_z "\"start\": [1, 0], \"t\": [0, 1, 2]}, "                              \
+    "\"grid\": {\"q\": [1], \"a\": [2]}, \"output\": {\"F\": \"" output "\"}}"
 #define ZT "{\"from\": 0, \"to\": 10, \"count\": 201}"
 #define GQ "{\"from\": 0, \"to\": 4, \"count\": 100}"
 #define GA "{\"from\": -2, \"to\": 7, \"count\": 100}"
@@ -163,7 +167,10 @@ static const struct wrong wrongs[] = {
     {"\"cspline\"", "~\"cubic\"", "w.interpolation", "\"cubic\" is not known here",
      "choose one of"},
     {"\"cspline\"", "~\"csplin\"", "w.interpolation", "not known", "did you mean \"cspline\"?"},
-    {"\"cspline\"", "~\"coupled\"", "w.interpolation", "not solved by this version", "exact"},
+    {W, "{\"is\": \"y\", \"t\": [0, 12], \"interpolation\": \"coupled\", ~\"knots\": 9}", "w.knots",
+     "\"coupled\" has no knots", "leave"},
+    {W, "{\"table\": {\"t\": [0, 12], \"w\": [0, 1]}, \"interpolation\": ~\"coupled\"}",
+     "w.interpolation", "\"coupled\" is not possible", "cspline"},
     {", \"knots\": 2401", "", "w.knots", "cspline needs to know how many knots", "\"knots\": 2401"},
     {"\"cspline\"", "\"exact\"", "w.knots", "\"exact\" has no knots", "leave \"knots\" out"},
     {"2401", "~2", "w.knots", "2 knots cannot carry cspline, which needs 3", "2401"},
@@ -215,7 +222,24 @@ static const struct wrong wrongs[] = {
     {ZT, "~[]", "z.t", "the list is empty", "from/to/count"},
     {ZT, "{\"from\": 0, \"to\": 10, \"count\": ~0}", "z.t.count",
      "count is 0, it has to be at least 1", "whole number"},
-    {"201}}", "201}, ~\"ddz\": \"-sin(z)\"}", "z.ddz", "not solved by this version", "damping"},
+    {"201}}", "201}, \"ddz\": \"-sin(~x)\"}", "z.ddz", "x", ""},
+    {"201}}", "201}, \"ddz\": \"-~y*z\"}", "z.ddz", "y", ""},
+    {"201}}", "201}, \"ddz\": ~[1]}", "z.ddz", "\"ddz\" is a list", "sin(z)"},
+    {"201}}", "201}, \"ddz\": \"-z\", ~\"damping\": 1}", "z.damping", "ddz takes the place of",
+     "write it into ddz"},
+    {"201}}", "201}, ~\"u\": 1, \"ddz\": \"-z\"}", "z.u", "ddz takes the place of",
+     "leave ddz out"},
+    {base, WITHOUT_W("", "\"ddz\": \"-w*z\", ", "z(1)"), "w", "ddz uses w", "add \"w\""},
+    {base, WITHOUT_W("", "", "z(1)"), "w", "\"w\" is missing", "add \"w\""},
+    {base, WITHOUT_W("", "\"ddz\": \"-z\", ", "z(2.5)"), "output.F", "z(2.5) is after", "0 to 2"},
+    {base, WITHOUT_W("", "\"ddz\": \"-z\", ", "z1(1)"), "output.F", "z1 is a fundamental solution",
+     "take z and dz"},
+    {base, WITHOUT_W("\"solver\": ~\"tile\", ", "\"ddz\": \"-z\", ", "z(1)"), "solver",
+     "point by point", "leave"},
+    {base,
+     WITHOUT_W("\"w\": {\"is\": \"t\", \"t\": [0, 2], \"interpolation\": ~\"coupled\"}, ", "",
+               "z(1)"),
+     "w.interpolation", "the job has no y", "leave it out"},
     {"201}}", "201}, \"damping\": \"0.1*~x\"}", "z.damping", "x", ""},
     {"201}}", "201}, \"v\": ~[1]}", "z.v", "\"v\" is a list", "\"v\": \"1\""},
 
@@ -548,6 +572,25 @@ static void reads_what_is_allowed(void **state)
     job_destroy(job);
 }
 
+/* ddz may do without w, which is then zero over the times of z. */
+static void a_job_without_w(void **state)
+{
+    (void)state;
+    struct job *job = parse(WITHOUT_W("", "\"ddz\": \"-a*dz - q*sin(z)\", ", "lnabs(2)"));
+    assert_string_equal(job->ddz, "-a*dz - q*sin(z)");
+    assert_string_equal(job->w_is, "0");
+    assert_true(job->w_from == 0 && job->w_to == 2);
+    char *text = text_of(job);
+    assert_non_null(strstr(text, "\"ddz\": \"-a*dz - q*sin(z)\""));
+    struct job *again = parse(text);
+    char *same = text_of(again);
+    assert_string_equal(same, text);
+    free(text);
+    free(same);
+    job_destroy(job);
+    job_destroy(again);
+}
+
 static uint64_t hash(const double *x, size_t n)
 {
     uint64_t h = 0xcbf29ce484222325u;
@@ -631,6 +674,8 @@ static const char *const good[][4] = {
     {GQ, "{\"from\": 1e-3, \"to\": 10, \"count\": 50, \"scale\": \"log\"}"},
     {GQ, "[-0.0, 1e300, 5e-324]"},
     {"\"start\": [1, 0], \"t\": {", "\"start\": [\"a\", \"1.0\"], \"t\": {"},
+    {"201}}", "201}, \"ddz\": \"-a*dz - q*sin(z)*w + t\"}"},
+    {W, "{\"is\": \"y^2\", \"t\": [0, 12], \"interpolation\": \"coupled\"}"},
     {"201}}", "201}, \"u\": \"y\", \"v\": 2, \"damping\": \"0.1 + dy^2\"}"},
     {"\"F\": \"1 + z(t[157])\"",
      "\"F\": \"z(t[1])\", \"f\": \"z1(t[2])*dz2(t[2])\", \"L\": \"lnabs(12)\""},
@@ -1057,6 +1102,7 @@ int main(void)
         cmocka_unit_test(files_become_tables),
         cmocka_unit_test(reads_the_job),
         cmocka_unit_test(reads_what_is_allowed),
+        cmocka_unit_test(a_job_without_w),
         cmocka_unit_test(linear_is_numpys_linspace),
         cmocka_unit_test(logarithmic_is_rounded_once),
         cmocka_unit_test(text_is_canonical),
