@@ -154,16 +154,16 @@ void equation_value(const struct equation *e, size_t n, const struct equation_la
 
 /* ---- slopes ---- */
 
-/* |slope| size, where a zero beats an infinite slope and what is not a number is left out. */
+/* |slope| size, where nothing is known (an infinite slope) it is left out. */
 static double share(double slope, double size)
 {
     double x = fabs(slope) * size;
-    return x == x ? x : 0;
+    return x < INFINITY ? x : 0;
 }
 
 static double usable(double slope)
 {
-    return slope == slope ? slope : 0;
+    return fabs(slope) < INFINITY ? slope : 0;
 }
 
 /* A function of t, y, dy and the bound of its error. */

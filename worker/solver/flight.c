@@ -21,13 +21,14 @@
 
 #define UNIT 0x1p-53
 
-#define LOCAL_SHARE  0.1 /* of the tolerance, for a step's error at the first try */
-#define LOCAL_STEPS  100.0
+#define LOCAL_SHARE  0.1   /* of the tolerance, for a step's error at the first try */
+#define LOCAL_STEPS  100.0 /* it grows with the number of steps, */
+#define LOCAL_MOST   0.7   /* up to this: the errors of many steps come with all signs */
 #define LOCAL_LEAST  1e-15
 #define TRIES        4
 #define SPREADS      1.0 /* how many standard deviations of errors with accidental signs count */
 #define ROUNDINGS    6.0 /* the same for what is rounded away in each step */
-#define FADE         0.6 /* of what is remembered of an estimate, per step */
+#define FADE         0.9 /* of what is remembered of an estimate, per step */
 #define SLICE_ROUNDS 16  /* rounds between two calls of yield */
 
 /* ---- a thread's lanes ---- */
@@ -61,6 +62,7 @@ struct attempt {
     double limit[LANES];   /* no stage is later */
     struct equation_state at, after;
     double local[COMPONENTS_MAX][2][LANES], estimate[COMPONENTS_MAX][LANES];
+    double own[COMPONENTS_MAX][LANES]; /* the estimate before others raised it */
     double ratio[LANES], factor[LANES];
 };
 
@@ -408,7 +410,7 @@ static void choose_steps(struct flight *w)
     for (size_t k = 0; k < w->n; k++) {
         const struct stop *stop = &w->g->stops[(size_t)l->stop[k]];
         double more = LOCAL_SHARE * (1 + l->steps[k] / LOCAL_STEPS);
-        a->allowed[k] = l->local[k] * (more < 1 ? more : 1);
+        a->allowed[k] = l->local[k] * (more < LOCAL_MOST ? more : LOCAL_MOST);
         double rest = stop->t - l->state.t[k];
         if (l->fresh[k] != 0) {
             a->h[k] = 0;
@@ -459,6 +461,7 @@ static void weigh(struct flight *w)
     double rate = 1 / (w->g->last - w->g->from);
     for (size_t k = 0; k < w->n; k++)
         a->ratio[k] = 0;
+    memcpy(a->own, a->estimate, sizeof a->own);
     for (int c = 0; c < w->g->equation.count; c++)
         w->rk8->remember(w->n, a->h, &l->memory[c], a->local[c], a->estimate[c]);
     for (int c = 0; c < w->g->equation.count; c++)
@@ -494,7 +497,7 @@ static void accept(struct flight *w, size_t k)
         struct rk8_step *s = &l->step[c];
         double z = a->after.z[c][k], dz = a->after.dz[c][k];
         if (a->h[k] >= 0.5 * l->next[k])
-            memorise(&l->memory[c], k, a->h[k], a->estimate[c][k]);
+            memorise(&l->memory[c], k, a->h[k], a->own[c][k]);
         s->h[k] = a->h[k];
         s->estimate[k] = a->estimate[c][k];
         s->local[0][k] = a->local[c][0][k];

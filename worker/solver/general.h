@@ -16,7 +16,7 @@
  * neighbours go on. Beyond GENERAL_LARGE it has overflowed: the fields are infinite. */
 
 #define GENERAL_ATTEMPTS 250000
-#define GENERAL_LARGE    1e290
+#define GENERAL_LARGE    1e150 /* the squares of errors are kept */
 
 struct general; /* what all points share; immutable once made */
 

@@ -186,11 +186,15 @@ static void stage(int s, size_t n, const double *h, const double *z, const doubl
     }
 }
 
-/* hypot(z, dz / omega) squared */
-static inline vector square(vector z, vector dz, vector inverse)
+static inline vector absolute(vector x)
 {
-    vector d = dz * inverse;
-    return z * z + d * d;
+    return (vector)((bits)x & INT64_MAX);
+}
+
+/* |z| + |dz| / omega */
+static inline vector norm(vector z, vector dz, vector inverse)
+{
+    return absolute(z) + absolute(dz) * inverse;
 }
 
 static void finish(size_t n, const double *h, const double *z, const double *dz,
@@ -205,7 +209,7 @@ static void finish(size_t n, const double *h, const double *z, const double *dz,
         vector e = hg * hg * error.z, e_dz = hg * error.dz;
         put(local[0], g, e);
         put(local[1], g, e_dz);
-        put(estimate, g, root(square(e, e_dz, inverse)));
+        put(estimate, g, norm(e, e_dz, inverse));
     }
 }
 
@@ -231,9 +235,9 @@ static void weigh(size_t n, double rate, const double *h, const double *z, const
 {
     for (size_t g = 0; g < groups(n); g++) {
         vector inverse = 1 / get(omega, g);
-        vector before = square(get(z, g), get(dz, g), inverse);
-        vector after = square(get(z_1, g), get(dz_1, g), inverse);
-        vector size = get(floor, g) + root(choose(before > after, before, after));
+        vector before = norm(get(z, g), get(dz, g), inverse);
+        vector after = norm(get(z_1, g), get(dz_1, g), inverse);
+        vector size = get(floor, g) + choose(before > after, before, after);
         vector allowed = get(local, g) * root(get(h, g) * rate) * size;
         put(ratio, g, get(ratio, g) + get(estimate, g) / (allowed + 0x1p-1000));
     }

@@ -57,7 +57,7 @@ struct rk8 {
     void (*stage)(int s, size_t n, const double *h, const double *z, const double *dz,
                   const double (*f)[LANES], double *z_s, double *dz_s);
     /* z, z' after the step; their local errors, order 8 less order 7, and the norm of these,
-     * hypot(e, e' / omega). */
+     * |e| + |e'| / omega. */
     void (*finish)(size_t n, const double *h, const double *z, const double *dz,
                    const double (*f)[LANES], const double *omega, double *z_1, double *dz_1,
                    double (*local)[LANES], double *estimate);
