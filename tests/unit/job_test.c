@@ -591,6 +591,29 @@ static void a_job_without_w(void **state)
     job_destroy(again);
 }
 
+/* The examples are jobs. */
+static void examples_are_jobs(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"answer",   "driven", "expanding", "mathieu",
+                                        "measured", "modes",  "pendulum",  "preheat"};
+    const char *folder = TRUTH_FOLDER "/../../client/examples";
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[1024], text[8192];
+        snprintf(path, sizeof path, "%s/%s.json", folder, names[i]);
+        FILE *f = fopen(path, "r");
+        assert_non_null(f);
+        size_t n = fread(text, 1, sizeof text, f);
+        fclose(f);
+        struct job *job = NULL;
+        struct err err = {0};
+        if (job_parse(text, n, folder, &job, &err))
+            fail_msg("%s: %s: %s", names[i], err.path, err.text);
+        assert_true(job->name[0] != '\0');
+        job_destroy(job);
+    }
+}
+
 static uint64_t hash(const double *x, size_t n)
 {
     uint64_t h = 0xcbf29ce484222325u;
@@ -1103,6 +1126,7 @@ int main(void)
         cmocka_unit_test(reads_the_job),
         cmocka_unit_test(reads_what_is_allowed),
         cmocka_unit_test(a_job_without_w),
+        cmocka_unit_test(examples_are_jobs),
         cmocka_unit_test(linear_is_numpys_linspace),
         cmocka_unit_test(logarithmic_is_rounded_once),
         cmocka_unit_test(text_is_canonical),
