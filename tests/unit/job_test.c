@@ -597,17 +597,17 @@ static void examples_are_jobs(void **state)
     (void)state;
     static const char *const names[] = {"answer",   "driven", "expanding", "mathieu",
                                         "measured", "modes",  "pendulum",  "preheat"};
-    const char *folder = TRUTH_FOLDER "/../../client/examples";
+    const char *examples = TRUTH_FOLDER "/../../client/examples";
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[1024], text[8192];
-        snprintf(path, sizeof path, "%s/%s.json", folder, names[i]);
+        snprintf(path, sizeof path, "%s/%s.json", examples, names[i]);
         FILE *f = fopen(path, "r");
         assert_non_null(f);
         size_t n = fread(text, 1, sizeof text, f);
         fclose(f);
         struct job *job = NULL;
         struct err err = {0};
-        if (job_parse(text, n, folder, &job, &err))
+        if (job_parse(text, n, examples, &job, &err))
             fail_msg("%s: %s: %s", names[i], err.path, err.text);
         assert_true(job->name[0] != '\0');
         job_destroy(job);
