@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rk8.h"
 #include "solver_job.h"
 #include <gsl/gsl_errno.h>
 #include <gsl/gsl_odeiv2.h>
@@ -235,6 +236,91 @@ static void test_against_gsl(void **state)
     job_fini(&j);
 }
 
+/* A damped Mathieu equation, and the whole affine form, by the fast path and as expressions. */
+struct form {
+    const char *u, *v, *damping, *ddz;
+    double (*stiffness)(double t, double a, double q), (*friction)(double t);
+    double a, q;
+};
+
+static double mathieu_stiffness(double t, double a, double q)
+{
+    return a + q * cos(2 * t);
+}
+
+static double mathieu_friction(double t)
+{
+    (void)t;
+    return 0.1;
+}
+
+static double full_stiffness(double t, double a, double q)
+{
+    return 0.3 * sin(t) + a * (1 + 0.2 * cos(t)) + q * cos(2 * t);
+}
+
+static double full_friction(double t)
+{
+    return 0.05 * t;
+}
+
+static int form_f(double t, const double *s, double *f, void *arg)
+{
+    const struct form *p = arg;
+    f[0] = s[1];
+    f[1] = -p->friction(t) * s[1] - p->stiffness(t, p->a, p->q) * s[0];
+    return GSL_SUCCESS;
+}
+
+static void check_form(struct form *form, int by_ddz)
+{
+    struct solver_job j;
+    job_init(&j, 0, 4, 6, -2, 7, 7);
+    j.outputs[1] = (struct sweep_output){"D", "dz(t[157])"};
+    j.spec.output_count = 2;
+    j.spec.ddz = by_ddz ? form->ddz : NULL;
+    j.spec.u = by_ddz ? NULL : form->u;
+    j.spec.v = by_ddz ? NULL : form->v;
+    j.spec.damping = by_ddz ? NULL : form->damping;
+    job_run(&j);
+    for (size_t i = 0; i < 42; i++) {
+        form->a = j.a[i % 7];
+        form->q = j.q[i / 7];
+        gsl_odeiv2_system system = {form_f, NULL, 2, form};
+        gsl_odeiv2_driver *d =
+            gsl_odeiv2_driver_alloc_y_new(&system, gsl_odeiv2_step_rk8pd, 1e-3, 1e-13, 1e-13);
+        double t = 0, s[2] = {1, 0};
+        assert_int_equal(gsl_odeiv2_driver_apply(d, &t, j.times[157], s), GSL_SUCCESS);
+        gsl_odeiv2_driver_free(d);
+        double size = 1 + hypot(s[0], s[1]), own = 1e-11 * size; /* the judge's error */
+        double omega = sqrt(fmax(1, 9 + 4));
+        assert_true(fabs(j.field[0][i] - s[0]) <= 1e-9 * size + own);
+        assert_true(fabs(j.field[1][i] - s[1]) <= 1e-9 * size * omega + own);
+        assert_true(fabs(j.field[0][i] - s[0]) <= (double)j.error[0][i] + own);
+        assert_true(fabs(j.field[1][i] - s[1]) <= (double)j.error[1][i] + own);
+    }
+    job_fini(&j);
+}
+
+static void test_forms_against_gsl(void **state)
+{
+    (void)state;
+    struct form mathieu = {.damping = "0.1",
+                           .ddz = "-0.1*dz - (a + q*w)*z",
+                           .stiffness = mathieu_stiffness,
+                           .friction = mathieu_friction};
+    struct form full = {.u = "0.3*sin(t)",
+                        .v = "1 + 0.2*cos(t)",
+                        .damping = "0.05*t",
+                        .ddz = "-0.05*t*dz - (0.3*sin(t) + a*(1 + 0.2*cos(t)) + q*w)*z",
+                        .stiffness = full_stiffness,
+                        .friction = full_friction};
+    for (int by_ddz = 0; by_ddz < 2; by_ddz++) {
+        check_form(&mathieu, by_ddz);
+        check_form(&full, by_ddz);
+    }
+}
+
 /* ---- closed forms ---- */
 
 /* z'' = 6 z^2 has z = 1/(t - c)^2; for c > 0 the pole is met. */
@@ -387,6 +473,42 @@ static void test_ends(void **state)
     job_fini(&j);
 }
 
+/* ---- the pair itself ---- */
+
+/* z'' = -z' - sin z + cos t from 0 to 2 in steps of length h; *estimate is the first one's. */
+static double in_steps(double h, double *estimate)
+{
+    const struct rk8 *rk8 = rk8_of(kernel_find("portable"));
+    _Alignas(64) double step[LANES] = {h}, z[LANES] = {1}, dz[LANES] = {0.5}, omega[LANES] = {1};
+    _Alignas(64) double f[RK8_STAGES][LANES] = {{0}}, z_s[LANES] = {0}, dz_s[LANES] = {0};
+    _Alignas(64) double local[2][LANES], size[LANES];
+    int count = (int)(2 / h + 0.5);
+    for (int n = 0; n < count; n++) {
+        for (int s = 0; s < RK8_STAGES; s++) {
+            rk8->stage(s, 1, step, z, dz, f, z_s, dz_s);
+            f[s][0] = -dz_s[0] - sin(z_s[0]) + cos((n + rk8->node(s)) * h);
+        }
+        rk8->finish(1, step, z, dz, f, omega, z_s, dz_s, local, size);
+        z[0] = z_s[0];
+        dz[0] = dz_s[0];
+        *estimate = n == 0 ? size[0] : *estimate;
+    }
+    return z[0];
+}
+
+/* Half the step: the error is 2^8 times smaller, the estimate of one step, which is the error of
+ * the solution of order 7, too. */
+static void test_order(void **state)
+{
+    (void)state;
+    double estimate[2], unused, truth = in_steps(1.0 / 64, &unused);
+    double first = in_steps(0.5, &estimate[0]) - truth,
+           second = in_steps(0.25, &estimate[1]) - truth;
+    assert_true(fabs(first / second) > 150 && fabs(first / second) < 600);
+    assert_true(estimate[0] / estimate[1] > 150 && estimate[0] / estimate[1] < 500);
+    assert_true(estimate[0] > fabs(first));
+}
+
 /* ---- the same bits ---- */
 
 static void pendulum(struct solver_job *j)
@@ -489,12 +611,14 @@ int main(void)
         cmocka_unit_test(test_coupled),
         cmocka_unit_test(test_coupled_ddz),
         cmocka_unit_test(test_against_gsl),
+        cmocka_unit_test(test_forms_against_gsl),
         cmocka_unit_test(test_poles),
         cmocka_unit_test(test_overflow),
         cmocka_unit_test(test_stiff),
         cmocka_unit_test(test_not_a_number),
         cmocka_unit_test(test_breaks),
         cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_order),
         cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_instruction_sets),
         cmocka_unit_test(test_yield),
