@@ -22,7 +22,7 @@ static size_t read_pendulum(struct swing *rows, size_t most)
 {
     char line[512];
     size_t n = 0;
-    FILE *f = fopen(TRUTH_FOLDER "/pendulum.txt", "r");
+    FILE *f = fopen(TRUTH_FOLDER "/general/pendulum.txt", "r");
     assert_non_null(f);
     while (n < most && fgets(line, sizeof line, f) != NULL)
         if (sscanf(line, "%d %d %*f %*f %lf %lf", &rows[n].iq, &rows[n].ia, &rows[n].z,
