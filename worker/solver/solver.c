@@ -13,13 +13,13 @@
 
 struct solver {
     const struct sweep *sweep;
-    struct general_work *general; /* NULL: parts */
     struct lanes_work *lanes;
     struct tile *tile; /* NULL: by points */
     struct strip strip;
     double q[STRIP]; /* strip.q as a column */
     struct store *store;
     double work_ns, chunk_ns;
+    struct general_work *general; /* NULL: parts do it */
 };
 
 struct solver *solver_create_with(const struct sweep *s, const struct kernel *kernel)
