@@ -42,7 +42,8 @@ enum advice_error advice_leading_error(const struct job *job, const struct advic
         return ERROR_UNKNOWN;
     if (2 * samples->limited > samples->points)
         return ERROR_ROUNDING;
-    if (samples->worst_error > 1 && is_interpolated(job))
+    if (samples->exact_stated < samples->worst_stated / 2 ||
+        (samples->worst_error > 1 && is_interpolated(job)))
         return ERROR_INTERPOLATION;
     return ERROR_METHOD;
 }
@@ -229,18 +230,24 @@ static void advise_on_knots(const struct job *job, const struct advice_samples *
                    "about %.0f; \"interpolation\": \"exact\" wants none",
                    job->knots, (double)job->knots / oscillations,
                    job_interpolation_name(job->interpolation), needed);
-    else if (s->worst_error > 1)
+    else if (s->worst_error > 1 && isnan(s->exact_stated))
         advice_add(list, "knots",
                    "the %s interpolation on %zu knots is coarser than the tolerance; "
                    "\"interpolation\": \"exact\" has no such error",
                    job_interpolation_name(job->interpolation), job->knots);
+    if (s->worst_error > 1 && s->exact_stated < s->worst_stated / 2)
+        advice_add(list, "interpolation",
+                   "%s interpolation on %zu knots limits %s to %.1e; with \"interpolation\": "
+                   "\"exact\" it is %.1e",
+                   job_interpolation_name(job->interpolation), job->knots, s->worst_field,
+                   s->worst_stated, s->exact_stated);
 }
 
 void advice_of_samples(const struct job *job, const struct advice_samples *s, struct advice *list)
 {
     char text[TEXT_MAX];
     advise_on_knots(job, s, list);
-    if (s->worst_error > 1)
+    if (s->worst_error > 1 && !(s->exact_stated < s->worst_stated / 2))
         advice_add(list, "error",
                    "the stated error of some samples is %.3g times the tolerance: mostly by %s",
                    s->worst_error,

@@ -24,6 +24,10 @@ struct advice_samples {
     double worst_error; /* over tolerance * (1 + |value|); NaN: not known */
     int64_t w_turns;    /* turning points of the exact w within w.t; negative: not known */
     const char *failed_reason;
+    /* Where the worst error is: the field, its stated error, and the same with the exact w (NaN:
+     * not known, or w is exact or a table). */
+    const char *worst_field;
+    double worst_stated, exact_stated;
 };
 
 /* The term that leads the error of most points. */

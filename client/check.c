@@ -44,7 +44,7 @@ struct check {
     int64_t threads;
     struct advice_samples samples;
     enum advice_error error;
-    char isa[16], failed_reason[256];
+    char isa[16], failed_reason[256], worst_field[JOB_FIELD_MAX + 1];
     const char *binds;
     struct fleet fleet;
     struct advice advice;
@@ -81,6 +81,11 @@ static void take_probe(struct check *c, const struct json *answer)
     s->points = json_get_integer(answer, "sampled_points", 0);
     s->w_turns = json_get_integer(answer, "w_turns", -1);
     s->failed_reason = c->failed_reason;
+    snprintf(c->worst_field, sizeof c->worst_field, "%s",
+             json_get_string(answer, "worst_field", ""));
+    s->worst_field = c->worst_field;
+    s->worst_stated = json_get_number(answer, "worst_stated", (double)NAN);
+    s->exact_stated = json_get_number(answer, "exact_stated", (double)NAN);
     if (!status)
         return;
     s->failed = json_get_integer(status, "failed", 0);
@@ -93,7 +98,10 @@ static int ask_solver(struct check *c, const struct jobfile *file, struct err *e
 {
     struct json *answer;
     struct err why;
-    c->samples = (struct advice_samples){.worst_error = (double)NAN, .w_turns = -1};
+    c->samples = (struct advice_samples){.worst_error = (double)NAN,
+                                         .w_turns = -1,
+                                         .worst_stated = (double)NAN,
+                                         .exact_stated = (double)NAN};
     if (probe_ask(file, &answer, &why) == 0) {
         take_probe(c, answer);
         json_destroy(answer);
@@ -305,6 +313,9 @@ static void print_json(const struct check *c)
     json_put_integer(out, "sampled_overflow", c->samples.overflow);
     json_put_integer(out, "sampled_limited", c->samples.limited);
     json_put_number(out, "worst_error", c->job->errors ? c->samples.worst_error : (double)NAN);
+    json_put_string(out, "worst_field", c->worst_field);
+    json_put_number(out, "worst_stated", c->samples.worst_stated);
+    json_put_number(out, "exact_stated", c->samples.exact_stated);
     json_put_string(out, "leading_error", advice_error_name(c->error));
     json_put_string(out, "binds", c->binds);
     put_fleet(out, &c->fleet);

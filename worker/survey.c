@@ -24,7 +24,12 @@ struct survey {
     double seconds;                /* spent on samples that ended */
     size_t points;
     size_t counts[POINT_LIMITED + 1];
-    double worst_error; /* NaN: not known */
+    double worst_error; /* over tolerance (1 + |value|); negative: not known */
+    struct {
+        uint32_t field;
+        size_t q, a;
+        double stated, exact_stated; /* NaN: not known */
+    } worst;
     int64_t w_turns;
     char reason[256];
 };
@@ -43,7 +48,22 @@ static int on_yield(void *arg, size_t points_done)
     return now_ns() > s->sample_end_ns;
 }
 
-static void judge(struct survey *s, struct planes *planes, size_t points)
+/* The stated error of field k at point i of a block. */
+static void judge_error(struct survey *s, const struct block *b, struct planes *planes, uint32_t k,
+                        size_t i)
+{
+    double value = planes_field(planes, k)[i], stated = (double)planes_errors(planes, k)[i];
+    double share = stated / (s->job->tolerance * (1 + fabs(value)));
+    if (!(share > s->worst_error))
+        return;
+    s->worst_error = share;
+    s->worst.field = k;
+    s->worst.q = b->q0 + i / (b->a1 - b->a0);
+    s->worst.a = b->a0 + i % (b->a1 - b->a0);
+    s->worst.stated = stated;
+}
+
+static void judge(struct survey *s, const struct block *b, struct planes *planes, size_t points)
 {
     const uint8_t *status = planes_status(planes);
     for (size_t i = 0; i < points; i++) {
@@ -51,10 +71,8 @@ static void judge(struct survey *s, struct planes *planes, size_t points)
             s->counts[status[i]]++;
         if (status[i] != POINT_DONE && status[i] != POINT_LIMITED)
             continue;
-        for (uint32_t k = 0; s->job->errors && k < s->job->output_count; k++) {
-            double value = planes_field(planes, k)[i], error = (double)planes_errors(planes, k)[i];
-            s->worst_error = fmax(s->worst_error, error / (s->job->tolerance * (1 + fabs(value))));
-        }
+        for (uint32_t k = 0; s->job->errors && k < s->job->output_count; k++)
+            judge_error(s, b, planes, k, i);
     }
     if (s->counts[POINT_FAILED] > 0 && !*s->reason)
         strncpy(s->reason, solver_reason(s->solver), sizeof s->reason - 1);
@@ -79,7 +97,7 @@ static bool try_block(struct survey *s, const struct block *b)
     if (solved) {
         s->seconds += (double)(now_ns() - start) * 1e-9;
         s->points += points;
-        judge(s, planes, points);
+        judge(s, b, planes, points);
     }
     planes_destroy(planes);
     return solved || now_ns() >= s->end_ns;
@@ -123,25 +141,64 @@ static void put_counts(struct json_out *o, const struct survey *s)
     json_put_integer(status, "limited", (int64_t)s->counts[POINT_LIMITED]);
 }
 
-/* How often the exact w turns within w.t, for an interpolated one, so that somebody can judge the
- * knots; -1: not known. */
-static int64_t turning_points(const struct sweep_spec *spec)
+/* How often w turns within w.t, so that somebody can judge the knots. */
+static int64_t turning_points(const struct sweep *exact)
 {
     enum { SAMPLES_MAX = 1 << 14 };
-    struct sweep_spec exact = *spec;
-    struct sweep *sweep;
-    exact.interpolation = SWEEP_EXACT;
-    if (!spec->w || spec->interpolation == SWEEP_EXACT || sweep_create(&exact, &sweep, NULL))
-        return -1;
     double *t = mem_alloc(SAMPLES_MAX, sizeof *t), *w = mem_alloc(SAMPLES_MAX, sizeof *w);
-    size_t n = sweep_drive_samples(sweep, SAMPLES_MAX, t, w);
+    size_t n = sweep_drive_samples(exact, SAMPLES_MAX, t, w);
     int64_t turns = 0;
     for (size_t i = 2; i < n; i++)
         turns += (w[i - 1] - w[i - 2]) * (w[i] - w[i - 1]) < 0;
     free(t);
     free(w);
-    sweep_destroy(sweep);
     return turns;
+}
+
+/* The worst point once more, with the exact w. */
+static double exact_stated(const struct survey *s, const struct sweep *exact)
+{
+    uint32_t count = (uint32_t)s->job->output_count;
+    double *fields[JOB_OUTPUTS_MAX], stated;
+    float *errors[JOB_OUTPUTS_MAX];
+    struct block point = {s->worst.q, s->worst.q + 1, s->worst.a, s->worst.a + 1};
+    struct solver *solver = solver_create(exact);
+    struct planes *planes = planes_create(count, true, 1);
+    for (uint32_t k = 0; k < count; k++) {
+        fields[k] = planes_field(planes, k);
+        errors[k] = planes_errors(planes, k);
+    }
+    solver_block(solver, &point, fields, errors, planes_status(planes), NULL, NULL);
+    stated = (double)errors[s->worst.field][0];
+    planes_destroy(planes);
+    solver_destroy(solver);
+    return stated;
+}
+
+/* What an interpolated w has cost, seen from the exact one. */
+static void compare_with_exact(struct survey *s, const struct sweep_spec *spec)
+{
+    struct sweep_spec twin = *spec;
+    struct sweep *exact;
+    twin.interpolation = SWEEP_EXACT;
+    twin.method = SWEEP_POINT;
+    if (!spec->w || spec->interpolation == SWEEP_EXACT || sweep_create(&twin, &exact, NULL))
+        return;
+    s->w_turns = turning_points(exact);
+    if (s->worst_error >= 0)
+        s->worst.exact_stated = exact_stated(s, exact);
+    sweep_destroy(exact);
+}
+
+static void put_worst(struct json_out *o, const struct survey *s)
+{
+    bool known = s->worst_error >= 0;
+    json_put_number(o, "worst_error", known ? s->worst_error : (double)NAN);
+    json_put_string(o, "worst_field", known ? s->job->outputs[s->worst.field].name : "");
+    json_put_number(o, "worst_q", known ? s->job->q.values[s->worst.q] : (double)NAN);
+    json_put_number(o, "worst_a", known ? s->job->a.values[s->worst.a] : (double)NAN);
+    json_put_number(o, "worst_stated", s->worst.stated);
+    json_put_number(o, "exact_stated", s->worst.exact_stated);
 }
 
 static void report(const struct survey *s, unsigned threads, double setup_ms, struct buf *out)
@@ -162,7 +219,7 @@ static void report(const struct survey *s, unsigned threads, double setup_ms, st
     json_put_number(o, "seconds", setup_ms * 1e-3 + (double)points * cost * 1e-9 / threads);
     json_put_integer(o, "sampled_points", (int64_t)s->points);
     put_counts(o, s);
-    json_put_number(o, "worst_error", s->worst_error);
+    put_worst(o, s);
     json_put_string(o, "failed_reason", s->reason);
     json_put_integer(o, "w_turns", s->w_turns);
     json_print(o, true, out);
@@ -186,7 +243,7 @@ static int survey_job(struct survey *s, unsigned threads, struct buf *out, struc
     s->solver = solver_create(s->sweep);
     double setup_ms = (double)(now_ns() - start) * 1e-6;
     sample_all(s);
-    s->w_turns = turning_points(&spec);
+    compare_with_exact(s, &spec);
     report(s, threads, setup_ms, out);
     solver_destroy(s->solver);
     sweep_destroy(s->sweep);
@@ -195,7 +252,8 @@ static int survey_job(struct survey *s, unsigned threads, struct buf *out, struc
 
 int survey_run(const void *text, size_t len, unsigned threads, struct buf *out, struct err *err)
 {
-    struct survey s = {.worst_error = (double)NAN};
+    struct survey s = {.worst_error = -1, .w_turns = -1};
+    s.worst.stated = s.worst.exact_stated = (double)NAN;
     struct job *job;
     if (is_document(text, len) ? job_decode(text, len, &job, err)
                                : job_parse(text, len, NULL, &job, err))

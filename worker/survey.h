@@ -19,7 +19,13 @@
  *   seconds                      the whole grid on this machine's threads
  *   sampled_points, status       {done, failed, overflow, limited} of the samples
  *   worst_error                  the largest stated error of the samples over tolerance * (1 +
- * |value|); null without errors failed_reason                why a sample failed, or ""
+ *                                |value|); null without errors
+ *   worst_field, worst_q, worst_a, worst_stated
+ *                                where that is: field, point, and the stated error itself
+ *   exact_stated                 the same with the exact w: what the interpolation of w costs. null
+ *                                where w is exact or a table
+ *   failed_reason                why a sample failed, or ""
+ *   w_turns                      turning points of the exact w, for an interpolated one; else -1
  */
 
 /* text: a job's text (JSON) or its document. On failure (ERR_JOB_REFUSED and the like) out is

@@ -91,6 +91,13 @@ static void regrets_that_samples_show_are_named(void **state)
            &GOOD, "knots");
     s.worst_error = 5;
     expect(make(EXACT, ""), &s, "error");
+    s.worst_field = "F";
+    s.worst_stated = 5e-5;
+    s.exact_stated = 3e-10;
+    expect(make("{\"is\": \"cos(2*t)\", \"t\": [0, 12], \"interpolation\": \"linear\","
+                " \"knots\": 1000}",
+                ""),
+           &s, "interpolation");
     s = GOOD;
     s.failed = 3;
     s.failed_reason = "too many steps";
@@ -112,6 +119,11 @@ static void the_leading_error_is_found(void **state)
                              "");
     (void)state;
     assert_int_equal(advice_leading_error(exact, &s), ERROR_METHOD);
+    assert_int_equal(advice_leading_error(knots, &s), ERROR_METHOD);
+    s.worst_stated = 1e-10; /* within the tolerance, and yet mostly of the interpolation */
+    s.exact_stated = 1e-12;
+    assert_int_equal(advice_leading_error(knots, &s), ERROR_INTERPOLATION);
+    s.exact_stated = 0.9e-10;
     assert_int_equal(advice_leading_error(knots, &s), ERROR_METHOD);
     s.worst_error = 1e4;
     assert_int_equal(advice_leading_error(knots, &s), ERROR_INTERPOLATION);

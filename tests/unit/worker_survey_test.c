@@ -102,12 +102,36 @@ static void the_turns_of_an_interpolated_drive_are_counted(void **state)
     json_destroy(json);
 }
 
+/* What linear interpolation costs is measured against the exact w, and is about right: the true
+ * error of cos(2 t) between knots h apart is h^2 / 2 at most, a third of that in the mean. */
+static void an_interpolation_is_priced(void **state)
+{
+    (void)state;
+    static const char linear[] =
+        "{\"w\": {\"is\": \"cos(2*t)\", \"t\": [0, 10], \"interpolation\": \"linear\","
+        " \"knots\": 1001}, \"z\": {\"start\": [1, 0], \"t\": [0, 10]}, " GRID(9);
+    static const char exact[] = EQUATION GRID(9);
+    struct json *json = survey(linear, strlen(linear));
+    double stated = json_get_number(json, "worst_stated", -1);
+    double without = json_get_number(json, "exact_stated", -1);
+    double share = json_get_number(json, "worst_error", 0);
+    assert_string_equal(json_get_string(json, "worst_field", "?"), "F");
+    assert_true(without > 0 && without < 1e-3 * stated);
+    assert_true(stated > 1e-6 && share > 1e3);
+    json_destroy(json);
+    json = survey(exact, strlen(exact));
+    assert_true(json_get_number(json, "worst_stated", -1) > 0);
+    assert_true(json_get_number(json, "exact_stated", -1) == -1);
+    json_destroy(json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_and_its_document),
         cmocka_unit_test(a_large_grid_is_sampled),
         cmocka_unit_test(a_bad_job_is_refused),
+        cmocka_unit_test(an_interpolation_is_priced),
         cmocka_unit_test(the_turns_of_an_interpolated_drive_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
