@@ -34,7 +34,7 @@ class Ends(House):
             job = driven(y=None, w=w, z__t={"from": 0, "to": END, "count": 241},
                          grid={"q": Q, "a": A}, output={"F": "z(t[240])"}, tolerance=1e-9)
             out = self.path(kind)
-            self.client("run", self.write_job(job), "-o", out, broker=False)
+            self.client("run", "--full", self.write_job(job), "-o", out, broker=False)
             field, error = numpy.load(out + "/F.npy"), numpy.load(out + "/F.error.npy")
             self.assertTrue((numpy.load(out + "/status.npy") == 1).all())
             for i, q in enumerate(Q):
