@@ -321,7 +321,7 @@ static void fish_options(const struct manual *m, const char *command, const stru
         fprintf(out, " -l %s", o->name);
         if (o->value) {
             struct kind k = kind_of(o->value, strlen(o->value));
-            fputs(" -r", out);
+            fputs(k.files || k.json ? " -r" : " -x", out);
             fish_candidates(m, &k, out);
         }
         fputs(" -d ", out);

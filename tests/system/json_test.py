@@ -138,7 +138,7 @@ class Json(House):
         self.assertEqual(self.ask("cancel", "2")["state"], "cancelled")
         self.assertEqual(self.ask("status", "2")["priority"], -3)
         self.assertEqual(self.ask("delete", "2")["id"], 2)
-        self.worker()
+        self.worker("--full")
         self.assertEqual(self.ask("wait", "1")["state"], "done")
         self.assertEqual(self.ask("list")["jobs"][0]["id"], 1)
         lines = self.client("submit", path, "--watch", "--json").stdout.splitlines()
@@ -175,7 +175,7 @@ class Json(House):
 
     def test_exit_codes_of_jobs(self):
         self.broker()
-        self.worker()
+        self.worker("--full")
         good, bad = self.write_job(SMALL), driven(grid__q__count=8, grid__a__count=5,
                                                   output={"F": "sqrt(z(t[157]))"})
         self.client("submit", good, "--wait", code=0)

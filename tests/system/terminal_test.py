@@ -1,0 +1,168 @@
+#!/usr/bin/python3
+"""What a person sees: progress, watch and errors in a pseudo-terminal of every kind, and none of it
+through a pipe."""
+
+import re
+import unittest
+
+from house import House, driven, program
+from terminal import Terminal
+
+SMALL = driven(grid__q__count=8, grid__a__count=5)
+# Tiles enough that a worker at --limit 1 % is seen at work.
+LARGE = driven(grid__q__count=2000, grid__a__count=2000)
+KINDS = {
+    "truecolor": dict(TERM="xterm-256color", COLORTERM="truecolor"),
+    "256": dict(TERM="xterm-256color"),
+    "16": dict(TERM="xterm"),
+    "none": dict(TERM="xterm", NO_COLOR="1"),
+    "dumb": dict(TERM="dumb"),
+}
+ESCAPE = "\x1b"
+
+
+class Terminals(House):
+    def run_in(self, kind, *args, columns=80, lines=24, locale="C.UTF-8"):
+        env = {k: v for k, v in self.env.items() if k not in ("COLORTERM", "NO_COLOR", "CLICOLOR",
+                                                               "CLICOLOR_FORCE", "LC_CTYPE")}
+        env.update(KINDS[kind], LC_ALL=locale, HILLSWEEP_BROKER=self.endpoint)
+        return Terminal([program("hillsweep"), *args], env, self.folder, columns, lines)
+
+    def done_job(self, job=SMALL):
+        self.broker()
+        self.worker("--full")
+        return self.client("submit", self.write_job(job), "--wait").stdout.strip()
+
+    def test_the_picture_in_every_depth(self):
+        job = self.done_job()
+        signs = {"truecolor": "38;2;", "256": "38;5;", "16": r"\[3[0-7]m"}
+        for kind, sign in signs.items():
+            with self.subTest(kind):
+                t = self.run_in(kind, "watch", job)
+                self.assertEqual(t.finish(), 0)
+                self.assertRegex(t.raw(), re.escape(sign) if kind != "16" else sign)
+                for other in set(signs) - {kind, "16"}:
+                    self.assertNotIn(signs[other], t.raw())
+                self.assert_picture(t, "\u2580")
+
+    def assert_picture(self, t, block):
+        rows = t.screen.display
+        self.assertIn("driven mode:  F = 1 + z(t[157])", rows[0])
+        picture = [row for row in rows if row[3:].count(block) == 72]
+        self.assertGreaterEqual(len(picture), 9, t.text())
+        self.assertRegex(rows[1], r"^ 7 ")
+        self.assertTrue(any(re.match(r"^-2 ", row) for row in rows))
+        self.assertTrue(any(re.search(r"^ +0 +q +4", row) for row in rows), t.text())
+        self.assertRegex(t.text(), r"F  -?[\d.e+]+ .* -?[\d.e+]+")
+        self.assertIn("job 1 is done: 40 points", t.text())
+
+    def test_without_colours_it_is_text(self):
+        job = self.done_job()
+        t = self.run_in("none", "watch", job)
+        self.assertEqual(t.finish(), 0)
+        self.assertNotRegex(t.raw(), r"\x1b\[[0-9;]*m")
+        self.assertTrue(t.raw().isascii())
+        self.assertTrue(any(re.match(r"^.. [.:=+*#%@-]{72}", r) for r in t.screen.display), t.text())
+
+    def test_without_utf8_it_is_spaces_with_colours(self):
+        job = self.done_job()
+        t = self.run_in("256", "watch", job, locale="C")
+        self.assertEqual(t.finish(), 0)
+        self.assertTrue(t.raw().isascii())
+        self.assertIn("48;5;", t.raw())
+
+    def test_a_dumb_terminal_gets_a_line(self):
+        job = self.done_job()
+        t = self.run_in("dumb", "watch", job)
+        self.assertEqual(t.finish(), 0)
+        self.assertEqual(t.raw(), f"job {job} is done: 40 points; hillsweep results {job} -o FILE.npy\r\n")
+
+    def test_a_small_terminal_gets_the_line_alone(self):
+        job = self.done_job()
+        t = self.run_in("truecolor", "watch", job, columns=60, lines=6)
+        self.assertEqual(t.finish(), 0)
+        self.assertNotIn("\u2580", t.raw())
+        self.assertIn("is done", t.text())
+
+    def test_it_grows_and_ctrl_c_detaches(self):
+        self.broker()
+        self.worker("--full", "--limit", "1%")
+        t = self.run_in("truecolor", "submit", "--watch", self.write_job(LARGE))
+        t.until(lambda t: re.search(r"\[[\d,]+/4,000,000  \d+%", t.text()), "a progress line")
+        t.until(lambda t: any("\u2580" in r for r in t.screen.display[2:18]), "the first cells")
+        some = sum(row.count("\u2580") for row in t.screen.display)
+        t.until(lambda t: sum(r.count("\u2580") for r in t.screen.display) > some + 5, "more cells")
+        t.resize(50, 16)
+        t.until(lambda t: re.search(r"^ +0 +q +4$", t.text(), re.M) and
+                max(len(r) for r in t.text().splitlines()) < 50, "a smaller picture")
+        t.type(b"\x03")
+        self.assertEqual(t.finish(), 130)
+        self.assertIn("detached; job 1 goes on", t.text())
+        self.assertIn("hillsweep watch 1", t.text())
+        self.assertNotIn("[", t.text().splitlines()[-2])  # the progress line is gone
+        self.assertEqual(self.status("1")["state"], "running")
+        self.client("cancel", "1")
+
+    def test_a_reconnect_shows_the_picture_again(self):
+        broker = self.broker()
+        self.worker("--full", "--limit", "1%")
+        job = self.submit(LARGE)
+        t = self.run_in("truecolor", "watch", job)
+        t.until(lambda t: any("\u2580" in r for r in t.screen.display[2:18]), "the first cells")
+        self.kill(broker)
+        self.broker()
+        seen = len(t.data)
+        t.until(lambda t: t.data[seen:].count("\u2580".encode()) > 20, "cells after the restart")
+        t.type(b"\x03")
+        self.assertEqual(t.finish(), 130)
+        self.client("cancel", job)
+
+    def test_run_shows_its_line_and_takes_it_away(self):
+        path = self.write_job(driven(grid__q__count=200, grid__a__count=200))
+        t = self.run_in("truecolor", "run", path, "--limit", "2%")
+        t.until(lambda t: re.search(r"\[[\d,]+/40,000  \d+%.*1 worker", t.text()), "its line")
+        self.assertEqual(t.finish(), 0)
+        lines = t.text().splitlines()
+        self.assertRegex(lines[0], r"^40,000 points in .*: .*job/F.npy$")
+        self.assertNotIn("[", t.text())
+        t = self.run_in("truecolor", "run", "--watch", path, "-o", "again")
+        self.assertEqual(t.finish(), 0)
+        self.assertIn("\u2580", t.text())
+        self.assertIn("again/F.npy", t.text())
+
+    def test_errors_have_colour_where_there_is_some(self):
+        red = "\x1b[31mhillsweep:\x1b[0m "
+        for kind, coloured in (("16", True), ("none", False), ("dumb", False)):
+            t = self.run_in(kind, "sumbit")
+            self.assertEqual(t.finish(), 2)
+            self.assertEqual(red in t.raw(), coloured, kind)
+        forced = dict(CLICOLOR_FORCE="1", TERM="dumb")
+        self.assertIn(red, self.client("sumbit", code=2, env=forced).stderr)
+        self.assertNotIn(ESCAPE, self.client("sumbit", code=2, env=dict(forced, NO_COLOR="1")).stderr)
+        self.assertNotIn(ESCAPE, self.client("sumbit", code=2).stderr)
+
+    def test_through_a_pipe_nothing_is_drawn(self):
+        self.broker()
+        self.worker("--full", "--limit", "1%")
+        job = self.submit(driven(grid__q__count=1500, grid__a__count=1500))
+        p = self.client("watch", job, "--timeout", "3s", code=None, env=KINDS["truecolor"])
+        self.assertEqual(p.stdout, "")
+        self.assertIn(p.returncode, (0, 6))
+        self.assertNotIn(ESCAPE, p.stderr)
+        self.assertNotIn("\r", p.stderr)
+        self.assertRegex(p.stderr, r"\[[\d,]+/2,250,000  \d+%|is done")
+        quiet = self.client("watch", job, "--quiet", "--timeout", "50ms", code=None)
+        self.assertNotIn("/2,250,000", quiet.stderr)
+
+    def test_every_help_fits_a_terminal(self):
+        script = self.client("completion", "fish", broker=False).stdout
+        commands = re.findall(r"-n __fish_use_subcommand -a (\w+)", script)
+        self.assertGreaterEqual(len(commands), 18)
+        for command in [""] + commands:
+            text = self.client(*command.split(), "--help", broker=False).stdout
+            self.assertTrue(text.startswith("Examples:\n  hillsweep "), command)
+            self.assertEqual([line for line in text.splitlines() if len(line) > 100], [], command)
+
+
+if __name__ == "__main__":
+    unittest.main()
