@@ -122,8 +122,8 @@ class Shells(House):
         self.shell("cmake", "--install", BUILD, "--prefix", self.path("usr"))
         for program in PROGRAMS:
             self.assertTrue(os.access(self.path("usr/bin/" + program), os.X_OK))
-            for path in (f"man/man1/{program}.1", f"bash-completion/completions/{program}",
-                         f"zsh/site-functions/_{program}", f"fish/vendor_completions.d/{program}.fish"):
+            for path in (f"man/man1/{program}.1.gz", f"bash-completion/completions/{program}",
+                         f"zsh/vendor-completions/_{program}", f"fish/vendor_completions.d/{program}.fish"):
                 self.assertTrue(os.path.getsize(self.path("usr/share/" + path)), path)
         path = self.write_job(driven(grid__q__count=3, grid__a__count=3))
         self.env["PATH"] = "/usr/bin:/bin"  # they find each other side by side
