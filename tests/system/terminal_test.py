@@ -9,8 +9,8 @@ from house import House, driven, program
 from terminal import Terminal
 
 SMALL = driven(grid__q__count=8, grid__a__count=5)
-# Tiles enough that a worker at --limit 1 % is seen at work.
-LARGE = driven(grid__q__count=2000, grid__a__count=2000)
+# Work enough that a worker at --limit 1 % is seen at it: 36 ns a point.
+LARGE = driven(grid__q__count=2000, grid__a__count=2000, solver="point")
 KINDS = {
     "truecolor": dict(TERM="xterm-256color", COLORTERM="truecolor"),
     "256": dict(TERM="xterm-256color"),
@@ -118,12 +118,12 @@ class Terminals(House):
         self.client("cancel", job)
 
     def test_run_shows_its_line_and_takes_it_away(self):
-        path = self.write_job(driven(grid__q__count=200, grid__a__count=200))
-        t = self.run_in("truecolor", "run", path, "--limit", "2%")
-        t.until(lambda t: re.search(r"\[[\d,]+/40,000  \d+%.*1 worker", t.text()), "its line")
+        path = self.write_job(driven(grid__q__count=600, grid__a__count=600, solver="point"))
+        t = self.run_in("truecolor", "run", path, "--limit", "1%")
+        t.until(lambda t: re.search(r"\[[\d,]+/360,000  \d+%.*1 worker", t.text()), "its line")
         self.assertEqual(t.finish(), 0)
         lines = t.text().splitlines()
-        self.assertRegex(lines[0], r"^40,000 points in .*: .*job/F.npy$")
+        self.assertRegex(lines[0], r"^360,000 points in .*: .*job/F.npy$")
         self.assertNotIn("[", t.text())
         t = self.run_in("truecolor", "run", "--watch", path, "-o", "again")
         self.assertEqual(t.finish(), 0)
@@ -144,7 +144,7 @@ class Terminals(House):
     def test_through_a_pipe_nothing_is_drawn(self):
         self.broker()
         self.worker("--full", "--limit", "1%")
-        job = self.submit(driven(grid__q__count=1500, grid__a__count=1500))
+        job = self.submit(driven(grid__q__count=1500, grid__a__count=1500, solver="point"))
         p = self.client("watch", job, "--timeout", "3s", code=None, env=KINDS["truecolor"])
         self.assertEqual(p.stdout, "")
         self.assertIn(p.returncode, (0, 6))
