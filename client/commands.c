@@ -37,6 +37,11 @@ static const struct option_spec SUBMIT[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec DELETE[] = {
+    {"yes", 'y', NULL, "do not ask"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct option_spec LIST[] = {
     {"names", 0, NULL, NULL}, /* numbers and names alone, for completion */
     {NULL, 0, NULL, NULL},
@@ -143,8 +148,11 @@ static const struct command COMMANDS[] = {
      "Within a second no worker works on it.\n", NULL, 1, 1, command_pause},
     {"resume", "JOB", "let a paused job go on", "  hillsweep resume 7\n", NULL, NULL, 1, 1,
      command_resume},
-    {"delete", "JOB", "remove a job that has ended, with its results", "  hillsweep delete 7\n",
-     NULL, NULL, 1, 1, command_delete},
+    {"delete", "JOB", "remove a job that has ended, with its results",
+     "  hillsweep delete 7\n"
+     "  hillsweep delete 7 --yes                  without a question\n",
+     "On a terminal it asks first. Results that were fetched or are in a folder of a run stay.\n",
+     DELETE, 1, 1, command_delete},
     {"priority", "JOB N", "which of several jobs goes first",
      "  hillsweep priority 7 10                   before those of priority 0\n",
      "N is from -1000 to 1000. Jobs of one priority share the workers.\n", NULL, 2, 2,

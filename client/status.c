@@ -21,7 +21,7 @@ static void print_status(const struct job_view *view)
            count_format(view->points_total, total));
     if (view->points_failed)
         printf(", %s failed", count_format(view->points_failed, text));
-    if (view->state == VIEW_RUNNING)
+    if (view->state == VIEW_RUNNING && view->rate > 0)
         printf(", %s", rate_format(view->rate, text));
     if (view->state == VIEW_RUNNING && view->eta_s >= 0)
         printf(", ETA %s", duration_format(view->eta_s, text));
@@ -85,6 +85,20 @@ static int print_metrics(struct session *s, struct err *err)
     return rc;
 }
 
+/* What one would type next. */
+static void say_next(const struct session *s, const struct job_view *view)
+{
+    if (view->state == VIEW_DONE)
+        session_say(s, "next: hillsweep plot %u -o chart.png, or hillsweep results %u -o FILE.npy",
+                    view->id, view->id);
+    else if (view->state == VIEW_PAUSED)
+        session_say(s, "next: hillsweep resume %u", view->id);
+    else if (!view_ended(view) && (view->workers == 0 || *view->reason))
+        session_say(s, "next: hillsweep why %u", view->id);
+    else if (!view_ended(view))
+        session_say(s, "next: hillsweep watch %u", view->id);
+}
+
 int command_status(struct session *s, struct err *err)
 {
     struct link *link;
@@ -102,6 +116,8 @@ int command_status(struct session *s, struct err *err)
         session_print_json(&json);
     else if (rc == 0)
         print_status(&view);
+    if (rc == 0)
+        say_next(s, &view);
     buf_fini(&json);
     link_close(link);
     return rc;

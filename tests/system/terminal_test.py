@@ -130,6 +130,19 @@ class Terminals(House):
         self.assertIn("\u2580", t.text())
         self.assertIn("again/F.npy", t.text())
 
+    def test_delete_asks(self):
+        job = self.done_job()
+        for answer, code in ((b"n\n", 1), (b"\n", 1), (b"\x04", 1), (b"y\n", 0)):
+            t = self.run_in("16", "delete", "last")
+            t.until(lambda t: "delete job 1 driven mode, 40 of 40 points, and its results? [y/N]"
+                    in t.text(), "the question")
+            t.type(answer)
+            self.assertEqual(t.finish(), code, answer)
+            self.assertIn("is deleted" if code == 0 else "nothing was deleted", t.text())
+        self.client("status", job, code=5)
+        self.client("submit", self.path("job.json"), "--wait")
+        self.assertEqual(self.run_in("16", "delete", "last", "--yes").finish(), 0)
+
     def test_errors_have_colour_where_there_is_some(self):
         red = "\x1b[31mhillsweep:\x1b[0m "
         for kind, coloured in (("16", True), ("none", False), ("dumb", False)):
