@@ -1,8 +1,11 @@
 /* See catalogue.h. An array sorted by number: there are thousands of jobs at most. */
 #include "catalogue.h"
 
+#include "expr.h"
+
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct catalogue {
     struct catalogue_job **jobs;
@@ -95,17 +98,23 @@ static struct catalogue_job *newest(const struct catalogue *c)
     return NULL;
 }
 
+static struct catalogue_job *by_name(const struct catalogue *c, const char *word)
+{
+    for (size_t i = c->count; i > 0; i--)
+        if (c->jobs[i - 1]->stage == CATALOGUE_THERE &&
+            strcmp(c->jobs[i - 1]->job->name, word) == 0)
+            return c->jobs[i - 1];
+    return NULL;
+}
+
+/* NULL with err when it begins several names, without when it begins none. */
 static struct catalogue_job *by_prefix(const struct catalogue *c, const char *word, struct err *err)
 {
     struct catalogue_job *found = NULL;
     size_t len = strlen(word);
     for (size_t i = c->count; i > 0; i--) {
         struct catalogue_job *e = c->jobs[i - 1];
-        if (e->stage != CATALOGUE_THERE)
-            continue;
-        if (strcmp(e->job->name, word) == 0)
-            return e;
-        if (strncmp(e->job->name, word, len) != 0)
+        if (e->stage != CATALOGUE_THERE || strncmp(e->job->name, word, len) != 0)
             continue;
         if (found && strcmp(found->job->name, e->job->name) != 0) {
             err_set(err, ERR_NO_SUCH_JOB,
@@ -118,6 +127,22 @@ static struct catalogue_job *by_prefix(const struct catalogue *c, const char *wo
             found = e;
     }
     return found;
+}
+
+/* The newest job whose name differs from the word in capitals only, or by a slip. */
+static void suggest(const struct catalogue *c, const char *word, struct err *err)
+{
+    for (size_t i = *word ? c->count : 0; i > 0; i--) {
+        const struct catalogue_job *e = c->jobs[i - 1];
+        const char *const name[] = {e->job->name, NULL};
+        if (e->stage != CATALOGUE_THERE || !*e->job->name)
+            continue;
+        if (strncasecmp(e->job->name, word, strlen(word)) == 0 || expr_nearest(word, name)) {
+            err_hint(err, "did you mean %u \"%s\"?", e->id, e->job->name);
+            return;
+        }
+    }
+    err_hint(err, "hillsweep list shows the jobs");
 }
 
 struct catalogue_job *catalogue_find(const struct catalogue *c, const char *word, struct err *err)
@@ -138,7 +163,7 @@ struct catalogue_job *catalogue_find(const struct catalogue *c, const char *word
     struct err ambiguous = {0};
     if (*word >= '0' && *word <= '9' && *end == '\0')
         found = number <= UINT32_MAX ? catalogue_job(c, (uint32_t)number) : NULL;
-    else if (*word)
+    else if (*word && !(found = by_name(c, word)))
         found = by_prefix(c, word, &ambiguous);
     if (found && found->stage == CATALOGUE_THERE)
         return found;
@@ -147,6 +172,6 @@ struct catalogue_job *catalogue_find(const struct catalogue *c, const char *word
         return NULL;
     }
     err_set(err, ERR_NO_SUCH_JOB, "no job \"%s\"", word);
-    err_hint(err, "hillsweep list shows the jobs");
+    suggest(c, word, err);
     return NULL;
 }

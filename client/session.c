@@ -30,6 +30,7 @@ void session_say(const struct session *s, const char *fmt, ...)
 {
     if (s->quiet || s->json)
         return;
+    fflush(stdout); /* what was printed before comes before */
     va_list ap;
     va_start(ap, fmt);
     vfprintf(stderr, fmt, ap);

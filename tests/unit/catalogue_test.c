@@ -56,7 +56,31 @@ static void test_names(void **state)
     assert_int_equal(find(c, "ch"), 12); /* the newest of one name */
     assert_int_equal(find(c, ""), 0);
     assert_int_equal(find(c, "beta"), 0);
+    add(c, 10, "alphas");
+    assert_int_equal(find(c, "alpha"), 3); /* over several prefixes, too */
     assert_int_equal(catalogue_by_key(c, 1003)->id, 3);
+    catalogue_destroy(c);
+}
+
+static void test_a_slip_is_answered_by_a_name(void **state)
+{
+    static const struct {
+        const char *word, *hint;
+    } cases[] = {
+        {"mathieu", "did you mean 2 \"Mathieu\"?"}, {"MATH", "did you mean 2 \"Mathieu\"?"},
+        {"Mahtieu", "did you mean 2 \"Mathieu\"?"}, {"pendulum", "hillsweep list shows the jobs"},
+        {"17", "hillsweep list shows the jobs"},    {"", "hillsweep list shows the jobs"},
+    };
+    (void)state;
+    struct catalogue *c = catalogue_create();
+    add(c, 1, "driven mode");
+    add(c, 2, "Mathieu");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct err err = {0};
+        assert_null(catalogue_find(c, cases[i].word, &err));
+        assert_int_equal(err.code, ERR_NO_SUCH_JOB);
+        assert_string_equal(err.hint, cases[i].hint);
+    }
     catalogue_destroy(c);
 }
 
@@ -88,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_a_slip_is_answered_by_a_name),
         cmocka_unit_test(test_jobs_that_come_and_go_have_no_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
