@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Rows of which every 64th point or more is wanted are read whole, others point by point: a page
- * of the disk is read anyway. */
-enum { SPARSE = 64 };
+/* Rows of which every 512th point or more is wanted are read whole, others point by point: to copy
+ * a page costs no more than a system call, and a page is read from the disk anyway. */
+enum { SPARSE = 512 };
 
 struct snapshot {
     uv_work_t work;
