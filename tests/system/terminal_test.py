@@ -2,8 +2,11 @@
 """What a person sees: progress, watch and errors in a pseudo-terminal of every kind, and none of it
 through a pipe."""
 
+import os
 import re
 import unittest
+
+import numpy
 
 from house import House, driven, program
 from terminal import Terminal
@@ -63,6 +66,24 @@ class Terminals(House):
         self.assertNotRegex(t.raw(), r"\x1b\[[0-9;]*m")
         self.assertTrue(t.raw().isascii())
         self.assertTrue(any(re.match(r"^.. [.:=+*#%@-]{72}", r) for r in t.screen.display), t.text())
+
+    def test_each_cell_is_the_point_in_its_middle(self):
+        """The picture drawn anew from F.npy, the ramp's nine levels between least and greatest."""
+        job = self.done_job(driven(grid__q={"from": 1, "to": 2, "count": 1000},
+                                   grid__a={"from": 1, "to": 3, "count": 777},
+                                   output={"F": "q*a + 0*z(1)"}))
+        t = self.run_in("none", "watch", job)
+        self.assertEqual(t.finish(), 0)
+        rows = [row[2:] for row in t.screen.display[1:20]]  # 19 lines beside labels "1 " and "3 "
+        width = 80 - 1 - 1 - 1
+        field = numpy.load(os.path.join(self.data, "jobs", job, "F.npy"))
+        q = [(2 * k + 1) * 1000 // (2 * width) for k in range(width)]
+        a = [(2 * k + 1) * 777 // (2 * 19) for k in range(19)]
+        cells = field[numpy.ix_(q, a)].astype(numpy.float32).astype(float)
+        level = (cells - cells.min()) / (cells.max() - cells.min()) * 9
+        ramp = numpy.array(list(".:-=+*#%@@"))
+        drawn = ["".join(ramp[level[:, 18 - line].astype(int)]) for line in range(19)]
+        self.assertEqual([row.rstrip() for row in rows], drawn)
 
     def test_without_utf8_it_is_spaces_with_colours(self):
         job = self.done_job()
