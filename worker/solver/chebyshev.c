@@ -45,6 +45,15 @@ void chebyshev_init(struct chebyshev *c, int n)
     }
 }
 
+void chebyshev_powers_init(struct chebyshev_powers *p)
+{
+    memset(p, 0, sizeof *p);
+    p->power[0][0] = p->power[1][1] = 1;
+    for (int k = 2; k < CHEBYSHEV_MAX; k++)
+        for (int i = 0; i <= k; i++)
+            p->power[k][i] = (i > 0 ? 2 * p->power[k - 1][i - 1] : 0) - p->power[k - 2][i];
+}
+
 /* Horner with x T_k = (T_{k-1} + T_{k+1}) / 2. */
 void chebyshev_from_powers(const double *c, int n, double *t)
 {

@@ -21,6 +21,12 @@ void chebyshev_init(struct chebyshev *c, int n);
 /* t[k] = T_k(x) for k < n. */
 void chebyshev_values(double x, int n, double *t);
 
+/* power[k][i]: what T_k has of x^i. */
+struct chebyshev_powers {
+    double power[CHEBYSHEV_MAX][CHEBYSHEV_MAX];
+};
+void chebyshev_powers_init(struct chebyshev_powers *p);
+
 /* sum_i c[i] x^i -> sum_i t[i] T_i(x), both of n + 1 terms, n < CHEBYSHEV_MAX. */
 void chebyshev_from_powers(const double *c, int n, double *t);
 

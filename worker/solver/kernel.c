@@ -1,7 +1,5 @@
 /* Compiled once per instruction set, with KERNEL naming the table and VECTOR_BYTES the width: GCC's
- * vector extensions, no intrinsics. Two vectors are in flight per entry, which hides the latency of
- * Horner's rule (eight chains) and fits the register file of each set. A lane's bits depend neither
- * on the width nor on its place. */
+ * vector extensions, no intrinsics. A lane's bits depend neither on the width nor on its place. */
 #include "kernel.h"
 
 #ifndef KERNEL
@@ -12,11 +10,20 @@
 
 typedef double vector __attribute__((vector_size(VECTOR_BYTES)));
 typedef int64_t bits __attribute__((vector_size(VECTOR_BYTES)));
+typedef double loose __attribute__((vector_size(VECTOR_BYTES), aligned(8)));
+typedef int64_t loose_bits __attribute__((vector_size(VECTOR_BYTES), aligned(8)));
 
 #define WIDTH  (VECTOR_BYTES / 8)
 #define GROUPS (LANES / WIDTH)
 
 #define CHAINS 8 /* vectors in flight: they hide the latency of a sum */
+
+/* Vectors of one entry in flight, times four entries: what the registers of each set hold. */
+#if VECTOR_BYTES == 64
+#define TOGETHER 4
+#else
+#define TOGETHER 2
+#endif
 
 /* The vectors of 32 lanes. */
 struct lanes {
@@ -44,93 +51,104 @@ static inline vector choose(bits mask, vector yes, vector no)
     return (vector)(((bits)yes & mask) | ((bits)no & ~mask));
 }
 
-/* Coefficients have no alignment. */
-typedef double loose __attribute__((vector_size(VECTOR_BYTES), aligned(8)));
-
-/* out[i] = sum_j c[j * width + i] weight[j], i < count vectors, the highest j first. */
+/* out[i] = sum_j c[j * width + i] weight[j], `count` vectors, the highest j first. */
 static inline void combine(const double *c, size_t width, int nq, const double *weight, double *out,
                            int count)
 {
     vector sum[CHAINS];
+    const vector *row = (const vector *)(const void *)(c + (size_t)nq * width);
     for (int k = 0; k < count; k++)
-        sum[k] = *(const loose *)(c + (size_t)nq * width + (size_t)k * WIDTH) * weight[nq];
-    for (int j = nq; j-- > 0;)
+        sum[k] = row[k] * weight[nq];
+    for (int j = nq; j-- > 0;) {
+        row = (const vector *)(const void *)(c + (size_t)j * width);
         for (int k = 0; k < count; k++)
-            sum[k] =
-                sum[k] + *(const loose *)(c + (size_t)j * width + (size_t)k * WIDTH) * weight[j];
+            sum[k] = sum[k] + row[k] * weight[j];
+    }
     for (int k = 0; k < count; k++)
-        *(loose *)(out + (size_t)k * WIDTH) = sum[k];
+        ((vector *)(void *)out)[k] = sum[k];
 }
 
 static void contract(const struct parts *p, const double *weight, double *row)
 {
     for (size_t n = 0; n < p->count; n++) {
         const struct part *part = &p->part[n];
-        size_t width = 4 * (size_t)(part->na + 1), i = 0;
+        size_t i = 0, width = part->width, step = CHAINS * WIDTH;
         const double *c = p->coef + part->coef;
         double *out = row + part->row;
-        for (; i + CHAINS * WIDTH <= width; i += CHAINS * WIDTH)
+        /* What is left after the full steps is split evenly: few chains are slow. */
+        for (; width - i >= 2 * step; i += step)
             combine(c + i, width, part->nq, weight, out + i, CHAINS);
-        for (; i + WIDTH <= width; i += WIDTH)
-            combine(c + i, width, part->nq, weight, out + i, 1);
-        for (; i < width; i++) {
-            double sum = c[(size_t)part->nq * width + i] * weight[part->nq];
-            for (int j = part->nq; j-- > 0;)
-                sum = sum + c[(size_t)j * width + i] * weight[j];
-            out[i] = sum;
+        while (i < width) {
+            size_t left = (width - i) / WIDTH, count = left > CHAINS ? (left + 1) / 2 : left;
+            switch (count) {
+#define CASE(n)                                                                                    \
+    case n:                                                                                        \
+        combine(c + i, width, part->nq, weight, out + i, n);                                       \
+        break
+                CASE(1);
+                CASE(2);
+                CASE(3);
+                CASE(4);
+                CASE(5);
+                CASE(6);
+                CASE(7);
+                CASE(8);
+#undef CASE
+            }
+            i += count * WIDTH;
         }
     }
 }
 
-/* One part, two vectors of lanes: four polynomials in x, Horner. */
-static inline void horner(const double *row, int na, vector x0, vector x1, vector out[8])
+/* One part, `count` vectors of lanes: four polynomials in x, Horner. */
+static inline void horner(const double *row, int na, const vector *x, struct lanes *m, int g,
+                          int count)
 {
     const double *c = row + 4 * na;
-    vector zero = {0};
-    vector zz0 = c[0] + zero, zp0 = c[1] + zero, pz0 = c[2] + zero, pp0 = c[3] + zero;
-    vector zz1 = zz0, zp1 = zp0, pz1 = pz0, pp1 = pp0;
+    vector zero = {0}, sum[4][TOGETHER];
+    for (int e = 0; e < 4; e++)
+        for (int k = 0; k < count; k++)
+            sum[e][k] = zero + c[e];
     for (int i = na; i > 0; i--) {
         c -= 4;
-        zz0 = zz0 * x0 + c[0];
-        zz1 = zz1 * x1 + c[0];
-        zp0 = zp0 * x0 + c[1];
-        zp1 = zp1 * x1 + c[1];
-        pz0 = pz0 * x0 + c[2];
-        pz1 = pz1 * x1 + c[2];
-        pp0 = pp0 * x0 + c[3];
-        pp1 = pp1 * x1 + c[3];
+        for (int e = 0; e < 4; e++)
+            for (int k = 0; k < count; k++)
+                sum[e][k] = sum[e][k] * x[k] + c[e];
     }
-    out[0] = zz0;
-    out[1] = zp0;
-    out[2] = pz0;
-    out[3] = pp0;
-    out[4] = zz1;
-    out[5] = zp1;
-    out[6] = pz1;
-    out[7] = pp1;
+    for (int e = 0; e < 4; e++)
+        for (int k = 0; k < count; k++)
+            m[e].v[g + k] = sum[e][k];
 }
 
-static void propagate(const struct parts *p, const double *row, const double *x, double *matrix)
+/* Vectors that hold the first `lanes` lanes. */
+static inline int groups_of(size_t lanes)
+{
+    return (int)((lanes + WIDTH - 1) / WIDTH);
+}
+
+static void propagate(const struct parts *p, const double *row, const double *x, size_t lanes,
+                      double *matrix)
 {
     const struct lanes *at = lanes_in(x);
+    int groups = groups_of(lanes);
     for (size_t n = 0; n < p->count; n++) {
         const struct part *part = &p->part[n];
+        const double *c = row + part->row;
         struct lanes *m = lanes_out(matrix + n * 4 * LANES);
-        for (int g = 0; g < GROUPS; g += 2) {
-            vector out[8];
-            horner(row + part->row, part->na, at->v[g], at->v[g + 1], out);
-            for (int e = 0; e < 4; e++) {
-                m[e].v[g] = out[e];
-                m[e].v[g + 1] = out[e + 4];
-            }
-        }
+        int g = 0;
+        for (; g + TOGETHER <= groups; g += TOGETHER)
+            horner(c, part->na, &at->v[g], m, g, TOGETHER);
+        for (; g + 2 <= groups; g += 2)
+            horner(c, part->na, &at->v[g], m, g, 2);
+        if (g < groups)
+            horner(c, part->na, &at->v[g], m, g, 1);
     }
 }
 
-static void rescale(struct lanes *state, struct lanes *scale)
+static void rescale(struct lanes *state, struct lanes *scale, int groups)
 {
     vector zero = {0}, one = zero + 1;
-    for (int g = 0; g < GROUPS; g++) {
+    for (int g = 0; g < groups; g++) {
         vector size = absolute(state[0].v[g]) + absolute(state[1].v[g]);
         vector factor = choose(size > KERNEL_LARGE, zero + KERNEL_SHRINK, one);
         factor = choose((size < KERNEL_SMALL) & (size > zero), zero + KERNEL_GROW, factor);
@@ -140,19 +158,21 @@ static void rescale(struct lanes *state, struct lanes *scale)
     }
 }
 
-static void forward(const struct parts *p, const double *matrix, double *state, double *scale)
+static void forward(const struct parts *p, const double *matrix, size_t lanes, double *state,
+                    double *scale)
 {
     size_t wait = p->every;
+    int groups = groups_of(lanes);
     for (size_t n = 0; n < p->count; n++) {
         const struct lanes *m = lanes_in(matrix + n * 4 * LANES);
         struct lanes *now = lanes_out(state + n * 2 * LANES);
-        for (int g = 0; g < GROUPS; g++) {
+        for (int g = 0; g < groups; g++) {
             vector z = now[0].v[g], s = now[1].v[g];
             now[2].v[g] = m[0].v[g] * z + m[1].v[g] * s;
             now[3].v[g] = m[2].v[g] * z + m[3].v[g] * s;
         }
         if (--wait == 0) {
-            rescale(now + 2, lanes_out(scale + (n + 1) / p->every * LANES));
+            rescale(now + 2, lanes_out(scale + (n + 1) / p->every * LANES), groups);
             wait = p->every;
         }
     }
@@ -181,11 +201,11 @@ static inline void step_back(struct back *b, const struct lanes *m, const struct
     b->weighted = b->weighted + both * node;
 }
 
-static void backward(const struct parts *p, const double *matrix, const double *state,
-                     const double *scale, const double *node, size_t at, double row_z, double row_p,
-                     double *sum)
+static void backward(const struct parts *p, const double *matrix, size_t lanes, const double *state,
+                     const double *scale, const double *node, size_t at, int row, double *sum)
 {
-    for (int g = 0; g < GROUPS; g++) {
+    double row_z = row == 0, row_p = row == 1;
+    for (int g = 0; g < groups_of(lanes); g++) {
         const struct lanes *end = lanes_in(state + at * 2 * LANES);
         vector zero = {0};
         vector size = (absolute(end[0].v[g]) + absolute(end[1].v[g])) * (row_z + row_p);
@@ -249,6 +269,39 @@ static void conditioning(const struct parts *p, const double *matrix, const doub
     }
 }
 
+static void accumulate(double *out, const double *c, size_t c_stride, const double *row, size_t n,
+                       size_t width)
+{
+    loose *to = (loose *)(void *)out;
+    for (size_t i = 0; i < (width + WIDTH - 1) / WIDTH; i++) {
+        vector sum = to[i];
+        for (size_t j = 0; j < n; j++)
+            sum = sum + *((const loose *)(const void *)(row + j * 64) + i) * c[j * c_stride];
+        to[i] = sum;
+    }
+}
+
+static int read(const double *state, const double *sum, size_t lanes, struct reading *r)
+{
+    const struct lanes *z = lanes_in(state), *cross = lanes_in(sum);
+    bits any = {0};
+    for (int g = 0; g < groups_of(lanes); g++) {
+        vector by_z = absolute(z[0].v[g]), by_slope = absolute(z[1].v[g]) * r->slope;
+        vector size = larger(by_z, by_slope) + 1, allowed = size * r->tolerance;
+        vector own = cross[0].v[g] * r->unit, rounding = cross[2].v[g] * r->rounding;
+        bits doubt = ~((own <= allowed) & (rounding <= allowed));
+        *((loose *)(void *)r->value + g) = z[r->row].v[g] * r->unit;
+        *((loose *)(void *)r->error + g) = own + cross[1].v[g] * r->unit;
+        *((loose *)(void *)r->size + g) = size;
+        *((loose_bits *)(void *)r->doubtful + g) = doubt;
+        any |= doubt;
+    }
+    int64_t found = 0;
+    for (int k = 0; k < WIDTH; k++)
+        found |= any[k];
+    return found != 0;
+}
+
 static void evaluate(const double *row, int na, const double *x, size_t n, double *value)
 {
     for (size_t i = 0; i < n; i += CHAINS * WIDTH) {
@@ -291,5 +344,5 @@ static int weigh(const double *value, size_t n, const double *stated, const doub
 }
 
 extern const struct kernel KERNEL;
-const struct kernel KERNEL = {KERNEL_NAME, contract,     propagate, forward, backward,
-                              multiply,    conditioning, evaluate,  weigh};
+const struct kernel KERNEL = {KERNEL_NAME,  contract,   propagate, forward,  backward, multiply,
+                              conditioning, accumulate, read,      evaluate, weigh};

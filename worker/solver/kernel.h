@@ -3,11 +3,25 @@
 
 #include "parts.h"
 
-/* The loops that run for every point, over 32 virtual lanes: 32 values of a with one q. The same
- * source is compiled once for each instruction set (kernel.c); elementwise + - * in a fixed order
- * give the same bits in all of them. Arrays over lanes are [..][32], aligned to 64 bytes. */
+/* The loops that run for every point, over 32 virtual lanes: 32 values of a with one q, of which
+ * the first `lanes` count. The same source is compiled once for each instruction set (kernel.c);
+ * elementwise + - * in a fixed order give the same bits in all of them. Arrays over lanes are
+ * [..][32], aligned to 64 bytes. */
 
 #define LANES 32
+
+/* One number's values per lane, and how it is judged: with a cautious S = 1 + max(|z|, |z'| /
+ * omega), times `tolerance`, against the method's error and against `rounding` times the sum of all
+ * |row| |state|. */
+struct reading {
+    int row;                                 /* 0: z, 1: z' */
+    double unit, slope, tolerance, rounding; /* of the number; omega of p over that of the point */
+    double value[LANES], error[LANES];       /* times 2^exponent */
+    double size[LANES];                      /* S */
+    int64_t doubtful[LANES];                 /* 0 or -1 */
+    int exponent[LANES];
+    int has_exponents; /* any that is not 0 */
+};
 
 struct kernel {
     const char *name;
@@ -15,17 +29,18 @@ struct kernel {
      * (parts_weights): row[parts->row_count]. */
     void (*contract)(const struct parts *p, const double *weight, double *row);
     /* Matrices of all parts at x: matrix[count][4][32]. */
-    void (*propagate)(const struct parts *p, const double *row, const double *x, double *matrix);
+    void (*propagate)(const struct parts *p, const double *row, const double *x, size_t lanes,
+                      double *matrix);
     /* state[count + 1][2][32] from state[0]. Every p->every parts a lane is brought back to a
      * moderate size: scale[node / every][32] are the powers of two it was multiplied by. */
-    void (*forward)(const struct parts *p, const double *matrix, double *state, double *scale);
-    /* From a node back to the start with row (z, p) at that node, and the states of forward:
-     * sum[0][32] = sum over parts of cross[n] |row after n| |state before n|,
-     * sum[1][32] = sum over nodes of node[n] |row| |state|, sum[2][32] = the same without weights.
-     * Norms are 1-norms, and everything is relative to the scale of the state at the node. */
-    void (*backward)(const struct parts *p, const double *matrix, const double *state,
-                     const double *scale, const double *node, size_t at, double row_z, double row_p,
-                     double *sum);
+    void (*forward)(const struct parts *p, const double *matrix, size_t lanes, double *state,
+                    double *scale);
+    /* From a node back to the start with row 0 (z) or 1 (p) at that node, and the states of
+     * forward: sum[0][32] = sum over parts of cross[n] |row after n| |state before n|, sum[1][32] =
+     * sum over nodes of node[n] |row| |state|, sum[2][32] = the same without weights. Norms are
+     * 1-norms, and everything is relative to the scale of the state at the node. */
+    void (*backward)(const struct parts *p, const double *matrix, size_t lanes, const double *state,
+                     const double *scale, const double *node, size_t at, int row, double *sum);
     /* The matrices of parts [n0, n1) multiplied: product[4][32]. */
     void (*multiply)(const double *matrix, size_t n0, size_t n1, double *product);
     /* kappa^2 of row 0 (z) or 1 (z'), a number for each lane, at node `at` of states that were
@@ -33,6 +48,12 @@ struct kernel {
      * norms. */
     void (*conditioning)(const struct parts *p, const double *matrix, const double *state,
                          size_t at, int row, double *kappa_squared);
+    /* out[i] += sum over j < n of c[j * c_stride] row[j][i], i < width at least; rows of 64. */
+    void (*accumulate)(double *out, const double *c, size_t c_stride, const double *row, size_t n,
+                       size_t width);
+    /* Reads a number off the state[2][32] at a node and the sums that backward came home with;
+     * returns whether any lane is doubtful. */
+    int (*read)(const double *state, const double *sum, size_t lanes, struct reading *r);
     /* value[n] = polynomial of degree na at x[n], n a multiple of 64. */
     void (*evaluate)(const double *row, int na, const double *x, size_t n, double *value);
     /* Errors along a row: two bounds, `stated` and `doubt`, given at every eighth point and linear

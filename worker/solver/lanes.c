@@ -16,7 +16,8 @@
 /* What one level needs; made when it is first used. */
 struct lanes_level {
     const struct parts *parts;
-    double q; /* whose polynomials are in row */
+    double q;     /* whose polynomials are in row */
+    double omega; /* the largest of the row */
     double *row, *node;
     double *matrix, *state, *scale; /* see kernel.h */
     size_t row_cap, node_cap, scale_cap;
@@ -32,16 +33,6 @@ struct lanes_work {
     double a[LANES], start[2][LANES];
     int exponent[LANES];
 };
-
-double *lanes_array(size_t n)
-{
-    size_t bytes = (n * sizeof(double) + 63) / 64 * 64;
-    void *p = aligned_alloc(64, bytes != 0 ? bytes : 64);
-    if (p == NULL)
-        abort();
-    memset(p, 0, bytes);
-    return p;
-}
 
 struct lanes_work *lanes_create(const struct sweep *s, const struct kernel *kernel)
 {
@@ -121,6 +112,8 @@ int lanes_row(struct lanes_work *w, enum level level, double q)
     const struct parts *p = l->parts;
     double weight[PARTS_WEIGHTS];
     l->q = q;
+    l->omega =
+        sweep_omega(w->sweep, fmax(fabs(w->sweep->grid.a_min), fabs(w->sweep->grid.a_max)), q);
     parts_weights(p, q, weight);
     w->kernel->contract(p, weight, l->row);
     for (size_t n = 0; n <= p->count; n++)
@@ -196,14 +189,6 @@ static double kappa(const struct lanes_work *w, const struct parts *p, size_t at
     return sqrt(most);
 }
 
-/* One probe's numbers, per lane: value and error times 2^exponent. */
-struct reading {
-    double value[LANES], error[LANES];
-    int exponent[LANES];
-    int has_exponents; /* any that is not 0 */
-    unsigned char doubtful[LANES];
-};
-
 /* Looks closely at one lane: its exponent, whether its error is within the tolerance, and whether
  * it is rounding that decides. */
 static void judge(const struct lanes_work *w, const struct parts *p, const struct probe *probe,
@@ -228,33 +213,14 @@ static void judge(const struct lanes_work *w, const struct parts *p, const struc
         *limited = 1;
 }
 
-/* The common case, in which nothing was rescaled. Marks as doubtful the lanes that a cautious look
- * (S >= 1 + |z|, kappa <= omega times the sum of all |row| |state|) does not clear. */
-static void skim(const struct lanes_work *w, const struct parts *p, const struct probe *probe,
-                 struct reading *r)
+static int was_rescaled(const struct lanes_work *w, const struct parts *p, size_t node, size_t n)
 {
-    const double *restrict z = w->now->state + p->record[probe->record] * 2 * LANES;
-    const double *restrict sum = w->sum;
-    double unit = probe->row == 0 ? 1 : p->omega, tolerance = w->sweep->tolerance;
-    double weight = 8 * DBL_EPSILON * p->omega * unit;
-    const double *restrict chosen = z + probe->row * LANES;
-    for (int k = 0; k < LANES; k++) {
-        r->value[k] = chosen[k] * unit;
-        r->exponent[k] = 0;
-        r->error[k] = sum[k] * unit + sum[LANES + k] * unit;
-    }
-    for (int k = 0; k < LANES; k++) {
-        double allowed = tolerance * (1 + fabs(z[k])), cross = sum[k] * unit;
-        double rounding = weight * sum[2 * LANES + k];
-        r->doubtful[k] = !((cross <= allowed) & (rounding <= allowed));
-    }
-}
-
-static int was_rescaled(const struct lanes_work *w, const struct parts *p, size_t node)
-{
-    int any = node >= p->every;
-    for (int k = 0; k < LANES; k++)
+    int any = 0;
+    for (size_t k = 0; k < n; k++)
         any |= w->exponent[k];
+    for (size_t r = 1; r <= node / p->every; r++)
+        for (size_t k = 0; k < n; k++)
+            any |= w->now->scale[r * LANES + k] != 1;
     return any;
 }
 
@@ -305,7 +271,7 @@ static void add_margin(const struct lanes_work *w, size_t index, const uint16_t 
     const double *stated = w->stated + index * STRIP, *doubt = w->doubt + index * STRIP;
     double tolerance = w->sweep->tolerance, least = w->margin->probe[index].least;
     for (size_t k = 0; k < n; k++) {
-        double size = 1 + fabs(r->value[k]), allowed = tolerance * (size > least ? size : least);
+        double allowed = tolerance * (r->size[k] > least ? r->size[k] : least);
         r->error[k] += stated[at[k]];
         coarse[k] |= !(doubt[at[k]] <= allowed);
     }
@@ -328,14 +294,20 @@ static void read_probe(struct lanes_work *w, size_t index, struct strip *strip, 
     const struct parts *p = w->now->parts;
     const struct probe *probe = &s->outputs.probe[index];
     size_t node = p->record[probe->record];
-    struct reading r;
-    w->kernel->backward(p, w->now->matrix, w->now->state, w->now->scale, w->now->node, node,
-                        probe->row == 0, probe->row == 1, w->sum);
-    skim(w, p, probe, &r);
-    r.has_exponents = was_rescaled(w, p, node);
-    if (w->now == &w->level[LEVEL_LEAF])
+    int leaf = w->now == &w->level[LEVEL_LEAF];
+    struct reading r = {.row = probe->row,
+                        .unit = probe->row == 0 ? 1 : p->omega,
+                        .slope = p->omega / w->now->omega,
+                        .tolerance = s->tolerance};
+    /* kappa <= omega times the sum of all |row| |state|; in a leaf the margin knows. */
+    r.rounding = leaf ? 0 : 8 * DBL_EPSILON * p->omega * r.unit;
+    w->kernel->backward(p, w->now->matrix, n, w->now->state, w->now->scale, w->now->node, node,
+                        probe->row, w->sum);
+    int any = w->kernel->read(w->now->state + node * 2 * LANES, w->sum, n, &r);
+    r.has_exponents = was_rescaled(w, p, node, n);
+    if (leaf)
         add_margin(w, index, at, n, &r, coarse);
-    for (size_t k = 0; k < n; k++)
+    for (size_t k = 0; (any || r.has_exponents) && k < n; k++)
         if (r.has_exponents || r.doubtful[k])
             judge(w, p, probe, k, &r, &coarse[k], &strip->limited[at[k]]);
     for (size_t j = 0; j < s->outputs.quantity_count; j++)
@@ -355,12 +327,12 @@ size_t lanes_solve(struct lanes_work *w, struct strip *strip, const uint16_t *at
         w->x[k] = (w->a[k] - p->a0) * p->a_inverse;
     for (size_t k = 0; k < n; k++)
         strip->limited[at[k]] = 0;
-    w->kernel->propagate(p, w->now->row, w->x, w->now->matrix);
+    w->kernel->propagate(p, w->now->row, w->x, n, w->now->matrix);
     for (int v = 0; v < VECTOR_COUNT; v++) {
         if (!o->uses[v])
             continue;
         start(w, p, (enum vector_kind)v);
-        w->kernel->forward(p, w->now->matrix, w->now->state, w->now->scale);
+        w->kernel->forward(p, w->now->matrix, n, w->now->state, w->now->scale);
         for (size_t i = 0; i < o->probe_count; i++)
             if ((int)o->probe[i].vector == v)
                 read_probe(w, i, strip, at, n, coarse);

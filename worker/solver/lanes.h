@@ -41,7 +41,4 @@ void lanes_take_strip(struct lanes_work *w, const struct strip *strip);
 size_t lanes_solve(struct lanes_work *w, struct strip *strip, const uint16_t *at, size_t n,
                    uint16_t *again);
 
-/* 64-byte aligned, zeroed doubles. */
-double *lanes_array(size_t n);
-
 #endif

@@ -1,14 +1,25 @@
 #include "lattice.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Spots reach from end to end: series that are cut short are furthest off there. */
+static double spot_x(size_t k)
+{
+    return 2.0 * (double)k / (LANES - 1) - 1;
+}
 
 void lattice_init(struct lattice *l, const struct parts *fine, const struct kernel *kernel)
 {
     memset(l, 0, sizeof *l);
     l->fine = fine;
     l->kernel = kernel;
+    chebyshev_powers_init(&l->powers);
+    l->spot = lanes_array(CHEBYSHEV_MAX);
+    for (size_t k = 0; k < LANES; k++)
+        l->spot[k] = spot_x(k);
     l->row = lanes_array(fine->row_count);
     l->node = lanes_array(fine->count + 1);
     l->x = lanes_array(LANES);
@@ -21,6 +32,7 @@ void lattice_fini(struct lattice *l)
     free(l->node);
     free(l->x);
     free(l->matrix);
+    free(l->spot);
 }
 
 void lattice_lay(struct lattice *l, const struct leaf *leaf)
@@ -38,13 +50,8 @@ void lattice_lay(struct lattice *l, const struct leaf *leaf)
 
 double lattice_y(const struct lattice *l, size_t r)
 {
-    static const double spot[LATTICE_SPOT_ROWS] = {-0.421875, 0.734375};
+    static const double spot[LATTICE_SPOT_ROWS] = {-1, 1};
     return r < l->rows ? l->in_q.x[r] : spot[r - l->rows];
-}
-
-double lattice_spot_x(size_t k)
-{
-    return (2.0 * (double)k + 1) / LANES - 1;
 }
 
 void lattice_row(struct lattice *l, size_t r)
@@ -67,25 +74,17 @@ void lattice_block(struct lattice *l, size_t b)
     l->lanes = nodes - first < LANES ? nodes - first : LANES;
     for (size_t k = 0; k < LANES; k++) {
         size_t i = first + (k < l->lanes ? k : l->lanes - 1);
-        l->at[k] = l->a_middle + l->a_half * (spots ? lattice_spot_x(i) : l->in_a.x[i]);
+        l->at[k] = l->a_middle + l->a_half * (spots ? l->spot[i] : l->in_a.x[i]);
         l->x[k] = (l->at[k] - p->a0) * p->a_inverse;
     }
-    l->kernel->propagate(p, l->row, l->x, l->matrix);
+    l->kernel->propagate(p, l->row, l->x, LANES, l->matrix);
 }
 
-#define RANDOM 3.0 /* standard deviations */
-
-/* out[i] += sum over j of c[j] row[j][i]: rows of LATTICE_STRIDE, n of them, `width` columns. */
-static void combine(double *out, const double *c, size_t c_stride, const double *row, size_t n,
-                    size_t width)
-{
-    for (size_t j = 0; j < n; j++) {
-        double factor = c[j * c_stride];
-        const double *from = row + j * LATTICE_STRIDE;
-        for (size_t i = 0; i < width; i++)
-            out[i] += factor * from[i];
-    }
-}
+#define DEVIATIONS 3.0 /* of a sum of roundings */
+#define OWN        2.0 /* roundings of a fit, in units of 2^-53 and of the sum of its terms */
+#define ELSEWHERE  1.0 /* what a fit is off by between spots beyond what it is at spots */
+#define NOISE      6.0 /* roundings at spots, in units of 2^-53 and of the sum of terms; they are */
+                       /* no larger elsewhere */
 
 /* Values at the nodes -> coefficients of T_j(y) T_k(x). */
 static void transform(const struct lattice *l, const double *value, double *half, double *coef)
@@ -94,32 +93,34 @@ static void transform(const struct lattice *l, const double *value, double *half
     memset(half, 0, nq * LATTICE_STRIDE * sizeof *half);
     memset(coef, 0, nq * LATTICE_STRIDE * sizeof *coef);
     for (size_t r = 0; r < nq; r++)
-        combine(half + r * LATTICE_STRIDE, value + r * LATTICE_STRIDE, 1, l->in_a.series[0], na,
-                na);
+        l->kernel->accumulate(half + r * LATTICE_STRIDE, value + r * LATTICE_STRIDE, 1,
+                              l->in_a.series[0], na, na);
     for (size_t j = 0; j < nq; j++)
-        combine(coef + j * LATTICE_STRIDE, l->in_q.series[0] + j, CHEBYSHEV_MAX, half, nq, na);
+        l->kernel->accumulate(coef + j * LATTICE_STRIDE, l->in_q.series[0] + j, CHEBYSHEV_MAX, half,
+                              nq, na);
 }
 
-/* Bound of the sum of n terms c[i * stride] T_i T_j: that of their sizes, or less where they are
- * many and without order, as roundings are. */
-static double bound(const double *c, size_t stride, int n)
+/* Sum of n sizes |c[i * stride]|, and *likely: what n terms c T_i T_j come to where they are many
+ * and without order, as roundings are. In a corner of the leaf all T are 1. */
+static double sum_up(const double *c, size_t stride, int n, double *likely)
 {
     double sum = 0, squares = 0;
     for (int i = 0; i < n; i++) {
         sum += fabs(c[(size_t)i * stride]);
         squares += c[(size_t)i * stride] * c[(size_t)i * stride];
     }
-    return fmin(sum, RANDOM * sqrt(squares));
+    *likely = fmin(sum, DEVIATIONS * sqrt(squares));
+    return sum;
 }
 
-static double row_bound(const double *coef, int j, int na)
+static double sum_of_row(const double *coef, int j, int na, double *likely)
 {
-    return bound(coef + (size_t)j * LATTICE_STRIDE, 1, na + 1);
+    return sum_up(coef + (size_t)j * LATTICE_STRIDE, 1, na + 1, likely);
 }
 
-static double column_bound(const double *coef, int k, int nq)
+static double sum_of_column(const double *coef, int k, int nq, double *likely)
 {
-    return bound(coef + k, LATTICE_STRIDE, nq + 1);
+    return sum_up(coef + k, LATTICE_STRIDE, nq + 1, likely);
 }
 
 /* What is beyond order n of a series with the orders' sizes: orders are looked at in pairs, for
@@ -131,17 +132,17 @@ static double beyond(const double *size, int n)
         return 0;
     double last = fmax(size[n], size[n - 1]);
     double before = n >= 3 ? fmax(size[n - 2], size[n - 3]) : last;
-    return 2 * last < before ? last * (2 * last / before) : last;
+    return 4 * last < before ? last * (4 * last / before) : last;
 }
 
 static double tail(const double *coef, int na, int nq)
 {
     double size[CHEBYSHEV_MAX];
     for (int k = 0; k <= na; k++)
-        size[k] = column_bound(coef, k, nq);
+        sum_of_column(coef, k, nq, &size[k]);
     double in_a = beyond(size, na);
     for (int j = 0; j <= nq; j++)
-        size[j] = row_bound(coef, j, na);
+        sum_of_row(coef, j, na, &size[j]);
     return in_a + beyond(size, nq);
 }
 
@@ -150,20 +151,26 @@ void lattice_fit(const struct lattice *l, const double *value, double allowed, d
 {
     double *half = work, *coef = work + CHEBYSHEV_MAX * CHEBYSHEV_MAX, *out = work;
     int na = l->leaf->na, nq = l->leaf->nq;
+    double dropped = 0, likely;
     transform(l, value, half, coef);
     fit->dropped = tail(coef, na, nq);
-    for (double sum = 0; na > 0 && (sum += column_bound(coef, na, nq)) <= 0.5 * allowed; na--)
-        fit->dropped += column_bound(coef, na, nq);
-    for (double sum = 0; nq > 0 && (sum += row_bound(coef, nq, na)) <= 0.5 * allowed; nq--)
-        fit->dropped += row_bound(coef, nq, na);
+    for (; na > 0 && dropped + sum_of_column(coef, na, nq, &likely) <= 0.5 * allowed; na--)
+        dropped += sum_of_column(coef, na, nq, &likely);
+    for (; nq > 0 && dropped + sum_of_row(coef, nq, na, &likely) <= allowed; nq--)
+        dropped += sum_of_row(coef, nq, na, &likely);
+    fit->dropped += dropped;
     fit->na = na;
     fit->nq = nq;
     fit->terms = 0;
     fit->coef = out;
     for (int j = 0; j <= nq; j++, out += na + 1) {
-        chebyshev_to_powers(coef + j * LATTICE_STRIDE, na, out);
-        for (int k = 0; k <= na; k++)
+        double powers[CHEBYSHEV_MAX] __attribute__((aligned(64))) = {0};
+        l->kernel->accumulate(powers, coef + j * LATTICE_STRIDE, 1, l->powers.power[0],
+                              (size_t)na + 1, (size_t)na + 1);
+        for (int k = 0; k <= na; k++) {
+            out[k] = powers[k];
             fit->terms += fabs(out[k]);
+        }
     }
 }
 
@@ -193,16 +200,35 @@ double lattice_quantile(const struct lattice *l, const double *size, double shar
     return most;
 }
 
-double fit_eval(const struct fit *f, double x, double y)
+/* The largest distance between the fit and the spots. */
+static double off_at_spots(const struct lattice *l, const struct fit *f, const double *value)
 {
-    double t[CHEBYSHEV_MAX], sum = 0;
-    chebyshev_values(y, f->nq + 1, t);
-    for (int j = f->nq; j >= 0; j--) {
-        const double *c = f->coef + j * (f->na + 1);
-        double value = c[f->na];
-        for (int i = f->na - 1; i >= 0; i--)
-            value = value * x + c[i];
-        sum += t[j] * value;
+    double t[CHEBYSHEV_MAX], row[CHEBYSHEV_MAX], fitted[CHEBYSHEV_MAX] __attribute__((aligned(64)));
+    double most = 0;
+    size_t width = (size_t)f->na + 1;
+    for (size_t r = l->rows; r < l->rows + LATTICE_SPOT_ROWS; r++) {
+        chebyshev_values(lattice_y(l, r), f->nq + 1, t);
+        memset(row, 0, width * sizeof *row);
+        for (size_t j = (size_t)f->nq + 1; j-- > 0;)
+            for (size_t i = 0; i < width; i++)
+                row[i] += t[j] * f->coef[j * width + i];
+        l->kernel->evaluate(row, f->na, l->spot, CHEBYSHEV_MAX, fitted);
+        for (size_t k = 0; k < LANES; k++) {
+            double off = fabs(fitted[k] - value[r * LATTICE_STRIDE + k]);
+            most = off > most ? off : most;
+        }
     }
-    return sum;
+    return most;
+}
+
+double fit_noise(const struct fit *f)
+{
+    return NOISE * 0.5 * DBL_EPSILON * f->terms;
+}
+
+double lattice_off(const struct lattice *l, const struct fit *f, const double *value)
+{
+    double off = off_at_spots(l, f, value), noise = fit_noise(f);
+    double own = 1.25 * f->dropped + OWN * 0.5 * DBL_EPSILON * f->terms;
+    return fmax(own, off > noise ? off + ELSEWHERE * (off - noise) : off);
 }

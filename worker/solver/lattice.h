@@ -15,6 +15,7 @@
 struct lattice {
     const struct parts *fine;
     const struct kernel *kernel;
+    struct chebyshev_powers powers;
     const struct leaf *leaf;
     struct chebyshev in_a, in_q; /* na + 1 and nq + 1 nodes */
     double a_middle, a_half, q_middle, q_half;
@@ -26,6 +27,7 @@ struct lattice {
     double *row, *node; /* contracted fine parts; weights of its nodes, see kernel.h */
     /* the block at hand */
     double *x, *matrix; /* [32], [fine part][4][32] */
+    double *spot;       /* [64] on [-1, 1], of which 32 count */
     double at[LANES];   /* its values of a */
     size_t lanes;       /* how many of them count; the rest repeat the last */
 };
@@ -41,9 +43,8 @@ void lattice_row(struct lattice *l, size_t r);
 /* Solves block b of the row: nodes 32 b .. 32 b + lanes. A row of spots has block 0 alone. */
 void lattice_block(struct lattice *l, size_t b);
 
-/* Where row r and spot k are on [-1, 1]. */
+/* Where row r is on [-1, 1]. */
 double lattice_y(const struct lattice *l, size_t r);
-double lattice_spot_x(size_t k);
 
 /* Polynomial fits of values at the nodes. */
 struct fit {
@@ -64,7 +65,11 @@ void lattice_fit(const struct lattice *l, const double *value, double allowed, d
  * factor of two; they are positive. */
 double lattice_quantile(const struct lattice *l, const double *size, double share);
 
-/* The fit at (x, y). */
-double fit_eval(const struct fit *f, double x, double y);
+/* What the fit is off by at most: what it dropped or rounded, and what the spots say, of which
+ * every so-many-th is looked at: value[row][LATTICE_STRIDE]. */
+double lattice_off(const struct lattice *l, const struct fit *f, const double *value);
+
+/* What of that may be roundings, which are independent of those of other fits. */
+double fit_noise(const struct fit *f);
 
 #endif

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BETWEEN   1.25 /* errors between nodes against those at the nodes */
-#define BETWEEN_S 0.7  /* the least S between nodes against that at the nodes */
+#define BETWEEN   1.1 /* errors between nodes against those at the nodes */
+#define BETWEEN_S 0.7 /* the least S between nodes against that at the nodes */
 
 /* A place between two nodes: after node i, by a share of the way to the next. */
 struct spot {
@@ -104,8 +104,7 @@ static int read_probe(struct margin *m, const struct lattice *l, size_t index, s
     size_t node = p->record[probe->record], at = l->r * LATTICE_STRIDE + block * LANES;
     double unit = probe->row == 0 ? 1 : p->omega;
     const double *z = m->state + node * 2 * LANES, *slope = z + LANES, *sum = m->sum;
-    m->kernel->backward(p, l->matrix, m->state, m->scale, l->node, node, probe->row == 0,
-                        probe->row == 1, m->sum);
+    m->kernel->backward(p, l->matrix, LANES, m->state, m->scale, l->node, node, probe->row, m->sum);
     m->kernel->conditioning(p, l->matrix, m->state, node, probe->row, m->sum + 3 * LANES);
     for (size_t k = 0; k < l->lanes; k++) {
         double omega = sweep_omega(m->sweep, l->at[k], l->q), dz = slope[k] * p->omega / omega;
@@ -130,7 +129,7 @@ int margin_read(struct margin *m, const struct lattice *l, size_t block)
         if (!o->uses[v])
             continue;
         start_lanes(m, l, (enum vector_kind)v);
-        m->kernel->forward(m->fine, l->matrix, m->state, m->scale);
+        m->kernel->forward(m->fine, l->matrix, LANES, m->state, m->scale);
         for (size_t i = 0; i < o->probe_count; i++)
             if ((int)o->probe[i].vector == v && read_probe(m, l, i, block) != 0)
                 return -1;

@@ -170,6 +170,35 @@ void parts_destroy(struct parts *p)
     free(p);
 }
 
+double *lanes_array(size_t n)
+{
+    size_t bytes = (n * sizeof(double) + 63) / 64 * 64;
+    void *p = aligned_alloc(64, bytes != 0 ? bytes : 64);
+    if (p == NULL)
+        abort();
+    memset(p, 0, bytes);
+    return p;
+}
+
+double *parts_room(struct parts *p, struct part *part)
+{
+    part->width = ((size_t)(part->na + 1) * 4 + 7) / 8 * 8;
+    size_t count = part->width * (size_t)(part->nq + 1);
+    if (p->coef_count + count > p->coef_cap) {
+        double *old = p->coef;
+        p->coef_cap = 2 * (p->coef_cap + count);
+        p->coef = lanes_array(p->coef_cap);
+        if (old != NULL)
+            memcpy(p->coef, old, p->coef_count * sizeof *old);
+        free(old);
+    }
+    part->coef = p->coef_count;
+    part->row = p->row_count;
+    p->coef_count += count;
+    p->row_count += part->width;
+    return memset(p->coef + part->coef, 0, count * sizeof(double));
+}
+
 void parts_weights(const struct parts *p, double q, double *weight)
 {
     double y = (q - p->q0) * p->q_inverse;

@@ -20,7 +20,8 @@ struct grid {
 struct part {
     double t0, t1;
     int na, nq;       /* degrees */
-    size_t coef, row; /* where parts.coef has [nq + 1][na + 1][4], and a row [na + 1][4] */
+    size_t width;     /* of a row, [na + 1][4] and zeros up to a multiple of 8 */
+    size_t coef, row; /* where parts.coef has [nq + 1][width], and a row [width] */
 };
 
 struct parts {
@@ -28,8 +29,8 @@ struct parts {
     double reach;  /* largest sqrt(max |K|) * length of a part */
     struct part *part;
     size_t count;
-    double *coef; /* entries in the order zz, zp, pz, pp; innermost */
-    size_t coef_count, row_count;
+    double *coef; /* entries in the order zz, zp, pz, pp; innermost; aligned to 64 bytes */
+    size_t coef_count, coef_cap, row_count;
     size_t *record; /* node (number of parts before it) of each recorded time */
     double a0, a_inverse, q0, q_inverse; /* x = (a - a0) * a_inverse */
     double omega;                        /* a power of two, at least 1 */
@@ -56,6 +57,13 @@ double parts_reach(const struct drive *d, const struct grid *g, double from, con
 /* How many parts that are. */
 double parts_estimate(const struct drive *d, const struct grid *g, double from,
                       const double *record, size_t record_count, double reach);
+
+/* n doubles, zeroed, aligned to 64 bytes as vectors of any width want them; free() ends them. */
+double *lanes_array(size_t n);
+
+/* Room for the coefficients of a part whose degrees are set, zeroed; borrowed until the next call.
+ */
+double *parts_room(struct parts *p, struct part *part);
 
 /* What the coefficients of a row at this q are multiplied by: weight[PARTS_WEIGHTS]. */
 #define PARTS_WEIGHTS 64

@@ -32,7 +32,6 @@ struct filler {
         int level; /* 2^level steps */
     } stack[STACK];
     int depth;
-    size_t coef_cap;
     double chebyshev[4][SERIES_SIDE][SERIES_SIDE]; /* [entry][j][i] */
 };
 
@@ -211,28 +210,11 @@ static int economise(struct filler *s, int n, double x, double y, double allowed
     return na;
 }
 
-static double *new_coefficients(struct filler *s, struct part *part)
-{
-    struct parts *p = s->parts;
-    size_t width = 4 * (size_t)(part->na + 1), count = width * (size_t)(part->nq + 1);
-    while (p->coef_count + count > s->coef_cap) {
-        s->coef_cap = s->coef_cap != 0 ? 2 * s->coef_cap : 4096;
-        p->coef = mem_resize(p->coef, s->coef_cap, sizeof *p->coef);
-    }
-    part->coef = p->coef_count;
-    part->row = p->row_count;
-    p->coef_count += count;
-    p->row_count += width;
-    double *coef = p->coef + part->coef;
-    memset(coef, 0, count * sizeof *coef);
-    return coef;
-}
-
 /* Writes the kept terms in powers of (a - a0) * a_inverse; returns the largest entry's sum of
  * terms. */
 static double pack(struct filler *s, struct part *part, int n, double x, double y)
 {
-    double *coef = new_coefficients(s, part), size = 0;
+    double *coef = parts_room(s->parts, part), size = 0;
     for (int e = 0; e < 4; e++) {
         double sum = 0, scale = 1;
         for (int j = 0; j <= part->nq; j++, scale *= y) {
@@ -240,7 +222,8 @@ static double pack(struct filler *s, struct part *part, int n, double x, double 
             int top = n - j < part->na ? n - j : part->na;
             chebyshev_to_powers(s->chebyshev[e][j], top, c);
             for (int i = 0; i <= top; i++, power *= x) {
-                coef[(j * (part->na + 1) + i) * 4 + e] = power > 0 ? c[i] / power : 0;
+                coef[(size_t)j * part->width + (size_t)i * 4 + (size_t)e] =
+                    power > 0 ? c[i] / power : 0;
                 sum += fabs(c[i]) * scale;
             }
         }

@@ -13,8 +13,10 @@
 #define DEPTH          5     /* halvings at most */
 #define DEGREE_MAX     47    /* in a; two blocks of lanes are the nodes then */
 #define DEGREE_MAX_Q   39    /* in q */
-#define NOISE          2e-14 /* what rounding leaves of the largest value on a piece */
-#define WANTED         0.01  /* of the tolerance: what may be dropped */
+#define NOISE          3e-14 /* what rounding leaves of the largest value on a piece */
+#define TERMS          4e-15 /* what rounding leaves of the largest term of a polynomial */
+#define WANTED         0.003 /* of the tolerance: what may be dropped */
+#define CURVED         3     /* degrees more, for the phase is not linear in a and q */
 #define RANGE_MAX      12.0
 #define SURFACE_GROWTH 200  /* e-folds; states are not rescaled on the way */
 #define FEWEST_POINTS  1024 /* of a piece that is worth another look */
@@ -38,8 +40,9 @@ struct sample {
 struct outlook {
     struct outlook_spec spec;
     size_t *record;
-    struct sample *sample;   /* [fine part][SAMPLES] */
-    double *w_most, *v_most; /* [fine part] */
+    struct sample *sample;                                     /* [fine part][SAMPLES] */
+    double *w_most, *v_most;                                   /* [fine part] */
+    double by_range[DEGREE_MAX + 2], by_phase[DEGREE_MAX + 2]; /* see degree() */
 };
 
 static double curve_or(const struct curve *c, double t, double otherwise)
@@ -57,6 +60,10 @@ struct outlook *outlook_create(const struct outlook_spec *spec)
     o->sample = mem_alloc(n * SAMPLES + 1, sizeof *o->sample);
     o->w_most = mem_alloc(n + 1, sizeof *o->w_most);
     o->v_most = mem_alloc(n + 1, sizeof *o->v_most);
+    for (int k = 1; k < DEGREE_MAX + 2; k++) {
+        o->by_range[k] = 1 / ((2.0 * k) * (2.0 * k - 1));
+        o->by_phase[k] = 1.0 / k;
+    }
     for (size_t k = 0; k < n; k++) {
         const struct part *part = &spec->fine->part[k];
         double h = (part->t1 - part->t0) / SAMPLES, unused;
@@ -87,8 +94,8 @@ void axis_range(const double *axis, size_t i0, size_t i1, double *low, double *h
 {
     *low = *high = axis[i0];
     for (size_t i = i0 + 1; i < i1; i++) {
-        *low = fmin(*low, axis[i]);
-        *high = fmax(*high, axis[i]);
+        *low = axis[i] < *low ? axis[i] : *low;
+        *high = axis[i] > *high ? axis[i] : *high;
     }
 }
 
@@ -105,6 +112,7 @@ static double exponential(double x)
  * and highest on the piece, which is the logarithm of what solutions grow by. */
 struct growth {
     double most, least;
+    double in_a, in_q; /* what the phase spans, by the integral to the node, from the lowest K on */
 };
 
 struct cutter {
@@ -115,36 +123,49 @@ struct cutter {
     size_t count;
 };
 
+/* sqrt(K), and -sqrt(-K): growth and oscillation in one. */
+static double root(double k)
+{
+    return k < 0 ? -sqrt(-k) : sqrt(k);
+}
+
 static void measure_growth(struct cutter *c, const struct leaf *l)
 {
     size_t n = c->o->spec.fine->count * SAMPLES;
-    struct growth g = {0, 0};
+    struct growth g = {0};
+    double a_range = l->a_high - l->a_low, q_range = l->q_high - l->q_low;
     c->growth[0] = g;
     for (size_t i = 0; i < n; i++) {
         const struct sample *s = &c->o->sample[i];
         double a0 = l->a_low * s->v, a1 = l->a_high * s->v;
         double q0 = l->q_low * s->w, q1 = l->q_high * s->w;
-        double low = s->u + fmin(a0, a1) + fmin(q0, q1);
-        double high = s->u + fmax(a0, a1) + fmax(q0, q1);
+        double low = s->u + (a0 < a1 ? a0 : a1) + (q0 < q1 ? q0 : q1);
+        double high = s->u + (a0 < a1 ? a1 : a0) + (q0 < q1 ? q1 : q0);
         g.most += low < 0 ? s->length * sqrt(-low) : 0;
         g.least += high < 0 ? s->length * sqrt(-high) : 0;
+        g.in_a += s->length * (root(low + a_range * fabs(s->v)) - root(low));
+        g.in_q += s->length * (root(low + q_range * fabs(s->w)) - root(low));
         if (i % SAMPLES == SAMPLES - 1)
             c->growth[i / SAMPLES + 1] = g;
     }
 }
 
-/* The degree from which the Chebyshev coefficients of the solution over a range of length 2 r of
- * h^2 K are below the target: |c_n| <= 2 prod_{k<=n} (r / 2) / (2k (2k - 1)), the series of
- * cosh(sqrt(K)). */
-static int degree(double r, double target, int most)
+/* The degree from which the Chebyshev coefficients of the solution are below the target, over a
+ * range of length 2 r of h^2 K in which the phase (the integral of sqrt(K)) spans 2 s: the lesser
+ * of what bounds the coefficients of cosh(sqrt(-h^2 K)), 2 prod_{k<=n} (r / 2) / (2k (2k - 1)), and
+ * those of cos(phase), 2 prod_{k<=n} (s / 2) / k. */
+static int degree(const struct outlook *o, double r, double s, double target, int most)
 {
-    double term = 2;
+    double by_range = 2, by_phase = 2;
     int n = 0;
-    while (term > target && n <= most) {
+    if (!(r > 0))
+        return 0;
+    while (by_range > target && by_phase > target && n <= most) {
         n++;
-        term *= r / 2 / ((2.0 * n) * (2.0 * n - 1));
+        by_range *= r / 2 * o->by_range[n];
+        by_phase *= s / 2 * o->by_phase[n];
     }
-    return r > 0 ? n : 0;
+    return by_phase > target ? n : n + CURVED;
 }
 
 /* Raises the leaf's degrees to what the stretch of fine parts [k0, k1) needs; 0 when the piece is
@@ -155,15 +176,24 @@ static int fit_stretch(const struct cutter *c, struct leaf *l, size_t k0, size_t
     const struct growth *g0 = &c->growth[k0], *g1 = &c->growth[k1];
     double range = (g1->most - g0->most) - (g1->least - g0->least), w = 0, v = 0;
     double h = o->spec.fine->part[k1 - 1].t1 - o->spec.fine->part[k0].t0;
-    if (!(range <= RANGE_MAX) || exponential(range) * NOISE > o->spec.tolerance)
+    if (!(range <= RANGE_MAX))
+        return 0;
+    double differ = exponential(range > 0 ? range : 0);
+    if (differ * NOISE > o->spec.tolerance)
         return 0;
     for (size_t k = k0; k < k1; k++) {
-        w = fmax(w, o->w_most[k]);
-        v = fmax(v, o->v_most[k]);
+        w = w > o->w_most[k] ? w : o->w_most[k];
+        v = v > o->v_most[k] ? v : o->v_most[k];
     }
-    double target = WANTED * o->spec.tolerance / exponential(range);
-    int na = degree(h * h * v * (l->a_high - l->a_low) / 2, target, DEGREE_MAX);
-    int nq = degree(h * h * w * (l->q_high - l->q_low) / 2, target, DEGREE_MAX_Q);
+    double a_range = h * h * v * (l->a_high - l->a_low) / 2, a_span = (g1->in_a - g0->in_a) / 2;
+    double q_range = h * h * w * (l->q_high - l->q_low) / 2, q_span = (g1->in_q - g0->in_q) / 2;
+    /* In powers of x, cos(s x) has terms that sum up to e^s. */
+    double s = fmin(a_span, sqrt(a_range));
+    if (!(s < 100) || exponential(s) * TERMS > o->spec.tolerance)
+        return 0;
+    double target = WANTED * o->spec.tolerance / differ;
+    int na = degree(o, a_range, a_span, target, DEGREE_MAX);
+    int nq = degree(o, q_range, q_span, target, DEGREE_MAX_Q);
     l->na = na > l->na ? na : l->na;
     l->nq = nq > l->nq ? nq : l->nq;
     return l->na <= DEGREE_MAX && l->nq <= DEGREE_MAX_Q;
@@ -263,12 +293,15 @@ static int make_products(const struct cutter *c, const struct leaf *piece, size_
     return 0;
 }
 
-static void try_products(const struct cutter *c, const struct leaf *piece, size_t m,
-                         struct leaf *best)
+/* Returns the cost, INFINITY when it is not possible. */
+static double try_products(const struct cutter *c, const struct leaf *piece, size_t m,
+                           struct leaf *best)
 {
     struct leaf l;
-    if (make_products(c, piece, m, &l) == 0)
-        take_if_cheaper(best, &l);
+    if (make_products(c, piece, m, &l) != 0)
+        return INFINITY;
+    take_if_cheaper(best, &l);
+    return l.cost;
 }
 
 /* The cheapest way for a piece as it is. */
@@ -280,10 +313,14 @@ static void judge_piece(struct cutter *c, struct leaf *piece)
     best.cost = points_of(piece) * o->point_ns * (o->always ? 1e6 : 1);
     if (o->record_count > 0 && o->fine->count > 0) {
         size_t step = 1;
+        double dearer = INFINITY;
         measure_growth(c, piece);
         try_surface(c, piece, &best);
         for (size_t m = 1; m <= o->fine->count && m <= LEAF_STRETCHES_MAX; m += step) {
-            try_products(c, piece, m, &best);
+            double cost = try_products(c, piece, m, &best);
+            if (cost > dearer)
+                break; /* and so are all with more stretches */
+            dearer = cost < INFINITY ? cost : dearer;
             step = m < 6 ? 1 : m / 4;
         }
     }

@@ -1,15 +1,13 @@
 #include "products.h"
 
 #include "buf.h"
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DROP  2e-3 /* of the tolerance and of the propagator: what a fit may drop */
-#define ALLOW 0.1  /* of the same: what it may be off by, at all but ... */
+#define ALLOW 0.05 /* of the same: what it may be off by, at all but ... */
 #define FEW   0.1  /* ... this share of the nodes */
-#define OWN   1.0  /* roundings of a fit, in units of 2^-53 and of the sum of its terms */
 
 struct products {
     const struct parts *fine;
@@ -18,7 +16,6 @@ struct products {
     double tolerance;
     struct margin *margin;
     struct parts parts;
-    size_t coef_cap;
     /* [stretch][entry][row][LATTICE_STRIDE]; the fifth entry is the norm */
     double *value;
     size_t value_cap;
@@ -113,42 +110,20 @@ static int solve_nodes(struct products *p, struct lattice *l)
     return 0;
 }
 
-static double off_at_spots(const struct fit *fit, const double *value, const struct lattice *l)
-{
-    double most = 0;
-    for (size_t r = l->rows; r < l->rows + LATTICE_SPOT_ROWS; r++)
-        for (size_t k = 0; k < LANES; k += 4) {
-            double fitted = fit_eval(fit, lattice_spot_x(k), lattice_y(l, r));
-            most = fmax(most, fabs(fitted - value[r * LATTICE_STRIDE + k]));
-        }
-    return most;
-}
-
 /* The four fits of a stretch, whose degrees differ, become one part. */
 static void pack(struct products *p, struct part *part, const struct fit fit[4],
                  double *const coef[4])
 {
-    struct parts *parts = &p->parts;
     part->na = part->nq = 0;
     for (int e = 0; e < 4; e++) {
         part->na = fit[e].na > part->na ? fit[e].na : part->na;
         part->nq = fit[e].nq > part->nq ? fit[e].nq : part->nq;
     }
-    size_t width = 4 * ((size_t)part->na + 1), count = width * ((size_t)part->nq + 1);
-    while (parts->coef_count + count > p->coef_cap) {
-        p->coef_cap = p->coef_cap != 0 ? 2 * p->coef_cap : 16384;
-        parts->coef = mem_resize(parts->coef, p->coef_cap, sizeof *parts->coef);
-    }
-    part->coef = parts->coef_count;
-    part->row = parts->row_count;
-    parts->coef_count += count;
-    parts->row_count += width;
-    double *out = parts->coef + part->coef;
-    memset(out, 0, count * sizeof *out);
+    double *out = parts_room(&p->parts, part);
     for (int e = 0; e < 4; e++)
         for (int j = 0; j <= fit[e].nq; j++)
             for (int i = 0; i <= fit[e].na; i++)
-                out[(size_t)j * width + 4 * (size_t)i + (size_t)e] =
+                out[(size_t)j * part->width + 4 * (size_t)i + (size_t)e] =
                     coef[e][j * (fit[e].na + 1) + i];
 }
 
@@ -157,23 +132,24 @@ static int fit_stretch(struct products *p, const struct lattice *l, size_t s)
     struct fit fit[4];
     struct part *part = &p->parts.part[s];
     double least = p->tolerance * lattice_quantile(l, p->value + (s * 5 + 4) * ENTRY, FEW);
-    double off = 0, terms = 0;
+    double off = 0, noise = 0;
     double *coef[4];
     for (size_t e = 0; e < 4; e++) {
         const double *value = p->value + (s * 5 + e) * ENTRY;
         lattice_fit(l, value, DROP * least, p->work, &fit[e]);
-        double apart = off_at_spots(&fit[e], value, l);
+        off = fmax(off, lattice_off(l, &fit[e], value));
+        noise = fmax(noise, fit_noise(&fit[e]));
         /* The values at the nodes are no longer needed: their room takes the coefficients. */
         coef[e] = p->value + (s * 5 + e) * ENTRY;
         memcpy(coef[e], fit[e].coef,
                (size_t)(fit[e].na + 1) * (size_t)(fit[e].nq + 1) * sizeof(double));
-        off = fmax(off, fmax(fit[e].dropped, apart));
-        terms = fmax(terms, fit[e].terms);
     }
     part->t0 = p->fine->part[l->leaf->cut[s]].t0;
     part->t1 = p->fine->part[l->leaf->cut[s + 1] - 1].t1;
     pack(p, part, fit, coef);
-    p->parts.cross[s] = fmax(off, OWN * 0.5 * DBL_EPSILON * terms);
+    /* Roundings of different stretches cancel for a part. */
+    double share = fmax(0.4, fmin(1, 1.5 / sqrt((double)l->leaf->stretches)));
+    p->parts.cross[s] = off > noise ? off : share * off;
     return off <= ALLOW * least ? 0 : -1;
 }
 

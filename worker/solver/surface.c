@@ -1,12 +1,10 @@
 #include "surface.h"
 
 #include "buf.h"
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define OWN   1.0  /* roundings of the fit, in units of 2^-53 and of the sum of its terms */
 #define DROP  0.02 /* of the tolerance: what the fit may drop */
 #define ALLOW 0.5  /* of the tolerance: what a leaf may be off by in all, at all but ... */
 #define FEW   0.05 /* ... this share of its nodes */
@@ -76,18 +74,6 @@ static int solve_nodes(struct surface *f, struct lattice *l)
     return 0;
 }
 
-/* The largest distance between the fit and the spot points. */
-static double off_at_spots(const struct fit *fit, const double *value, const struct lattice *l)
-{
-    double most = 0;
-    for (size_t r = l->rows; r < l->rows + LATTICE_SPOT_ROWS; r++)
-        for (size_t k = 0; k < LANES; k++) {
-            double fitted = fit_eval(fit, lattice_spot_x(k), lattice_y(l, r));
-            most = fmax(most, fabs(fitted - value[r * LATTICE_STRIDE + k]));
-        }
-    return most;
-}
-
 static int fit_sheet(struct surface *f, const struct lattice *l, size_t i)
 {
     const struct margin_probe *p = &f->margin->probe[i];
@@ -97,8 +83,7 @@ static int fit_sheet(struct surface *f, const struct lattice *l, size_t i)
     size_t count = (size_t)(s->fit.na + 1) * (size_t)(s->fit.nq + 1);
     memcpy(s->coef, s->fit.coef, count * sizeof *s->coef);
     s->fit.coef = s->coef;
-    double own = s->fit.dropped + 0.5 * DBL_EPSILON * OWN * s->fit.terms;
-    f->constant[i] = fmax(own, off_at_spots(&s->fit, p->value, l));
+    f->constant[i] = lattice_off(l, &s->fit, p->value);
     return f->constant[i] <= ALLOW * tolerance ? 0 : -1;
 }
 
