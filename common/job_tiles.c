@@ -5,7 +5,8 @@
  *   1. A tile is at most 512 x 512, has at most 4 MiB of results (a lease carries no more), and
  * takes at most 0.25 s on a slow core (pause and cancel are obeyed between tiles).
  *   2. A job of more than a few milliseconds gets 64 tiles, so that several cores can share it, or
- * as many as still have 5 ms of work each.
+ * as many as still have 5 ms of work each. Solving a tile as a whole costs the less for a point the
+ * larger it is: such tiles are not cut below 256 x 256 for that.
  *   3. The longer side of the tiles is cut, but a is left alone while its blocks are short: solvers
  *      take the values of a in lanes, and rows that are whole make long writes.
  *   4. Never more than JOB_TILES_MAX; then tiles are larger than rule 1 would have them. */
@@ -17,11 +18,12 @@
 #define TILE_NS      250e6
 #define SHARE_NS     5e6
 #define SHARE_TILES  64
+#define WHOLE_SIDE   256 /* of a tile that is solved as a whole */
 #define LANES_OF_A   64  /* blocks of a no longer than this are not cut before q is */
 #define STEP_PHASE   1.5 /* radians of the fastest oscillation that a step of the solver covers */
-#define STEP_NS      25  /* a step of one point on a slow core */
-#define POINT_NS     50  /* what a point costs whatever its length */
-#define STOP_NS      25  /* a value of the solution at an output time */
+#define STEP_NS      8   /* a step of one point on a slow core */
+#define POINT_NS     30  /* what a point costs whatever its length */
+#define STOP_NS      15  /* a value of the solution at an output time */
 #define OUTPUT_NS    10  /* an output, and per character of its expression 2 more */
 #define ERRORS_SHARE 1.5 /* the error fields' part */
 #define STAGE_NS     20 /* z.ddz, coupled: one of 13 evaluations a step, and per character 2 more */
@@ -108,7 +110,9 @@ void job_cut_tiles(struct job *job)
     for (;;) {
         size_t q = longest(job->q.count, job->q_blocks), a = longest(job->a.count, job->a_blocks);
         bool small = (double)(q * a) <= most;
-        if ((q == 1 && a == 1) || (small && (double)job_tile_count(job) + 1 > wanted))
+        bool shared = (double)job_tile_count(job) + 1 > wanted;
+        bool whole = job->solver != JOB_POINT && q <= WHOLE_SIDE && a <= WHOLE_SIDE;
+        if ((q == 1 && a == 1) || (small && (shared || whole)))
             break;
         uint32_t *blocks = q > 1 && (q >= a || a <= LANES_OF_A) ? &job->q_blocks : &job->a_blocks;
         ++*blocks;

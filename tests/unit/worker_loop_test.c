@@ -35,14 +35,16 @@ static const char job_text[] =
     " \"z\": {\"start\": [1, 0], \"t\": {\"from\": 0, \"to\": 10, \"count\": 201}},"
     " \"grid\": {\"q\": {\"from\": 0, \"to\": 4, \"count\": 700},"
     "            \"a\": {\"from\": -2, \"to\": 7, \"count\": 400}},"
-    " \"output\": {\"F\": \"1 + z(t[157])\"}, \"tolerance\": 1e-9}";
+    " \"output\": {\"F\": \"1 + z(t[157])\"}, \"tolerance\": 1e-9, \"solver\": \"point\","
+    " \"tiles\": [8, 8]}";
 
 /* A tile takes a while. */
 static const char slow_text[] = "{\"w\": {\"is\": \"cos(2*t)\", \"t\": [0, 300]},"
                                 " \"z\": {\"start\": [1, 0], \"t\": [0, 300]},"
                                 " \"grid\": {\"q\": {\"from\": 0, \"to\": 4, \"count\": 300},"
                                 "            \"a\": {\"from\": 5, \"to\": 7, \"count\": 300}},"
-                                " \"output\": {\"F\": \"z(300)\"}, \"tolerance\": 1e-9}";
+                                " \"output\": {\"F\": \"z(300)\"}, \"tolerance\": 1e-9,"
+                                " \"solver\": \"point\", \"tiles\": [8, 8]}";
 
 struct bench {
     char folder[32], endpoint[64];
