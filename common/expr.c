@@ -236,3 +236,25 @@ int expr_calls_libm(const struct expr *e)
 {
     return e->calls_libm;
 }
+
+static bool is_exact_constant(const struct expr *e, struct expr_ref ref)
+{
+    return ref.kind == EXPR_CONSTANT && e->constants[ref.index].rounding[0] == 0;
+}
+
+int expr_is_shift(const struct expr *e, size_t *input)
+{
+    struct expr_ref moved = e->result;
+    if (e->code_count == 1) {
+        const struct expr_instruction *c = &e->code[0];
+        if (c->op != expr_op(EXPR_ADD) && c->op != expr_op(EXPR_SUB))
+            return 0;
+        if (!is_exact_constant(e, c->a) && !is_exact_constant(e, c->b))
+            return 0;
+        moved = is_exact_constant(e, c->a) ? c->b : c->a;
+    }
+    if (e->code_count > 1 || moved.kind != EXPR_INPUT)
+        return 0;
+    *input = moved.index;
+    return 1;
+}

@@ -62,6 +62,10 @@ void expr_eval_batch(const struct expr *e, size_t n, const double *const *in, do
 void expr_eval_grad(const struct expr *e, size_t n, const double *const *in, double *out,
                     double *const *grad, double *rounding);
 
+/* Whether the value is an input, or an input and an exact constant added or subtracted: its
+ * derivative is +-1 then, and what the evaluation rounds away at most 2^-53 of the value. */
+int expr_is_shift(const struct expr *e, size_t *input);
+
 /* The names an expression may call or use, for messages and completion; NULL-terminated. */
 const char *const *expr_function_names(void);
 

@@ -51,6 +51,20 @@ static float round_up(double error)
     return (float)(error * (1 + 0x1p-23));
 }
 
+/* An output like 1 + z(T), which most are: its error is that of the quantity. */
+static int evaluate_shift(const struct output *o, const struct points *p, const double *const *in,
+                          double *field, float *errors)
+{
+    size_t input;
+    if (!expr_is_shift(o->expr, &input) || input < 2)
+        return 0;
+    const double *error = p->error + o->quantity[input - 2] * STRIP;
+    expr_eval_batch(o->expr, p->count, in, field);
+    for (size_t i = 0; i < p->count; i++)
+        errors[i] = round_up(fabs(field[i]) * (0x1p-53 * (1 + 0x1p-40)) + error[i]);
+    return 1;
+}
+
 static void evaluate(struct store *s, size_t k, const struct points *points, const struct sink *to,
                      size_t offset)
 {
@@ -68,6 +82,8 @@ static void evaluate(struct store *s, size_t k, const struct points *points, con
         expr_eval_batch(o->expr, n, s->in, field);
         return;
     }
+    if (evaluate_shift(o, points, s->in, field, to->errors[k] + offset))
+        return;
     expr_eval_grad(o->expr, n, s->in, field, s->grad_of, rounding);
     for (size_t i = 0; i < o->quantity_count; i++) {
         const double *error = points->error + o->quantity[i] * STRIP, *grad = s->grad_of[2 + i];
