@@ -94,7 +94,8 @@ static bool is_full(const struct queue *q, const struct worker *w, const struct 
     if (w->rate > 0 &&
         (double)(hand.points + tile_points(j, tile)) <= points_in(w, j, q->config.lease_ms))
         return false; /* not half a second of work in hand: more, however many leases */
-    return hand.leases >= 2 || w->rate <= 0;
+    uint32_t most = tile < j->tiles.cursor ? 3 : 2; /* what came back goes out at once */
+    return hand.leases >= most || w->rate <= 0;
 }
 
 /* How many tiles from `first` on make a good lease for this worker. */
@@ -190,13 +191,22 @@ void lease_verify(struct queue *q, struct worker *w, struct job_entry *j, uint32
     put_out(q, w, j, l);
 }
 
+void lease_straggler(struct queue *q, struct worker *w, struct job_entry *j, uint32_t tile)
+{
+    begin_busy(q, w);
+    struct lease *l = lease_add(q, new_token(q), w->number, j, tile, 1, q->now_ms);
+    l->flags = WIRE_LEASE_STRAGGLER;
+    put_out(q, w, j, l);
+}
+
 static void lease_run(struct queue *q, struct worker *w, struct job_entry *j, uint32_t first)
 {
     begin_busy(q, w);
     uint32_t n = run_length(q, w, j, first);
     struct lease *l = lease_add(q, new_token(q), w->number, j, first, n, q->now_ms);
+    l->charge_ns = j->cost_ns;
     for (uint32_t i = 0; i < n; i++)
-        j->served_ns += tile_points(j, first + i) * j->point_cost_ns;
+        j->served_ns += tile_points(j, first + i) * l->charge_ns;
     put_out(q, w, j, l);
 }
 
@@ -256,108 +266,4 @@ void dispatch_all(struct queue *q)
     for (size_t i = 0; i < q->worker_count; i++)
         if (q->workers[i]->state == WORKER_UP)
             dispatch_worker(q, q->workers[i]);
-}
-
-/* --- stragglers --- */
-
-static uint32_t times_leased(const struct queue *q, const struct job_entry *j, uint32_t tile)
-{
-    uint32_t times = 0;
-    for (size_t i = 0; i < q->worker_count; i++)
-        for (const struct lease *l = q->workers[i]->first; l; l = l->next)
-            times += lease_has(l, j->id, tile) && l->tile[tile - l->first_tile] == LEASE_PENDING;
-    return times;
-}
-
-/* A lease is late when it has been out for twice the time that its worker's work in hand should
- * take. */
-static bool is_late(const struct queue *q, const struct worker *w, const struct lease *l)
-{
-    double expected = w->rate > 0 ? 1000 * (double)w->points_in_hand / w->rate : 0;
-    int64_t out = q->now_ms - l->out_ms;
-    return out > 2 * q->config.lease_ms && (double)out > 2 * expected;
-}
-
-/* A piece is late when it should have been found out to hang long ago, had its worker had the
- * processor to itself. It is given twice as long after each move. */
-static bool is_late_piece(const struct queue *q, const struct job_entry *j, const struct hurt *h,
-                          const struct lease *l)
-{
-    enum { MOVES_MAX = 10 };
-    unsigned moves = h->moves < MOVES_MAX ? h->moves : MOVES_MAX;
-    return q->now_ms - l->out_ms > (2 * hung_after_ms(q, j)) << moves;
-}
-
-/* A late piece is not doubled: it moves to the helper. */
-static void move_piece(struct queue *q, struct worker *helper)
-{
-    for (size_t i = 0; i < q->worker_count; i++) {
-        struct worker *w = q->workers[i];
-        for (struct lease *l = w == helper ? NULL : w->first; l; l = l->next) {
-            struct job_entry *j = job_find(q, l->job);
-            struct hurt *h = l->count && job_is_live(j) ? hurt_find(j, l->first_tile) : NULL;
-            if (!h || l->pending == 0 || !is_late_piece(q, j, h, l) ||
-                !worker_can_work(helper, l->job))
-                continue;
-            action_tiles(q, ACTION_DROP, w, j->id, l->first_tile, 1);
-            lease_end(q, l);
-            h->hunter = helper->number;
-            h->moves++;
-            dispatch_worker(q, helper);
-            return;
-        }
-    }
-}
-
-/* The oldest late lease that another worker may help with, and its last pending tile. */
-static struct lease *oldest_late(const struct queue *q, const struct worker *helper, uint32_t *tile)
-{
-    struct lease *oldest = NULL;
-    for (size_t i = 0; i < q->worker_count; i++) {
-        const struct worker *w = q->workers[i];
-        if (w == helper)
-            continue;
-        for (struct lease *l = w->first; l; l = l->next) {
-            struct job_entry *j = job_find(q, l->job);
-            if (l->count || l->pending == 0 || !job_is_live(j) || !is_late(q, w, l) ||
-                !worker_can_work(helper, l->job) || (oldest && oldest->out_ms <= l->out_ms))
-                continue;
-            uint32_t k = l->tile_count;
-            while (k > 0 && (l->tile[k - 1] != LEASE_PENDING ||
-                             tile_get(&j->tiles, l->first_tile + k - 1) != TILE_LEASED ||
-                             times_leased(q, j, l->first_tile + k - 1) >= STRAGGLERS_MAX))
-                k--;
-            if (k == 0)
-                continue;
-            oldest = l;
-            *tile = l->first_tile + k - 1;
-        }
-    }
-    return oldest;
-}
-
-static void help(struct queue *q, struct worker *w)
-{
-    uint32_t tile;
-    struct lease *late = oldest_late(q, w, &tile);
-    if (!late) {
-        move_piece(q, w);
-        return;
-    }
-    struct job_entry *j = job_find(q, late->job);
-    begin_busy(q, w);
-    struct lease *l = lease_add(q, new_token(q), w->number, j, tile, 1, q->now_ms);
-    l->flags = WIRE_LEASE_STRAGGLER;
-    put_out(q, w, j, l);
-}
-
-void dispatch_stragglers(struct queue *q)
-{
-    if (q->stalled)
-        return;
-    for (size_t i = 0; i < q->worker_count; i++) {
-        struct worker *w = q->workers[i];
-        if (w->state == WORKER_UP && !w->paused && w->lease_count == 0 && w->hold_bytes > 0)
-            help(q, w);
-    }
 }

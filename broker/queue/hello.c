@@ -58,6 +58,7 @@ static void adopt(struct queue *q, struct worker *w, struct job_entry *j,
                   const struct wire_holding *h, uint32_t at, uint32_t n)
 {
     struct lease *l = lease_add(q, h->token, w->number, j, at, n, q->now_ms);
+    l->adopted = true;
     for (uint32_t i = 0; i < n; i++)
         l->tile[i] |= LEASE_CLAIMED;
     if (job_is_live(j))

@@ -153,7 +153,7 @@ void queue_job_add(struct queue *q, int64_t now_ms, const struct queue_job *spec
     j->q_blocks = spec->q_blocks;
     j->a_blocks = spec->a_blocks;
     j->point_bytes = spec->point_bytes;
-    j->point_cost_ns = spec->point_cost_ns;
+    j->point_cost_ns = j->cost_ns = spec->point_cost_ns;
     j->points_total = (uint64_t)spec->q_count * spec->a_count;
     j->points_failed = spec->points_failed;
     snprintf(j->reason, sizeof j->reason, "%s", spec->reason ? spec->reason : "");

@@ -79,7 +79,7 @@ struct lease *lease_add(struct queue *q, struct token token, uint32_t worker, st
     l->first_tile = first_tile;
     l->tile_count = tile_count;
     l->out_ms = now_ms;
-    soon(q, now_ms + PROBE_EVERY_MS);
+    soon(q, now_ms + PROBE_QUIET_MS);
     if (q->straggle_ms == INT64_MAX)
         q->straggle_ms = now_ms + STRAGGLE_EVERY_MS;
     if (!worker_holds_job(w, j->id))
@@ -173,6 +173,7 @@ bool lease_elsewhere(const struct queue *q, const struct job_entry *j, const str
 
 static void release_tile(struct queue *q, struct job_entry *j, const struct lease *l, uint32_t tile)
 {
+    j->served_ns -= tile_points(j, tile) * l->charge_ns;
     if (l->flags & WIRE_LEASE_VERIFY) {
         recheck_release(q, j, tile, l->worker);
     } else if (l->count) {

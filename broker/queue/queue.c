@@ -8,7 +8,7 @@
 void queue_config_default(struct queue_config *config)
 {
     *config = (struct queue_config){
-        .silence_ms = 4000,
+        .silence_ms = 3900,
         .grace_ms = 300,
         .hold_ms = 5000,
         .hung_cpu_ms = 4000,
@@ -91,8 +91,10 @@ static void worker_tick(struct queue *q, struct worker *w)
     soon(q, w->heard_ms + q->config.silence_ms);
     if (w->state == WORKER_DOUBTED)
         soon(q, w->doubted_ms + q->config.grace_ms);
-    if (w->lease_count > 0)
-        soon(q, q->now_ms + PROBE_EVERY_MS);
+    if (w->lease_count > 0) {
+        int64_t quiet_ms = w->heard_ms + PROBE_QUIET_MS, again_ms = w->probed_ms + PROBE_EVERY_MS;
+        soon(q, quiet_ms > again_ms ? quiet_ms : again_ms);
+    }
 }
 
 static void release_held(struct queue *q, struct job_entry *j)

@@ -20,7 +20,7 @@ struct queue;
 enum queue_table { QUEUE_TILES, QUEUE_PIECES, QUEUE_WORKERS, QUEUE_JOBS, QUEUE_TABLES };
 
 struct queue_config {
-    int64_t silence_ms;      /* a worker unheard of for this long is dead: 4000 */
+    int64_t silence_ms;      /* a worker unheard of for this long is dead: 3900 */
     int64_t grace_ms;        /* its connection gone for this long: 300 */
     int64_t hold_ms;         /* after a restart, tiles below the frontier wait this long: 5000 */
     int64_t hung_cpu_ms;     /* solver CPU time without a point done: 4000, more for slow points */

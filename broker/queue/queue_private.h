@@ -18,9 +18,8 @@ enum {
     PROBE_QUIET_MS = 300,
     PROBE_EVERY_MS = 500,
     STRAGGLE_EVERY_MS = 200,
-    STRAGGLERS_MAX = 3, /* leases of one tile at a time, the first one included */
-    LATE_MS = 500,      /* a tick as late as this tells that the broker itself did not run */
-    FORGET_MS = 60000,  /* a worker unheard of for this long may be forgotten */
+    LATE_MS = 500,     /* a tick as late as this tells that the broker itself did not run */
+    FORGET_MS = 60000, /* a worker unheard of for this long may be forgotten */
 };
 
 /* --- tiles (tile_table.c) --- */
@@ -133,7 +132,9 @@ struct job_entry {
     size_t hurt_count;
     struct recheck *rechecks;
     size_t recheck_count;
-    double served_ns; /* estimated work leased so far: the least served job is next */
+    double cost_ns;   /* of a point: the estimate, then as measured */
+    double served_ns; /* work leased so far, measured when it has come back: the least served
+                         job is next */
     double rate;      /* points a second */
     uint64_t rate_points;
     int64_t rate_ms;
@@ -174,8 +175,10 @@ struct lease {
     uint32_t first, count; /* piece; count 0: whole tiles */
     uint16_t flags;
     bool ended;       /* only its token is remembered */
+    bool adopted;     /* from a holding: its progress counts what is not in it too */
     uint8_t unnamed;  /* heartbeats in a row that did not name it */
     uint32_t pending; /* tiles in state PENDING */
+    double charge_ns; /* a point, added to its job's served_ns; 0: nothing was */
     int64_t out_ms;
     uint64_t points_done;
     uint32_t cpu_ms, progress_cpu_ms;
@@ -206,8 +209,9 @@ bool lease_elsewhere(const struct queue *q, const struct job_entry *j, const str
                      uint32_t tile);
 bool lease_has(const struct lease *l, uint32_t job, uint32_t tile);
 
-/* Gives the worker a durable tile to compute again (dispatch.c). */
+/* Gives the worker a tile that others have, a durable one to compute again (dispatch.c). */
 struct worker;
+void lease_straggler(struct queue *q, struct worker *w, struct job_entry *j, uint32_t tile);
 void lease_verify(struct queue *q, struct worker *w, struct job_entry *j, uint32_t tile);
 
 /* --- machines (machine_table.c) --- */

@@ -92,6 +92,22 @@ static void mark_arrived(struct lease *l, uint32_t tile)
         l->pending--;
 }
 
+/* What was charged by an estimate is put right, and the estimate too. Nobody is believed to have
+ * used more time than there was. */
+static void charge(struct queue *q, struct job_entry *j, const struct worker *w,
+                   const struct lease *l, const struct wire_msg *m)
+{
+    enum { SMOOTH = 16 };
+    if (l->charge_ns <= 0 || l->ended)
+        return;
+    double used_ns = m->result.solve_us * 1e3, points = m->result.count;
+    double most_ns = (double)(q->now_ms - l->out_ms + 1) * 1e6 * w->threads;
+    if (used_ns > most_ns)
+        used_ns = most_ns;
+    j->served_ns += used_ns - points * l->charge_ns;
+    j->cost_ns += (used_ns / points - j->cost_ns) / SMOOTH;
+}
+
 enum queue_complete queue_result_complete(struct queue *q, int64_t now_ms, uint32_t worker,
                                           const struct wire_msg *m, uint64_t data_bytes)
 {
@@ -107,6 +123,7 @@ enum queue_complete queue_result_complete(struct queue *q, int64_t now_ms, uint3
     uint32_t tile = m->result.tile;
     mark_arrived(l, tile);
     w->tiles_done++;
+    charge(q, j, w, l, m);
     worker_learn(w, now_ms, m->result.count, m->result.solve_us);
     enum queue_complete where = COMPLETE_STORE;
     if (l->count)

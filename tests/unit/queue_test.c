@@ -122,7 +122,7 @@ static void test_a_silent_worker_is_dead_after_four_seconds(void **state)
     world_hello(w, 0); /* it lives and is reachable, but says nothing */
     world_sink(w, 0);
     assert_true(info(w, job).tiles_leased > 0);
-    world_advance(w, 3900);
+    world_advance(w, 3800);
     assert_true(info(w, job).tiles_leased > 0);
     world_advance(w, 200);
     assert_int_equal(info(w, job).tiles_leased, 0);

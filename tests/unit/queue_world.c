@@ -281,7 +281,7 @@ void world_beat(struct world *w, size_t i)
     uint32_t n = 0;
     for (size_t k = 0; k < ww->held_count; k++)
         if (n == 0 || !token_equal(list[n - 1].token, ww->held[k].token))
-            list[n++] = (struct wire_progress){ww->held[k].token, (uint64_t)w->now_ms, 0};
+            list[n++] = (struct wire_progress){ww->held[k].token, 0, 0};
     struct wire_msg m = {.type = WIRE_HEARTBEAT};
     m.heartbeat.hold_bytes = ww->rests ? 0 : 1 << 20;
     m.heartbeat.sent_bytes = ww->sent;
