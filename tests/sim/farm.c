@@ -113,7 +113,7 @@ void task_destroy(struct task *t)
     free(t);
 }
 
-static void fill(struct sim *s, const struct sim_worker *w, struct task *t)
+static void fill(struct sim *s, const struct sim_worker *w, struct task *t, int64_t cpu_us)
 {
     const struct sim_job *j = t->recipe->job;
     uint32_t n = (uint32_t)job_tile_points(&j->shape, t->tile);
@@ -136,7 +136,7 @@ static void fill(struct sim *s, const struct sim_worker *w, struct task *t)
             1 + 0x1p-40 * (double)(w - s->workers + 1);
     if (dice_ppm(s, w->garble_ppm))
         planes_status(t->planes)[0] = 77;
-    planes_code(t->planes, 1000);
+    planes_code(t->planes, (uint32_t)cpu_us);
 }
 
 static bool is_poisoned(const struct task *t, bool hangs)
@@ -203,7 +203,9 @@ static void finish(struct pool *c, struct thread *th)
     else if (t->kind == TASK_ADOPT)
         adopt(t->recipe, t);
     else
-        fill(c->s, w, t);
+        fill(c->s, w, t,
+             (int64_t)((double)(th->end_ms - th->start_ms) * 1000 * c->share /
+                       (w->starved > 1 ? w->starved : 1)));
     if (t->kind == TASK_SOLVE && !t->failed) {
         c->s->tiles_solved++;
         t->points_done = t->count;

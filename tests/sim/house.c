@@ -106,6 +106,7 @@ static void act(struct sim *s, const struct queue_action *a)
         s->alarms++;
         break;
     case ACTION_FORGET:
+        s->forgot_ms = s->now_ms;
         judge_death(s, a->worker, 0, 0);
         workers_action(srv, a);
         break;

@@ -71,6 +71,21 @@ static void judge_turn(struct sim *s, const struct queue *q, uint32_t worker,
     }
 }
 
+void judge_watch(struct sim *s, uint32_t worker)
+{
+    const struct queue *q = s->house.s.queue;
+    for (size_t i = 0; i < q->worker_count; i++) {
+        if (strcmp(q->workers[i]->host, s->workers[worker].host) != 0)
+            continue;
+        for (const struct lease *l = q->workers[i]->first; l; l = l->next) {
+            for (uint32_t k = 0; k < l->tile_count; k++) {
+                s->again[l->first_tile + k] = l->tile[k] == LEASE_PENDING;
+                s->again_left += l->tile[k] == LEASE_PENDING;
+            }
+        }
+    }
+}
+
 /* Nobody is set aside who has done no wrong. */
 static void judge_machines(struct sim *s)
 {
@@ -106,6 +121,9 @@ static void judge_lease(struct sim *s, uint32_t worker, const struct wire_msg *m
         if (known->acked[t] && !verify)
             sim_fail(s, "job %u tile %u goes out though it was acknowledged", j->id, t);
         points += tile_points(j, t);
+        s->again_left -= j->id == 1 && s->again[t];
+        if (j->id == 1)
+            s->again[t] = false;
         known->lent[t] |= (uint64_t)1 << worker % 64;
     }
     s->points_leased[j->id] += points;
@@ -176,6 +194,9 @@ void judge_to_worker(struct sim *s, uint32_t worker, const struct wire_msg *m)
 
 void judge_store(struct sim *s, const struct sink_result *r, bool stored_before)
 {
+    s->again_left -= r->job == 1 && s->again[r->tile]; /* it was on its way */
+    if (r->job == 1)
+        s->again[r->tile] = false;
     sim_trace(s, "the sink is given job %u tile %u of worker %u%s", r->job, r->tile, r->worker,
               r->compare ? " to compare" : "");
     if (!r->compare && stored_before)

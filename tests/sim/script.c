@@ -158,7 +158,7 @@ void script_draw(struct sim *s)
     k->hold_bytes = dice_below(s, 2) ? 1u << 20 : 2 * SIM_TILE_BYTES + dice_below(s, 4000);
     k->verify_one_in = dice_below(s, 2) ? 1 + dice_below(s, 2) : 256;
     draw_network(s);
-    s->worker_count = (uint32_t)dice_between(s, 1, SIM_WORKERS);
+    s->worker_count = (uint32_t)dice_between(s, 1, 6);
     for (uint32_t i = 0; i < s->worker_count; i++)
         draw_worker(s, i);
     for (uint32_t n = 1 + dice_below(s, 3); n > 0; n--)

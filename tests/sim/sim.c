@@ -188,7 +188,7 @@ bool sim_is_quiet(struct sim *s)
 /* Jobs that live as long as the process: parsing is not what is simulated. */
 static const struct job *template(uint32_t q, uint32_t a, uint32_t fields, bool errors)
 {
-    static struct job *known[32][32][2][2];
+    static struct job *known[33][33][2][2];
     struct job **at = &known[q][a][fields - 1][errors];
     if (*at)
         return *at;
@@ -308,6 +308,8 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     log_open("sim", argc > 1 && strcmp(argv[1], "-v") == 0 ? LOG_INFO : LOG_WARN);
     signal(SIGABRT, on_abort);
+    if (argc == 2 && strcmp(argv[1], "figures") == 0)
+        return figures_print() > 0;
     if (argc == 3 && strcmp(argv[1], "-v") == 0) {
         struct totals t = {0};
         play(strtoull(argv[2], NULL, 10), true, &t);

@@ -13,9 +13,9 @@
  * is drawn from one seed (script.c), and judged as it happens (judge.c). */
 
 enum {
-    SIM_WORKERS = 6,
+    SIM_WORKERS = 10,
     SIM_JOBS = 8,
-    SIM_TILES = 160,
+    SIM_TILES = 1024,
     SIM_TILE_POINTS = 16,
     SIM_FIELDS = 2,
     SIM_POISON = 2,
@@ -232,6 +232,8 @@ void judge_to_worker(struct sim *s, uint32_t worker, const struct wire_msg *m);
 void judge_store(struct sim *s, const struct sink_result *r, bool stored_before);
 void judge_step(struct sim *s);
 void judge_end(struct sim *s);
+/* What the worker has in hand of job 1 is expected to go out again: again_left counts down. */
+void judge_watch(struct sim *s, uint32_t worker);
 bool judge_is_strict(const struct sim *s);
 void judge_death(struct sim *s, uint32_t worker, uint32_t job, uint32_t tile); /* job 0: all */
 void judge_tell(struct sim *s);
@@ -261,6 +263,9 @@ struct sim {
     uint32_t leases_sent, tiles_solved;
     int64_t first_lease_ms[SIM_JOBS + 1];
     uint64_t points_leased[SIM_JOBS + 1];
+    bool again[SIM_TILES]; /* of job 1: to be put out again */
+    uint32_t again_left;
+    int64_t forgot_ms; /* when a worker was last given up */
     bool verbose, failed;
     char why[512];
 };
