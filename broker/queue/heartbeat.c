@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { UNNAMED_MAX = 2, WHO_AGAIN_MS = 1500 };
+enum { UNNAMED_MAX = 2, WHO_AGAIN_MS = 1500, PART_MS = 15000 };
 
 /* Points are done by lanes, several at once; some machines are slow, and the cost is an estimate.
  */
@@ -123,6 +123,9 @@ void queue_worker_heartbeat(struct queue *q, int64_t now_ms, uint32_t worker,
     if (w->hold_bytes > 0)
         w->rest[0] = '\0';
     bool lost = window_told(q, w, heartbeat->heartbeat.sent_bytes);
+    /* half a result that does not grow: a part was lost behind others that came twice */
+    lost = lost || (w->who_ms == 0 && !q->stalled && w->unsettled > w->at_sink &&
+                    now_ms - w->part_ms >= PART_MS);
     if (lost || (w->who_ms > 0 && now_ms - w->who_ms >= WHO_AGAIN_MS))
         ask_who(q, w);
     read_progress(q, w, &heartbeat->heartbeat.progress);
@@ -166,12 +169,12 @@ void queue_worker_job_fail(struct queue *q, int64_t now_ms, uint32_t worker,
     queue_worker_heard(q, now_ms, worker);
     struct worker *w = worker_find(q, worker);
     struct job_entry *j = job_find(q, m->job_fail.job);
-    if (!w || !j || job_state_is_over(j->state))
+    if (!w || !j || (job_state_is_over(j->state) && j->state != JOB_DONE))
         return;
     char text[200];
     copy_text(text, sizeof text, &m->job_fail.text);
     if (m->job_fail.code == ERR_JOB_REFUSED) {
-        if (worker_holds_job(w, j->id)) /* it was asked, so its word counts */
+        if (worker_holds_job(w, j->id) && j->state != JOB_DONE) /* it was asked */
             queue_job_fail(q, now_ms, j->id, text);
         return;
     }
@@ -185,6 +188,7 @@ void queue_worker_job_fail(struct queue *q, int64_t now_ms, uint32_t worker,
         if (l->job == j->id)
             lease_end(q, l);
     }
-    snprintf(j->reason, sizeof j->reason, "worker %s cannot do it: %s", w->host, text);
+    if (j->state != JOB_DONE)
+        snprintf(j->reason, sizeof j->reason, "worker %s cannot do it: %s", w->host, text);
     dispatch_all(q);
 }

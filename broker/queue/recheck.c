@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TRIES_MAX = 5 };
+enum { TRIES_MAX = 20 };
 
 /* A tile that came in pieces: some of its points kill. */
 static bool may_kill(const struct job_entry *j, uint32_t tile)

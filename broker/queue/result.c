@@ -47,8 +47,10 @@ enum queue_verdict queue_result_part(struct queue *q, int64_t now_ms, uint32_t w
     struct lease *l = believed(q, j, worker, m);
     bool wanted = is_wanted(j, l, m->result.tile);
     window_received(q, w, m->result.data.len, wanted);
-    if (wanted)
+    if (wanted) {
+        w->part_ms = now_ms;
         return VERDICT_TAKE;
+    }
     if (j && m->result.tile < j->tiles.count && tile_get(&j->tiles, m->result.tile) == TILE_DONE) {
         action_tiles(q, ACTION_ACK, w, j->id, m->result.tile, 1);
         return VERDICT_ACKED;
@@ -279,10 +281,12 @@ void queue_tile_dropped(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
         leave_sink(q, w, data_bytes);
     if (!reason || !j || tile >= j->tiles.count)
         return;
-    reject_tile(q, j, tile);
     if (w) {
         recheck_release(q, j, tile, w->number);
         settle_leases(q, j, tile, w);
+    }
+    reject_tile(q, j, tile);
+    if (w) {
         action_tiles(q, ACTION_DROP, w, job, tile, 1);
         worker_ban(w, job, reason);
         action_alarm(q, "worker %u (%s) gets no more of job %u: tile %u: %s", w->number, w->host,
