@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Shares are by work, as far as its cost was known beforehand: three times too low for some. */
-enum { PASSED_TIMES = 8, PASSED_US = 20000000 };
+enum { PASSED_TIMES = 8, PASSED_US = 60000000 };
 
 void sim_trace(struct sim *s, const char *fmt, ...)
 {
@@ -99,6 +99,14 @@ static void judge_machines(struct sim *s)
     }
 }
 
+static int64_t slowness(const struct sim *s, const struct worker *w)
+{
+    for (uint32_t i = 0; w && i < s->worker_count; i++)
+        if (strcmp(s->workers[i].host, w->host) == 0)
+            return s->workers[i].slow;
+    return 1;
+}
+
 static void judge_lease(struct sim *s, uint32_t worker, const struct wire_msg *m)
 {
     const struct queue *q = s->house.s.queue;
@@ -135,7 +143,7 @@ static void judge_lease(struct sim *s, uint32_t worker, const struct wire_msg *m
     s->leases_sent++;
     if (!m->lease.flags && !m->lease.count)
         judge_turn(s, q, worker, j, (int64_t)points * known->point_us);
-    known->last_us = (int64_t)points * known->point_us;
+    known->last_us = (int64_t)points * known->point_us * slowness(s, to);
 }
 
 static void judge_ack(struct sim *s, const struct wire_msg *m)
@@ -199,7 +207,7 @@ void judge_store(struct sim *s, const struct sink_result *r, bool stored_before)
         s->again[r->tile] = false;
     sim_trace(s, "the sink is given job %u tile %u of worker %u%s", r->job, r->tile, r->worker,
               r->compare ? " to compare" : "");
-    if (!r->compare && stored_before)
+    if (!r->compare && stored_before && !s->jobs[r->job].rotted) /* else it may not know yet */
         sim_fail(s, "job %u tile %u is durable and goes to the sink to be stored again", r->job,
                  r->tile);
 }
@@ -294,7 +302,8 @@ bool judge_is_strict(const struct sim *s)
 {
     uint32_t honest = 0;
     for (uint32_t i = 0; i < s->worker_count; i++)
-        honest += s->workers[i].lie_ppm == 0 && !s->workers[i].weak && !s->workers[i].odd;
+        honest += s->workers[i].lie_ppm == 0 && !s->workers[i].weak && !s->workers[i].odd &&
+                  s->workers[i].garble_ppm == 0;
     return judge_liars(s) == 1 && honest >= 2 && s->knobs.verify_one_in == 1 && s->house.boots == 1;
 }
 

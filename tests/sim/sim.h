@@ -190,7 +190,7 @@ struct sim_worker {
     struct sim_link link;
     struct sim_frame inbox[512]; /* while it is stopped */
     size_t inbox_count;
-    int64_t limit_until_ms;
+    int64_t stopped_ms; /* since when */
 };
 
 void farm_start(struct sim *s, uint32_t worker);
@@ -200,6 +200,16 @@ void farm_leave(struct sim *s, uint32_t worker);
 void farm_recv(struct sim *s, uint32_t worker, const void *frame, size_t len);
 void farm_tick(struct sim *s, uint32_t worker);
 bool farm_is_idle(const struct sim *s, uint32_t worker);
+
+/* --- solver threads -------------------------------------------------------------------------- */
+
+struct pool *solver_new(struct sim *s, uint32_t worker);
+void solver_free(struct pool *c);
+void solver_enter(struct sim *s, uint32_t worker);   /* whose recipes are made from now on */
+bool solver_advance(struct pool *c, int64_t now_ms); /* true: a task has ended the process */
+int64_t solver_due_ms(struct pool *c);
+void solver_slept(struct pool *c, int64_t ms); /* SIGSTOP: all that runs ends so much later */
+bool solver_is_idle(const struct pool *c);
 
 /* --- the broker ------------------------------------------------------------------------------ */
 
@@ -254,7 +264,7 @@ struct sim {
     uint32_t job_count;
     struct sim_disk disk;
     struct sim_worker workers[SIM_WORKERS];
-    uint32_t worker_count;
+    uint32_t worker_count, now_worker;
     struct sim_house house;
     uint32_t links;
     uint64_t store;
