@@ -219,7 +219,8 @@ void judge_step(struct sim *s)
     for (size_t i = 0; i < q->worker_count; i++)
         if (q->workers[i]->largest_bytes > largest)
             largest = q->workers[i]->largest_bytes;
-    if (q->granted_sum > s->knobs.sink_bytes + s->worker_count * 2 * largest)
+    /* what was on its way when a worker said HELLO again comes on top */
+    if (q->granted_sum > 2 * s->knobs.sink_bytes + s->worker_count * 4 * largest)
         sim_fail(s, "windows of %" PRIu64 " bytes are open, the sink has %" PRIu64, q->granted_sum,
                  s->knobs.sink_bytes);
     for (size_t i = 0; i < q->job_count; i++) {
