@@ -1004,6 +1004,136 @@ static void test_a_worker_that_rests_says_why(void **state)
     assert_whole(w, job);
 }
 
+static struct queue_worker_info machine_info(struct world *w, const char *host)
+{
+    struct queue_worker_info found;
+    for (size_t i = 0; queue_worker_info(w->q, w->now_ms, i, &found); i++)
+        if (found.worker == 0 && strcmp(found.host, host) == 0)
+            return found;
+    memset(&found, 0, sizeof found);
+    return found;
+}
+
+/* HELLO of a machine that passes its self-test or not; the worker's number. */
+static uint32_t hello_of(struct world *w, const char *host, uint32_t self_test, uint32_t *retry_ms)
+{
+    struct wire_msg m = {.type = WIRE_HELLO};
+    struct err err;
+    m.hello.threads = 1;
+    m.hello.self_test = self_test;
+    m.hello.version = m.hello.isa = wire_str("x");
+    m.hello.host = wire_str(host);
+    uint32_t number = queue_worker_hello(w->q, w->now_ms, world_random(w), &m, retry_ms, &err);
+    world_act(w);
+    return number;
+}
+
+static void test_a_machine_that_fails_the_self_test_is_set_aside(void **state)
+{
+    struct world *w = *state;
+    uint32_t retry_ms, job = world_job(w, 1, 1, 0);
+    assert_int_equal(hello_of(w, "bad", 0, &retry_ms), 0);
+    assert_int_equal(retry_ms, 60000);
+    assert_string_equal(machine_info(w, "bad").state, "set aside");
+    assert_int_equal(machine_info(w, "bad").aside_ms, 600000);
+    assert_non_null(strstr(machine_info(w, "bad").reason, "self-test"));
+    assert_non_null(strstr(info(w, job).reason, "bad is set aside"));
+    assert_int_equal(hello_of(w, "bad", 1, &retry_ms), 0); /* another of its workers */
+    assert_int_not_equal(hello_of(w, "good", 1, &retry_ms), 0);
+    world_advance(w, 600001);
+    assert_int_not_equal(hello_of(w, "bad", 1, &retry_ms), 0);
+    assert_int_equal(hello_of(w, "bad", 0, &retry_ms), 0); /* the second time: twice as long */
+    assert_int_equal(machine_info(w, "bad").aside_ms, 1200000);
+    queue_machine_forgive(w->q, w->now_ms, "bad");
+    assert_int_not_equal(hello_of(w, "bad", 1, &retry_ms), 0);
+}
+
+/* One tile, done by worker 0; workers 1 and 2 compute it again. The sink's word on the newest
+ * result that it was given to compare. */
+static void compared(struct world *w, bool same, uint32_t crc)
+{
+    assert_int_equal(w->sink_count, 1);
+    struct stored s = w->sink[--w->sink_count];
+    assert_true(s.compare);
+    queue_tile_compared(w->q, w->now_ms, s.job, s.tile, s.worker, s.bytes, 0, same, crc);
+    world_act(w);
+}
+
+static uint32_t tile_computed_twice(struct world *w)
+{
+    w->verify_one_in = 1;
+    world_restart(w);
+    uint32_t job = world_job(w, 1, 1, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    world_solve(w, 0, 0);
+    world_sink(w, 9);
+    assert_int_equal(info(w, job).state, JOB_DONE);
+    assert_int_equal(w->workers[0].held_count, 0); /* not by the machine that did it */
+    world_hello(w, 1);
+    assert_int_equal(w->workers[1].held_count, 1);
+    assert_int_equal(w->last.flags, WIRE_LEASE_VERIFY);
+    world_solve(w, 1, 0);
+    return job;
+}
+
+static void test_what_is_the_same_elsewhere_is_well(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = tile_computed_twice(w);
+    compared(w, true, 1);
+    world_hello(w, 2);
+    assert_int_equal(w->workers[2].held_count, 0);
+    assert_int_equal(w->alarms, 0);
+    assert_int_equal(info(w, job).tiles_recomputed_after_ack, 0);
+}
+
+static void test_a_third_machine_sets_the_second_aside(void **state)
+{
+    struct world *w = *state;
+    tile_computed_twice(w);
+    compared(w, false, 7);
+    assert_int_equal(w->alarms, 1);
+    world_hello(w, 2);
+    assert_int_equal(w->workers[2].held_count, 1);
+    world_solve(w, 2, 0);
+    compared(w, true, 1);
+    assert_int_equal(w->refused, 1);
+    assert_int_equal(w->distrusted, 0);
+    assert_string_equal(machine_info(w, "two").state, "set aside");
+    assert_non_null(strstr(machine_info(w, "two").reason, "not those of one and three"));
+}
+
+static void test_a_third_machine_sets_the_first_aside_and_its_tile_is_computed_anew(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = tile_computed_twice(w);
+    compared(w, false, 7);
+    world_hello(w, 2);
+    world_solve(w, 2, 0);
+    compared(w, false, 7);
+    assert_string_equal(machine_info(w, "one").state, "set aside");
+    assert_int_equal(w->distrusted, 1);
+    w->jobs[job - 1].durable[0] = 0; /* the sink has forgotten it */
+    queue_tile_damaged(w->q, w->now_ms, job, 0, 0);
+    world_act(w);
+    assert_int_equal(info(w, job).state, JOB_RUNNING);
+    work_off(w);
+    assert_whole(w, job);
+}
+
+static void test_three_results_blame_nobody(void **state)
+{
+    struct world *w = *state;
+    tile_computed_twice(w);
+    compared(w, false, 7);
+    world_hello(w, 2);
+    world_solve(w, 2, 0);
+    compared(w, false, 8);
+    assert_int_equal(w->refused + w->distrusted, 0);
+    assert_int_equal(w->alarms, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1042,6 +1172,11 @@ int main(void)
         SCENARIO(test_parts_of_what_nobody_wants_give_their_window_back),
         SCENARIO(test_workers_that_are_long_gone_are_forgotten),
         SCENARIO(test_what_is_computed_again_after_its_acknowledgement_is_counted),
+        SCENARIO(test_a_machine_that_fails_the_self_test_is_set_aside),
+        SCENARIO(test_what_is_the_same_elsewhere_is_well),
+        SCENARIO(test_a_third_machine_sets_the_second_aside),
+        SCENARIO(test_a_third_machine_sets_the_first_aside_and_its_tile_is_computed_anew),
+        SCENARIO(test_three_results_blame_nobody),
         cmocka_unit_test(test_random_walks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

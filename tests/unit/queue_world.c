@@ -24,6 +24,8 @@ static void queue_start(struct world *w)
     queue_config_default(&config);
     config.random = world_random;
     config.random_arg = w;
+    if (w->verify_one_in)
+        config.verify_one_in = w->verify_one_in;
     w->q = queue_create(&config, w->now_ms);
 }
 
@@ -134,6 +136,12 @@ void world_act(struct world *w)
             if ((ww = by_number(w, a.worker)))
                 ww->connected = false;
             break;
+        case ACTION_DISTRUST:
+            w->distrusted++;
+            break;
+        case ACTION_REFUSE:
+            w->refused++;
+            break;
         case ACTION_STORE_PIECES:
             w->sink[w->sink_count++] = (struct stored){a.job, a.tile, 0, 0, false};
             break;
@@ -176,7 +184,8 @@ void world_hello(struct world *w, size_t i)
     m.hello.hold_bytes = 1 << 20;
     m.hello.self_test = 1;
     m.hello.version = m.hello.isa = wire_str("x");
-    m.hello.host = wire_str("host");
+    static const char *const hosts[WORLD_WORKERS] = {"one", "two", "three", "four", "five", "six"};
+    m.hello.host = wire_str(hosts[i]);
     m.hello.holdings = (struct wire_list){.count = n, .items = list};
     uint32_t retry;
     struct err err;

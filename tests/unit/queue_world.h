@@ -52,7 +52,8 @@ struct world {
     size_t sink_count;
     uint32_t frontier_job[64], frontier[64];
     size_t frontier_count;
-    unsigned alarms, differs;
+    uint32_t verify_one_in; /* of the queue's configuration, from the next start; 0: its default */
+    unsigned alarms, differs, distrusted, refused;
     struct queue_action last; /* the newest action of any kind but PONG */
 };
 
