@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { UNNAMED_MAX = 2, WHO_AGAIN_MS = 1500, PART_MS = 15000 };
+enum { UNNAMED_MAX = 2, WHO_AGAIN_MS = 1500, PART_MS = 15000, OVER_MS = 3000 };
 
 /* Points are done by lanes, several at once; some machines are slow, and the cost is an estimate.
  */
@@ -123,6 +123,10 @@ void queue_worker_heartbeat(struct queue *q, int64_t now_ms, uint32_t worker,
     if (w->hold_bytes > 0)
         w->rest[0] = '\0';
     bool lost = window_told(q, w, heartbeat->heartbeat.sent_bytes);
+    /* it goes by a window from before its HELLO: what is lost of that could not be told */
+    bool over = heartbeat->heartbeat.sent_bytes > w->granted;
+    w->over_ms = !over ? 0 : w->over_ms > 0 ? w->over_ms : now_ms;
+    lost = lost || (over && w->who_ms == 0 && now_ms - w->over_ms >= OVER_MS);
     /* half a result that does not grow: a part was lost behind others that came twice */
     lost = lost || (w->who_ms == 0 && !q->stalled && w->unsettled > w->at_sink &&
                     now_ms - w->part_ms >= PART_MS);

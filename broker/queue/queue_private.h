@@ -255,6 +255,7 @@ struct worker {
     uint16_t threads;
     uint32_t pid, hold_bytes;
     uint64_t hello_tag; /* of the latest HELLO */
+    int64_t over_ms;    /* since when it says that it has sent more than it may; 0: it does not */
     int64_t part_ms;    /* when it last sent a part that was taken */
     int64_t who_ms;     /* when it was last asked for another one; 0: it has answered */
     int64_t heard_ms, doubted_ms, probed_ms;
