@@ -7,7 +7,8 @@ run` as a user types it.
   tests/bench/pendulum.py [folder of the programs]      (default build/release/bin)
 
 Prints wall and processor times, the ratio of the latter, and how far both are from odeint with
-tolerances of 1e-13 at a sample of points. Points with a < -1 turn over up to a million times."""
+tolerances of 1e-13 at a sample of points. Points with a < -1 turn over up to a million times; odeint,
+whose tolerance bounds a step and not the point, is off there by some 1e-6."""
 
 import json
 import multiprocessing as mp
@@ -26,7 +27,7 @@ from scipy.integrate import odeint
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 Q, A = np.linspace(0.0, 4.0, 100), np.linspace(-2.0, 7.0, 100)
 T = np.linspace(0, 10, 201)
-TOLERANCE = 1e-5  # bounds every point; what odeint's defaults bound is a step
+TOLERANCE = 3e-5  # of every point; with it the largest error is no larger than that of odeint
 JOB = {
     "name": "pendulum",
     "z": {"ddz": "-a*dz - q*sin(z)", "start": [1, 0], "t": {"from": 0, "to": 10, "count": 201}},

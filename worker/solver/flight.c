@@ -15,11 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOCAL_SHARE  0.1   /* of the tolerance, for a step's error at the first try */
-#define LOCAL_STEPS  100.0 /* it grows with the number of steps, */
-#define LOCAL_MOST   0.7   /* up to this: the errors of many steps come with all signs */
-#define FADE         0.9   /* of what is remembered of an estimate, per step */
-#define SLICE_ROUNDS 16    /* rounds between two calls of yield */
+#define LOCAL_SHARE 0.1   /* of the tolerance, for a step's error at the first try */
+#define LOCAL_STEPS 100.0 /* it grows with the number of steps, */
+#define LOCAL_MOST  0.7   /* up to this: the errors of many steps come with all signs */
+#define FADE        0.9   /* of what is remembered of an estimate, per step */
+#define SLICE_WORK  4096  /* steps of lanes between two calls of yield, */
+#define ROUND_WORK  8     /* where a round by itself costs as much as these */
 
 struct flight *flight_create(const struct general *g, const struct kernel *kernel)
 {
@@ -171,6 +172,16 @@ static void memorise(struct rk8_memory *m, size_t k, double h, double estimate)
     }
 }
 
+static inline double lesser(double x, double y)
+{
+    return x < y ? x : y;
+}
+
+static inline double greater(double x, double y)
+{
+    return x > y ? x : y;
+}
+
 static void accept(struct flight *w, size_t k)
 {
     struct rows *l = &w->rows;
@@ -192,12 +203,13 @@ static void accept(struct flight *w, size_t k)
         l->state.z[c][k] = z;
         l->state.dz[c][k] = dz;
         if (c < g->equation.first)
-            l->floor[c][k] = fmax(l->floor[c][k], hypot(z, dz / l->omega[c][k]));
+            l->floor[c][k] = greater(l->floor[c][k], hypot(z, dz / l->omega[c][k]));
     }
     l->steps[k]++;
     /* A step cut short by a stop says little about how long the next one may be. */
     double allowed = a->h[k] * a->factor[k];
-    l->next[k] = a->h[k] < l->next[k] ? fmax(l->next[k] * fmin(a->factor[k], 1), allowed) : allowed;
+    l->next[k] =
+        a->h[k] < l->next[k] ? greater(l->next[k] * lesser(a->factor[k], 1), allowed) : allowed;
     if (a->h[k] == stop->t - t) {
         l->state.t[k] = stop->t;
         if (stop->segment != NONE)
@@ -217,7 +229,7 @@ static void end_steps(struct flight *w)
         else if (a->ratio[k] <= 1)
             accept(w, k);
         else
-            l->next[k] = a->h[k] * fmin(a->factor[k], 0.9);
+            l->next[k] = a->h[k] * lesser(a->factor[k], 0.9);
     }
 }
 
@@ -245,11 +257,14 @@ int flight_solve(struct flight *w, struct flight_points *points, solver_yield_fn
         points->value[j] = points->error[j] = NAN;
     while (w->n < LANES && arrival_next(w, w->n))
         w->n++;
-    for (unsigned rounds = 0; w->n > 0; rounds++) {
+    for (size_t work = 0; w->n > 0;) {
+        work += w->n + ROUND_WORK;
         round_of(w);
         size_t left = w->points->count - w->next + w->n;
-        if (rounds % SLICE_ROUNDS == 0 && yield != NULL &&
-            yield(arg, done + points->count - left) != 0)
+        if (work < SLICE_WORK)
+            continue;
+        work = 0;
+        if (yield != NULL && yield(arg, done + points->count - left) != 0)
             return -1;
     }
     return 0;
