@@ -454,6 +454,31 @@ static void test_breaks(void **state)
     job_fini(&j);
 }
 
+/* Jumps that nobody announced: w = step(t - 3), and a force that changes its sign with z, which is
+ * parabolas: from (1, 0) to (0, -sqrt(2 a)), and so on with period 4 sqrt(2 / a). */
+static void test_jumps(void **state)
+{
+    (void)state;
+    struct solver_job j;
+    job_init(&j, 0, 1, 2, 1, 3, 3);
+    j.spec.w = "step(t - 3)";
+    j.spec.ddz = "q*w - (1 - q)*a*sign(z)";
+    j.outputs[0].text = "z(t[157])";
+    job_run(&j);
+    for (size_t i = 0; i < 6; i++) {
+        double T = j.times[157], quarter = sqrt(2 / j.a[i % 3]), z = 1 + (T - 3) * (T - 3) / 2;
+        if (i < 3) {
+            double phase = fmod(T, 4 * quarter), side = phase > quarter && phase < 3 * quarter;
+            double from_top = phase - 2 * quarter * side - (phase > 3 * quarter) * 4 * quarter;
+            z = (side ? -1 : 1) * (1 - j.a[i % 3] * from_top * from_top / 2);
+        }
+        assert_int_equal(j.status[i], POINT_DONE);
+        if (!(fabs(j.field[0][i] - z) <= 1e-8))
+            fail_msg("point %zu: %.17g, not %.17g", i, j.field[0][i], z);
+    }
+    job_fini(&j);
+}
+
 /* sqrt is not a number outside [0, 12]: nothing may ask for it there. */
 static void test_ends(void **state)
 {
@@ -606,23 +631,15 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pendulum),
-        cmocka_unit_test(test_as_hill),
-        cmocka_unit_test(test_coupled),
-        cmocka_unit_test(test_coupled_ddz),
-        cmocka_unit_test(test_against_gsl),
-        cmocka_unit_test(test_forms_against_gsl),
-        cmocka_unit_test(test_poles),
-        cmocka_unit_test(test_overflow),
-        cmocka_unit_test(test_stiff),
-        cmocka_unit_test(test_not_a_number),
-        cmocka_unit_test(test_breaks),
-        cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_blocks),
-        cmocka_unit_test(test_instruction_sets),
-        cmocka_unit_test(test_yield),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_pendulum),    cmocka_unit_test(test_as_hill),
+        cmocka_unit_test(test_coupled),     cmocka_unit_test(test_coupled_ddz),
+        cmocka_unit_test(test_against_gsl), cmocka_unit_test(test_forms_against_gsl),
+        cmocka_unit_test(test_poles),       cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_stiff),       cmocka_unit_test(test_not_a_number),
+        cmocka_unit_test(test_breaks),      cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_jumps),       cmocka_unit_test(test_order),
+        cmocka_unit_test(test_blocks),      cmocka_unit_test(test_instruction_sets),
+        cmocka_unit_test(test_yield),       cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

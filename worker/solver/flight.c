@@ -160,7 +160,7 @@ static void weigh(struct flight *w)
 /* Steps that a stop cut short are too small to tell. */
 static void memorise(struct rk8_memory *m, size_t k, double h, double estimate)
 {
-    double faded = FADE * m->size[k], growth = h / m->h[k];
+    double growth = h / m->h[k], faded = growth <= RK8_REACH ? FADE * m->size[k] : 0;
     growth *= growth;
     growth *= growth;
     growth *= growth;
@@ -192,8 +192,9 @@ static void accept(struct flight *w, size_t k)
     for (int c = 0; c < g->equation.count; c++) {
         struct rk8_step *s = &l->step[c];
         double z = a->after.z[c][k], dz = a->after.dz[c][k];
+        double rounded = 8 * UNIT * (fabs(z) + fabs(dz) / l->omega[c][k]);
         if (a->h[k] >= 0.5 * l->next[k])
-            memorise(&l->memory[c], k, a->h[k], a->own[c][k]);
+            memorise(&l->memory[c], k, a->h[k], a->own[c][k] > rounded ? a->own[c][k] : 0);
         s->h[k] = a->h[k];
         s->estimate[k] = a->estimate[c][k];
         s->local[0][k] = a->local[c][0][k];

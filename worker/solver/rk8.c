@@ -217,10 +217,11 @@ static void remember(size_t n, const double *h, const struct rk8_memory *memory,
                      double (*local)[LANES], double *estimate)
 {
     for (size_t g = 0; g < groups(n); g++) {
-        vector own = get(estimate, g), growth = get(h, g) / get(memory->h, g);
+        vector own = get(estimate, g), growth = get(h, g) / get(memory->h, g), none = {0};
+        vector size = choose(growth <= RK8_REACH, get(memory->size, g), none);
         for (int i = 0; i < 3; i++)
             growth = growth * growth;
-        vector least = get(memory->size, g) * growth;
+        vector least = size * growth;
         vector raised = choose(own < least, least, own), scale = raised / (own + 0x1p-1000);
         scale = choose(own < least, scale, own * 0 + 1);
         put(estimate, g, raised);
@@ -238,7 +239,9 @@ static void weigh(size_t n, double rate, const double *h, const double *z, const
         vector before = norm(get(z, g), get(dz, g), inverse);
         vector after = norm(get(z_1, g), get(dz_1, g), inverse);
         vector size = get(floor, g) + choose(before > after, before, after);
-        vector allowed = get(local, g) * root(get(h, g) * rate) * size;
+        vector share = root(get(h, g) * rate), few = {0};
+        few += RK8_FEW;
+        vector allowed = get(local, g) * choose(share > few, share, few) * size;
         put(ratio, g, get(ratio, g) + get(estimate, g) / (allowed + 0x1p-1000));
     }
 }

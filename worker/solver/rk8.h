@@ -23,6 +23,8 @@
 #define RK8_STAGES 13
 #define RK8_GROW   6.0 /* a step is multiplied by no more, and by no less than RK8_SHRINK */
 #define RK8_SHRINK 0.2
+#define RK8_REACH  4.0  /* an estimate says nothing of steps that are so many times longer */
+#define RK8_FEW    1e-3 /* sqrt(h rate) counts as at least this: short steps, past a jump, are few */
 
 /* Errors on their way through time. With P(t, s) the propagator of the linearised equation and e_i
  * the local errors, all carried forwards step by step:
