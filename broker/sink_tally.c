@@ -212,10 +212,12 @@ static int conclude(struct tally *t)
                      store_commit(t->s->store, t->err) != 0))
         return -1;
     t->s->seq += t->begun;
-    if (t->found + t->dropped + t->mended > 0)
-        log_warnx("tiles held against the files job=%" PRIu32 " found=%" PRIu32 " dropped=%" PRIu32
-                  " records_mended=%" PRIu32,
-                  l->id, t->found, t->dropped, t->mended);
+    if (t->found > 0)
+        log_info("tiles of a commit that was cut off job=%" PRIu32 " tiles=%" PRIu32, l->id,
+                 t->found);
+    if (t->dropped + t->mended > 0)
+        log_warnx("damaged on disk job=%" PRIu32 " tiles=%" PRIu32 " records=%" PRIu32, l->id,
+                  t->dropped, t->mended);
     return 0;
 }
 

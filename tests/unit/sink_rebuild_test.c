@@ -251,7 +251,7 @@ static void test_flips_in_the_database(void **state)
     unsigned rebuilt = 0;
     snprintf(path, sizeof path, "%s/hillsweep.db", r->data);
     snprintf(aside, sizeof aside, "%s.damaged", path);
-    for (unsigned i = 0; i < flips(25); i++) {
+    for (unsigned i = 0; i < flips(40); i++) {
         stage(r, scene.whole);
         flip(path, draw(&seed, bits_of(path)));
         open_again(r);
@@ -261,7 +261,7 @@ static void test_flips_in_the_database(void **state)
             check_end(r, RUNNING);
         rig_close(r);
     }
-    assert_int_equal(rebuilt, flips(25));
+    assert_int_equal(rebuilt, flips(40));
 }
 
 /* SQLite takes a WAL up to the first frame that is not right and forgets the rest. */
@@ -271,7 +271,7 @@ static void test_flips_in_the_wal(void **state)
     uint64_t seed = 6;
     char path[160];
     snprintf(path, sizeof path, "%s/hillsweep.db-wal", r->data);
-    for (unsigned i = 0; i < flips(25); i++) {
+    for (unsigned i = 0; i < flips(40); i++) {
         stage(r, scene.torn);
         assert_true(bits_of(path) > 0);
         flip(path, draw(&seed, bits_of(path)));
@@ -290,7 +290,7 @@ static void test_flips_in_records(void **state)
     struct rig *r = *state;
     uint64_t seed = 7;
     char path[300], folder[160];
-    for (unsigned i = 0; i < flips(16); i++) {
+    for (unsigned i = 0; i < flips(24); i++) {
         stage(r, i % 2 ? scene.torn : scene.whole);
         folder_of(r, RUNNING, folder);
         snprintf(path, sizeof path, "%s/tiles.crc", folder);
@@ -327,7 +327,7 @@ static void test_data_and_the_database(void **state)
     struct rig *r = *state;
     char path[300], folder[160];
     uint64_t seed = 8;
-    for (unsigned i = 0; i < flips(16) / 2; i++) {
+    for (unsigned i = 0; i < flips(24) / 2; i++) {
         stage(r, scene.whole);
         folder_of(r, RUNNING, folder);
         snprintf(path, sizeof path, "%s/field_0.partial.npy", folder);
@@ -348,7 +348,7 @@ static void test_flips_in_copies(void **state)
     char path[300];
     struct store_job row;
     struct buf memory = {0};
-    for (unsigned i = 0; i < flips(16); i++) {
+    for (unsigned i = 0; i < flips(24); i++) {
         uint32_t id = 1 + i % JOBS;
         stage(r, i % 2 ? scene.torn : scene.whole);
         snprintf(path, sizeof path, "%s/copies/%u.job", r->data, id);

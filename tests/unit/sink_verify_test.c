@@ -200,7 +200,7 @@ static void flips_in_a_done_job(struct rig *r)
     make_done(r, job);
     read_files(folder, &right);
     expect_clean(r, 1);
-    for (unsigned i = 0; i < flips(120); i++) {
+    for (unsigned i = 0; i < flips(300); i++) {
         size_t file = i % right.count, skip = 0;
         if (i % 3) { /* every bit with the same chance; else every file */
             uint64_t bit = draw(&seed, right.bits);
@@ -218,7 +218,7 @@ static void flips_in_a_done_job(struct rig *r)
         check_files(folder, &right);
     }
     expect_clean(r, 1);
-    assert_true(repaired > flips(120) / 5);
+    assert_true(repaired > flips(300) / 5);
     for (size_t i = 0; i < right.count; i++)
         assert_true(of_file[i] > 0);
     rig_close(r);

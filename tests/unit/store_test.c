@@ -241,7 +241,7 @@ static void test_flipped_bits(void **state)
     unsigned char *bytes = read_whole(b->path, &len);
     const char *rounds = getenv("FLIPS"); /* on request */
     uint64_t seed = 1;
-    for (int round = 0; round < (rounds ? atoi(rounds) : 150); round++) {
+    for (int round = 0; round < (rounds ? atoi(rounds) : 300); round++) {
         size_t bit = round < 100 * 8 && round % 2 ? (size_t)round : draw(&seed, 8 * len);
         int fd = open(b->path, O_WRONLY | O_TRUNC);
         assert_int_equal(write(fd, bytes, len), len);
