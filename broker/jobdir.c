@@ -76,6 +76,17 @@ void jobdir_names(const struct job *job, jobdir_name_fn *fn, void *arg)
     }
 }
 
+void jobdir_new_names(const struct jobdir *d, jobdir_name_fn *fn, void *arg)
+{
+    char path[PATH_MAX];
+    jobdir_names(d->job, fn, arg);
+    for (unsigned i = 0; i < LOADERS; i++) {
+        jobdir_path(d, loader_name(i), path);
+        if (access(path, F_OK) != 0)
+            fn(arg, loader_name(i));
+    }
+}
+
 void jobdir_path(const struct jobdir *d, const char *name, char path[PATH_MAX])
 {
     if (snprintf(path, PATH_MAX, "%s/%s", d->path, name) >= PATH_MAX)

@@ -70,6 +70,9 @@ void jobdir_remove(struct jobdir *d);
 /* Calls fn with each name that the job's files may have. */
 void jobdir_names(const struct job *job, jobdir_name_fn *fn, void *arg);
 
+/* And with those of the scripts that jobdir_create would make, as they are not there yet. */
+void jobdir_new_names(const struct jobdir *d, jobdir_name_fn *fn, void *arg);
+
 #define JOBDIR_NAME (JOB_FIELD_MAX + 16)
 enum jobdir_final { JOBDIR_PARTIAL, JOBDIR_FINAL };
 /* The name of a slot's file. */

@@ -33,7 +33,7 @@ int sink_note_pending(struct sink *s, const struct live *l, struct err *err)
     struct buf note = {0};
     pending_path(s, path);
     buf_printf(&note, "%" PRIu32 "\n%s\n", l->id, l->dir.path);
-    jobdir_names(l->spec, add_name, &note);
+    jobdir_new_names(&l->dir, add_name, &note);
     int rc = 0, fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || disk_put(s->disk, fd, note.data, note.len, 0) != 0)
         rc = disk_fail(err, "write", path);
