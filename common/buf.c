@@ -7,22 +7,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* What is durable makes it safe to end here; the system's own words need no memory. */
+static void no_memory(void)
+{
+    static const char words[] = "hillsweep: out of memory\n";
+    if (write(STDERR_FILENO, words, sizeof words - 1) < 0)
+        abort();
+    abort();
+}
 
 void *mem_alloc(size_t n, size_t size)
 {
     void *p = calloc(n ? n : 1, size ? size : 1);
     if (!p)
-        abort();
+        no_memory();
     return p;
 }
 
 void *mem_resize(void *p, size_t n, size_t size)
 {
     if (size && n > SIZE_MAX / size)
-        abort();
+        no_memory();
     p = realloc(p, n && size ? n * size : 1);
     if (!p)
-        abort();
+        no_memory();
     return p;
 }
 
@@ -52,7 +62,7 @@ void buf_clear(struct buf *b)
 void *buf_grow(struct buf *b, size_t n)
 {
     if (n > SIZE_MAX / 2 - b->len)
-        abort();
+        no_memory();
     if (b->len + n > b->cap) {
         size_t cap = b->cap ? b->cap : 64;
         while (cap < b->len + n)

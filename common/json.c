@@ -10,6 +10,7 @@
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,20 @@ static void document_destroy(struct json_document *d)
     free(d);
 }
 
+/* cJSON does not tell a text that it refuses from memory that there is not: as everywhere in the
+ * house, out of memory aborts. */
+static void *take_memory(size_t n)
+{
+    return mem_alloc(n, 1);
+}
+
+static pthread_once_t hooks_once = PTHREAD_ONCE_INIT;
+
+static void set_hooks(void)
+{
+    cJSON_InitHooks(&(cJSON_Hooks){take_memory, free});
+}
+
 int json_parse(const char *text, size_t len, const struct json_limits *limits, struct json **out,
                struct err *err)
 {
@@ -98,6 +113,7 @@ int json_parse(const char *text, size_t len, const struct json_limits *limits, s
     buf_text(&d->text);
     if (json_scan(d, limits, err))
         goto fail;
+    pthread_once(&hooks_once, set_hooks);
     d->tree =
         cJSON_ParseWithLengthOpts((const char *)d->skeleton.data, d->skeleton.len + 1, NULL, 1);
     buf_fini(&d->skeleton);
