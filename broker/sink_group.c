@@ -109,14 +109,15 @@ static int commit_all(struct sink *s, struct group *g, struct err *err)
     return store_commit(s->store, err);
 }
 
+/* w.npy before the copy: a table that a start finds there has its file. */
 static int write_drives(struct sink *s, const struct group *g, struct err *err)
 {
     for (const struct order *o = g->orders; o; o = o->next) {
         struct live *l = o->type == ORDER_TABLE ? sink_live(s, o->job) : NULL;
         if (!l || l->over || l->has_table)
             continue;
-        if (jobcopy_write_drive(s->disk, s->data, l->id, o->table, o->table_bytes, err) != 0 ||
-            jobdir_drive(&l->dir, o->table, o->table_bytes, err) != 0)
+        if (jobdir_drive(&l->dir, o->table, o->table_bytes, err) != 0 ||
+            jobcopy_write_drive(s->disk, s->data, l->id, o->table, o->table_bytes, err) != 0)
             return -1;
         l->has_table = true;
     }

@@ -15,6 +15,12 @@ static struct content odd = {.salt = 41, .odd = true};
 
 enum { NEVER = INT32_MAX, TILES = 64 };
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { STRIDE = 7 }; /* sanitizers are slow: not after every call */
+#else
+enum { STRIDE = 1 };
+#endif
+
 struct told {
     size_t submitted[3], deleted, table, finished, tile[TILES];
     size_t ordered[3], delete_ordered; /* not before this the disk may have it */
@@ -130,7 +136,7 @@ static void check_job(struct rig *r, const struct job *job, size_t upto)
         return;
     }
     assert_true(k->table_bytes == 24 || told.table > upto);
-    if (told.table <= upto)
+    if (k->table_bytes > 0)
         free(read_npy(folder, "w.npy", "<f8", "(1, 2)", 16));
     assert_true(k->state == JOB_DONE || told.finished > upto);
     for (uint32_t tile = 0; tile < job_tile_count(job) && k->tile_done; tile++)
@@ -229,7 +235,7 @@ static void test_every_crash_state(void **state)
     unsigned each = text ? (unsigned)atoi(text) : 1, states = 0;
     assert_true(job_tile_count(job) > 8 && job_tile_count(job) < TILES);
     record(r, job);
-    for (size_t upto = 0; upto <= crash_count; upto++) {
+    for (size_t upto = 0; upto <= crash_count; upto += STRIDE) {
         check_state(r, job, upto, CRASH_KILL, 0);
         check_state(r, job, upto, CRASH_SYNCED_ONLY, 0);
         for (unsigned seed = 1; seed <= each; seed++)
@@ -249,7 +255,7 @@ static void test_every_kill_of_a_run(void **state)
     struct job *job = make_job(4, 9, 2, false, 1e8);
     r->config.results = r->results;
     record(r, job);
-    for (size_t upto = 0; upto <= crash_count; upto++)
+    for (size_t upto = 0; upto <= crash_count; upto += STRIDE)
         check_state(r, job, upto, CRASH_KILL, 0);
     crash_reset();
     job_destroy(job);
