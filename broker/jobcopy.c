@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,18 +210,6 @@ enum jobcopy_found jobcopy_read(const struct disk *disk, const char *data, uint3
     if (found == JOBCOPY_SOUND && (!decode(memory, row) || row->id != job))
         found = JOBCOPY_DAMAGED;
     return found;
-}
-
-bool jobcopy_same(const struct disk *disk, const char *data, const struct store_job *row)
-{
-    struct buf right = {0}, there = {0};
-    encode(row, &right);
-    bool same = read_copy(disk, data, row->id, "job", &there, JOB_MAGIC) == JOBCOPY_SOUND &&
-                there.len == right.len - HEAD &&
-                memcmp(there.data, right.data + HEAD, there.len) == 0;
-    buf_fini(&right);
-    buf_fini(&there);
-    return same;
 }
 
 /* --- a drive --------------------------------------------------------------------------------- */

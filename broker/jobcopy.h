@@ -5,7 +5,6 @@
 #include "disk.h"
 #include "err.h"
 #include "store.h"
-#include <stdbool.h>
 #include <stdint.h>
 
 /* What the database alone would know of a job, once more, in files that check themselves:
@@ -27,8 +26,6 @@ enum jobcopy_found jobcopy_read(const struct disk *disk, const char *data, uint3
                                 struct store_job *row, struct buf *memory);
 enum jobcopy_found jobcopy_read_drive(const struct disk *disk, const char *data, uint32_t job,
                                       struct buf *drive);
-/* Whether the file has just what would be written. */
-bool jobcopy_same(const struct disk *disk, const char *data, const struct store_job *row);
 
 /* Takes the copies away, durably: from then on the job may be deleted. */
 int jobcopy_remove(const struct disk *disk, const char *data, uint32_t job, struct err *err);

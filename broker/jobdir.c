@@ -198,6 +198,13 @@ int jobdir_sync(struct jobdir *d, unsigned slot, struct err *err)
     return disk_fail(err, "sync", path);
 }
 
+void jobdir_distrust(struct jobdir *d)
+{
+    for (unsigned i = 0; i < jobdir_slots(d->job); i++)
+        if (d->fds[i] >= 0)
+            posix_fadvise(d->fds[i], 0, 0, POSIX_FADV_DONTNEED);
+}
+
 void jobdir_close_files(struct jobdir *d)
 {
     for (unsigned i = 0; i < jobdir_slots(d->job); i++) {

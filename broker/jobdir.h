@@ -29,8 +29,8 @@ unsigned jobdir_record_slot(const struct jobdir *d);
 int jobdir_vacant(const struct jobdir *d, struct err *err);
 
 /* Makes the folder and all files at their full size, durably: job.json, axes, fields and errors of
- * zeros (FIELD.partial.npy), statuses of zeros; and scripts that read them (loaders.h). When anything is in the way, or the disk is too
- * small, nothing of it remains. */
+ * zeros (FIELD.partial.npy), statuses of zeros; and scripts that read them (loaders.h). When
+ * anything is in the way, or the disk is too small, nothing of it remains. */
 int jobdir_create(struct jobdir *d, struct err *err);
 
 /* Whether all files are there at their full size. */
@@ -48,6 +48,9 @@ int jobdir_read(struct jobdir *d, unsigned plane, const struct job_tile *band, v
                 struct err *err);
 int jobdir_read_records(struct jobdir *d, uint32_t first, uint32_t count, void *records,
                         struct err *err);
+/* After a failed sync the kernel's memory may have what the disk has not: what was written and
+ * passes for clean is forgotten, so that the disk's own bytes are read next. */
+void jobdir_distrust(struct jobdir *d);
 void jobdir_close_files(struct jobdir *d);
 bool jobdir_has_open_files(const struct jobdir *d);
 

@@ -249,6 +249,8 @@ int sink_tally(struct sink *s, struct live *l, struct err *err)
     int rc = tally_all(&t);
     if (rc != 0 && t.begun)
         store_rollback(s->store);
+    if (rc != 0)
+        jobdir_distrust(&l->dir);
     free(t.records);
     free(t.doubts);
     return rc;

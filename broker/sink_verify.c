@@ -249,8 +249,10 @@ static int verify_step(struct sink *s, void *arg, struct err *err)
     v->wrote = false;
     if (verify_files(s, v) == 0 && drop_damaged(s, v) == 0)
         return 0;
-    if (!v->l->dir.lost)
+    if (!v->l->dir.lost) {
+        jobdir_distrust(&v->l->dir);
         return -1;
+    }
     find(v, SINK_VERIFIED, v->from)->err = *err;
     if (v->l->over)
         v->l->dir.lost = false;
