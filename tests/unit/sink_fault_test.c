@@ -233,6 +233,48 @@ static const struct sink_event *any_of(struct rig *r, enum sink_event_type x,
     }
 }
 
+/* Bits rot in a field, in the statuses, in a head and in a record; verify and one tile anew repair
+ * them. */
+static void rot_and_repair(struct rig *r, uint32_t id, const struct job *job,
+                           const struct content *c, const char *folder)
+{
+    static const struct {
+        const char *name;
+        off_t at;
+    } spots[] = {
+        {"field_0.npy", 4096}, {"status.npy", 4100}, {"field_1.npy", 20}, {"tiles.crc", 40}};
+    for (size_t i = 0; i < sizeof spots / sizeof *spots; i++) {
+        char path[300], byte;
+        snprintf(path, sizeof path, "%s/%s", folder, spots[i].name);
+        int fd = open(path, O_RDWR);
+        assert_int_equal(pread(fd, &byte, 1, spots[i].at), 1);
+        byte ^= 4;
+        assert_int_equal(pwrite(fd, &byte, 1, spots[i].at), 1);
+        close(fd);
+    }
+    sink_verify(r->sink, id);
+    rig_wait(r, SINK_DAMAGED);
+    uint32_t tile = r->last.tile;
+    rig_wait(r, SINK_VERIFIED);
+    sink_store(r->sink, make_result(job, id, tile, c, tile));
+    rig_wait(r, SINK_DURABLE);
+    sink_finish(r->sink, id);
+    rig_wait(r, SINK_FINISHED);
+    check_planes(job, folder, ".npy", c, NULL);
+    sink_verify(r->sink, id);
+    for (;;) {
+        struct sink_event e;
+        while (!sink_next(r->sink, &e))
+            sem_wait(&r->woken);
+        r->stalled += e.type == SINK_STALLED;
+        r->resumed += e.type == SINK_RESUMED;
+        assert_int_not_equal(e.type, SINK_DAMAGED);
+        assert_int_not_equal(e.type, SINK_MENDED);
+        if (e.type == SINK_VERIFIED)
+            break;
+    }
+}
+
 /* A job's whole life, with a restart and a second job that is deleted. The failure may come to an
  * open, which is then tried again, or to a submission, which is refused; all else must come
  * through. */
@@ -271,6 +313,7 @@ static void whole_life(struct rig *r, const struct job *job, const struct conten
     sink_finish(r->sink, id);
     rig_wait(r, SINK_FINISHED);
     check_planes(job, folder, ".npy", c, NULL);
+    rot_and_repair(r, id, job, c, folder);
     sink_delete(r->sink, id);
     rig_wait(r, SINK_DELETED);
     assert_int_equal(access(folder, F_OK), -1);
