@@ -174,11 +174,27 @@ int rename(const char *from, const char *to)
 
 /* --- SQLite ---------------------------------------------------------------------------------- */
 
+enum { SQLITE_IOERR = 10, SQLITE_FULL = 13 };
+
+static int sqlite_error(void)
+{
+    return wanted % 2 ? SQLITE_FULL : SQLITE_IOERR;
+}
+
+/* sqlite3_exec takes steps of its own and does not look at what they return, but at what the
+ * statement remembers: those are left alone, and it fails as a whole. */
 int sqlite3_step(void *statement)
 {
     REAL(int (*)(void *), "sqlite3_step");
-    enum { SQLITE_IOERR = 10, SQLITE_FULL = 13 };
-    return fails(SQLITE) ? wanted % 2 ? SQLITE_FULL : SQLITE_IOERR : real(statement);
+    Dl_info caller;
+    bool own = dladdr(__builtin_return_address(0), &caller) && strstr(caller.dli_fname, "sqlite");
+    return !own && fails(SQLITE) ? sqlite_error() : real(statement);
+}
+
+int sqlite3_exec(void *db, const char *sql, void *callback, void *arg, char **words)
+{
+    REAL(int (*)(void *, const char *, void *, void *, char **), "sqlite3_exec");
+    return fails(SQLITE) ? sqlite_error() : real(db, sql, callback, arg, words);
 }
 
 /* --- ZeroMQ ---------------------------------------------------------------------------------- */
