@@ -27,6 +27,7 @@ class Everything(Chaos):
         self.finish()
 
 
+@unittest.skipIf(SLOW != 1, "bad disks are tried with the release build alone")
 class BadDisks(Disks):
     def let_down(self, words, fail, repair):
         for _ in range(TIMES):
