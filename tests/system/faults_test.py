@@ -9,6 +9,7 @@ The default takes one of each kind, by chance (which one is told when it fails).
 import os
 import random
 import re
+import struct
 import subprocess
 import unittest
 
@@ -17,6 +18,7 @@ from house import BIN, House, driven, program, read_folder
 LIBRARY = os.path.join(os.path.dirname(BIN), "tests", "libfaults.so")
 MOST = int(os.environ.get("FAULTS", "0"))
 PROGRAMS = ("hillsweep-broker", "hillsweep-worker", "hillsweep")
+KINDS = ("alloc", "write", "sync", "rename", "sqlite", "zmq")
 HANGS_AFTER = 60
 
 
@@ -51,8 +53,8 @@ class Faults(House):
         count = self.path("count")
         self.assertEqual(self.one("count-run", (who, "alloc", 0), count)[0], 0)
         self.remove("count-run")
-        with open(count) as f:
-            calls = {kind: int(n) for kind, n in map(str.split, f)}
+        with open(count, "rb") as f:
+            calls = dict(zip(KINDS, struct.unpack("6l", f.read())))
         os.unlink(count)
         return calls
 
