@@ -18,7 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RETRY_MS 1000
+#define RETRY_MS     1000
+#define LOCK_WAIT_MS 5000
+#define LOCK_NAP_MS  10
 
 /* --- orders and events ----------------------------------------------------------------------- */
 
@@ -263,6 +265,18 @@ static int refuse_second(const char *path, const char *data, int fd, struct err 
     return err_hint(err, "connect to that one, or give this one another data folder");
 }
 
+/* The broker of a run that was killed needs a moment to notice that and to leave; another run in
+ * the folder there is not, the client sees to that. */
+static int take_lock(const struct sink *s, int fd)
+{
+    const struct timespec nap = {.tv_nsec = LOCK_NAP_MS * 1000000L};
+    int left = s->results ? LOCK_WAIT_MS / LOCK_NAP_MS : 0;
+    int rc;
+    while ((rc = flock(fd, LOCK_EX | LOCK_NB)) != 0 && errno == EWOULDBLOCK && left-- > 0)
+        nanosleep(&nap, NULL);
+    return rc;
+}
+
 /* One broker a DATA. The kernel drops the lock when its process ends, however it ends. */
 static int lock_data(struct sink *s, struct err *err)
 {
@@ -271,7 +285,7 @@ static int lock_data(struct sink *s, struct err *err)
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return disk_fail(err, "open", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (take_lock(s, fd) != 0) {
         refuse_second(path, s->data, fd, err);
         close(fd);
         return -1;
