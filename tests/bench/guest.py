@@ -182,8 +182,9 @@ def main():
           f"{'loops':>8} {'build':>8} {'cores':>7}")
     with tempfile.TemporaryDirectory(prefix="hs-bench-") as folder:
         endpoint = f"tcp://127.0.0.1:{free_port()}"
-        broker = subprocess.Popen([os.path.join(BIN, "hillsweep-broker"), "--listen", endpoint,
-                                   "--data", f"{folder}/data"], **QUIET)
+        # The broker is another machine's business: here it runs when nobody else wants to.
+        broker = subprocess.Popen(["chrt", "--idle", "0", os.path.join(BIN, "hillsweep-broker"),
+                                   "--listen", endpoint, "--data", f"{folder}/data"], **QUIET)
         try:
             with open(f"{folder}/job.json", "w") as f:
                 json.dump(JOB, f)
