@@ -139,6 +139,7 @@ class Worker:
             if (b"working" in out) == working:
                 return
             time.sleep(0.05)
+        self.signal(signal.SIGKILL)
         sys.exit(f"the worker {'does not work' if working else 'works on'}")
 
     def signal(self, number):
