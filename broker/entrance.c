@@ -55,6 +55,21 @@ int entrance_open(struct server *s, struct err *err)
     return rc;
 }
 
+/* Strangers may fill the room for 3 s each; our own files must open all the same. */
+void entrance_look(struct server *s)
+{
+    enum door_crowd crowd = door_crowd();
+    bool hold = crowd == DOOR_FULL || (s->holding && crowd != DOOR_QUIET);
+    if (hold == s->holding)
+        return;
+    s->holding = hold;
+    door_hold(s->socket, hold);
+    if (hold)
+        log_warnx("too many connections: new ones wait until some have left");
+    else
+        log_info("new connections are let in again");
+}
+
 /* --- changes --------------------------------------------------------------------------------- */
 
 static void follow_key(struct server *s)

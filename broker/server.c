@@ -299,6 +299,11 @@ static void on_sink(uv_async_t *async)
     settle(s);
 }
 
+static void on_crowd(uv_timer_t *timer)
+{
+    entrance_look(timer->data);
+}
+
 static void on_gate(uv_async_t *async)
 {
     struct server *s = async->data;
@@ -343,7 +348,8 @@ static void on_lifeline(uv_poll_t *handle, int status, int events)
 
 static void handles_open(struct server *s)
 {
-    s->gate_async.data = s;
+    s->gate_async.data = s->crowd.data = s;
+    uv_timer_init(&s->loop, &s->crowd);
     s->timer.data = s->sink_async.data = s->sigterm.data = s->sigint.data = s->lifeline.data = s;
     uv_timer_init(&s->loop, &s->timer);
     service_watchdog(&s->loop, &s->watchdog);
@@ -413,6 +419,7 @@ static int server_open(struct server *s, struct err *err)
     recover(s);
     if (sink_start(s->sink, err))
         return -1;
+    uv_timer_start(&s->crowd, on_crowd, DOOR_LOOK_MS, DOOR_LOOK_MS);
     s->zloop = zloop_create(&s->loop, s->socket, true, on_message, s);
     return 0;
 }

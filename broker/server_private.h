@@ -30,7 +30,8 @@ struct submission {
 struct server {
     const struct server_config *config;
     uv_loop_t loop;
-    uv_timer_t timer, watchdog;
+    uv_timer_t timer, watchdog, crowd;
+    bool holding; /* new connections wait: there are too many */
     uv_async_t sink_async, gate_async;
     uv_signal_t sigterm, sigint;
     uv_poll_t lifeline;
@@ -63,6 +64,7 @@ void server_wake(void *async); /* a uv_async_t; from any thread */
 
 /* entrance.c: the socket, who is behind each message, and what he may */
 int entrance_open(struct server *s, struct err *err);
+void entrance_look(struct server *s);    /* every DOOR_LOOK_MS: is there a crowd? */
 void entrance_changed(struct server *s); /* the gate's keys are others than before */
 bool entrance_admits(struct server *s, const struct route *from, const struct wire_msg *msg);
 uint64_t entrance_own(const struct route *from, uint64_t id); /* an id, distinct by user */

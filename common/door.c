@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -434,22 +433,6 @@ int door_self_test(void *zmq_ctx, void *socket, const struct key *broker, struct
 }
 
 /* --- what else ------------------------------------------------------------------------------- */
-
-unsigned door_room(unsigned peers)
-{
-    enum { OWN = 64 }; /* our own descriptors: files, database, pipes */
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit))
-        return 0;
-    rlim_t want = (rlim_t)peers + OWN;
-    if (limit.rlim_cur < want) {
-        limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
-        if (setrlimit(RLIMIT_NOFILE, &limit))
-            getrlimit(RLIMIT_NOFILE, &limit);
-    }
-    rlim_t room = limit.rlim_cur > OWN ? limit.rlim_cur - OWN : 0;
-    return room < peers ? (unsigned)room : peers;
-}
 
 uint64_t door_random(void)
 {

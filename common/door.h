@@ -56,8 +56,17 @@ enum door_view door_look(struct door *d, int64_t now_ms);
 int door_explain(const struct door *d, enum door_view view, struct err *err);
 
 /* Room for `peers` connections: raises RLIMIT_NOFILE towards its hard limit; returns how many peers
- * fit. */
+ * fit. A quarter of all descriptors stays for everything else: strangers may not keep the broker
+ * from its files. */
 unsigned door_room(unsigned peers);
+
+/* Libzmq takes every connection, and past the limit spins. So the caller looks every DOOR_LOOK_MS
+ * and lets the kernel hold back new connections while the room is full: those that are there stay.
+ */
+#define DOOR_LOOK_MS 100
+enum door_crowd { DOOR_QUIET, DOOR_BETWEEN, DOOR_FULL };
+enum door_crowd door_crowd(void);
+void door_hold(void *socket, bool hold); /* of a bound tcp:// socket; nothing for ipc:// */
 
 /* Random bits from the kernel. */
 uint64_t door_random(void);

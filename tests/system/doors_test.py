@@ -5,6 +5,8 @@ against peers made by hand. What is refused must leave nothing with the queue: n
 import json
 import os
 import random
+import resource
+import socket
 import struct
 import subprocess
 import sys
@@ -182,6 +184,35 @@ class Strangers(Doors):
         many.tag = 100
         self.assertEqual(many.ask("ping")[0], 0)  # of all that, this alone is answered
         self.assert_nothing_came()
+
+
+    @unittest.skipIf(os.geteuid(), "only root may count the files of who knows a secret")
+    def test_a_crowd_does_not_keep_the_broker_from_its_files(self):
+        broker = self.open()
+        me = self.peer("me")
+        self.assertEqual(me.ask("ping")[0], 0)
+        limit = 2000
+        resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, (limit, limit))
+        host, port = self.endpoint[len("tcp://"):].rsplit(":", 1)
+        taken = lambda: len(os.listdir(f"/proc/{broker.pid}/fd"))  # noqa: E731
+        crowd, codes = [], []
+        try:
+            while len(crowd) < limit * 3 // 2:
+                s = socket.socket()
+                s.setblocking(False)
+                s.connect_ex((host, int(port)))
+                crowd.append(s)
+                if len(crowd) % 100 == 0:  # each submission opens files
+                    codes.append(me.submit(dict(SMALL, name=f"job {len(crowd)}"))[0])
+            self.assertLess(taken(), limit)
+            self.assertEqual(set(codes), {0})
+        finally:
+            for s in crowd:
+                s.close()
+        until(lambda: taken() < limit / 2, "they have left", 30)
+        self.by("me", "--connect-timeout", "20s", "list")  # and the door is open again
+        with open(broker.log_path) as f:
+            self.assertIn("too many connections", f.read())
 
 
 class Roles(Doors):
