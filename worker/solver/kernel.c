@@ -16,6 +16,8 @@ typedef int64_t loose_bits __attribute__((vector_size(VECTOR_BYTES), aligned(8))
 #define WIDTH  (VECTOR_BYTES / 8)
 #define GROUPS (LANES / WIDTH)
 
+#define ROOT_HALF 0.7071067811865475 /* of 1/2, not more */
+
 #define CHAINS 8 /* vectors in flight: they hide the latency of a sum */
 
 /* Vectors of one entry in flight, times four entries: what the registers of each set hold. */
@@ -287,7 +289,8 @@ static int read(const double *state, const double *sum, size_t lanes, struct rea
     bits any = {0};
     for (int g = 0; g < groups_of(lanes); g++) {
         vector by_z = absolute(z[0].v[g]), by_slope = absolute(z[1].v[g]) * r->slope;
-        vector size = larger(by_z, by_slope) + 1, allowed = size * r->tolerance;
+        vector most = larger(by_z, by_slope), sum_of_both = by_z + by_slope;
+        vector size = larger(most, sum_of_both * ROOT_HALF) + 1, allowed = size * r->tolerance;
         vector own = cross[0].v[g] * r->unit, rounding = cross[2].v[g] * r->rounding;
         bits doubt = ~((own <= allowed) & (rounding <= allowed));
         *((loose *)(void *)r->value + g) = z[r->row].v[g] * r->unit;

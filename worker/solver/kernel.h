@@ -10,9 +10,9 @@
 
 #define LANES 32
 
-/* One number's values per lane, and how it is judged: with a cautious S = 1 + max(|z|, |z'| /
- * omega), times `tolerance`, against the method's error and against `rounding` times the sum of all
- * |row| |state|. */
+/* One number's values per lane, and how it is judged: with an S = 1 + hypot(z, z' / omega) that is
+ * at most 8 % too small, times `tolerance`, against the method's error and against `rounding` times
+ * the sum of all |row| |state|. */
 struct reading {
     int row;                                 /* 0: z, 1: z' */
     double unit, slope, tolerance, rounding; /* of the number; omega of p over that of the point */

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What the queue promises, measured with the real programs on this machine: nothing is asserted.
 
-  tests/bench/queue.py [ROUNDS]      (10; programs: HILLSWEEP_BIN, default build/release/bin)
+  tests/bench/promises.py [ROUNDS]      (10; programs: HILLSWEEP_BIN, default build/release/bin)
 
 A job of 10^9 points runs on three throttled workers. Then, the worst of all rounds: until a small
 job behind it starts; until a killed and a stopped worker is noticed; until every worker is at work
