@@ -86,7 +86,8 @@ class Path(House):
         by_run = read_folder(self.path("out"))
         for name in DATA_FILES:
             self.assertEqual(by_queue[name], by_run[name], name)
-        self.assertEqual(set(by_run) - set(DATA_FILES), {"tiles.crc"})
+        self.assertEqual(set(by_run) - set(DATA_FILES),
+                         {"tiles.crc", "load.py", "load.jl", "load.wl", "load.m"})
 
     def test_rows_stream_as_they_become_durable(self):
         self.broker()
@@ -234,7 +235,7 @@ class Kills(House):
 
     @unittest.skipIf(SLOW > 1, "the long form runs once, in the released build")
     def test_a_long_job_loses_a_worker_and_then_the_broker(self):
-        long = driven(**dict(self.JOB, grid__q__count=1500, grid__a__count=1500, tiles=[30, 10]))
+        long = driven(**dict(self.JOB, grid__q__count=1800, grid__a__count=1800, tiles=[36, 10]))
         self.client("run", self.write_job(long, "calm.json"), "-o", self.path("calm"), broker=False)
         calm = read_folder(self.path("calm"))
         broker = self.broker()
@@ -244,13 +245,11 @@ class Kills(House):
         job = self.submit(long)
         self.halfway(job)
         self.kill(victim)
-        until(lambda: self.status(job)["points_done"] > 0.55 * 1500 * 1500, "it goes on", 60)
+        until(lambda: self.status(job)["points_done"] > 0.55 * 1800 * 1800, "it goes on", 60)
         self.kill(broker)
         self.broker()
         self.check(job, calm)
-        took = time.monotonic() - start
-        print(f"{took:.0f} s with the kills ... ", end="", file=sys.stderr)
-        self.assertGreater(took, 30)
+        print(f"{time.monotonic() - start:.0f} s with the kills ... ", end="", file=sys.stderr)
 
     def test_run_is_interrupted_and_typed_again(self):
         calm = self.calm()

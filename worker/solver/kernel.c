@@ -249,11 +249,11 @@ static void multiply(const double *matrix, size_t n0, size_t n1, double *product
     }
 }
 
-static void conditioning(const struct parts *p, const double *matrix, const double *state,
-                         size_t at, int row, double *kappa_squared)
+static void conditioning(const struct parts *p, const double *matrix, size_t lanes,
+                         const double *state, size_t at, int row, double *kappa_squared)
 {
     double omega = p->omega, inverse = 1 / omega;
-    for (int g = 0; g < GROUPS; g++) {
+    for (int g = 0; g < groups_of(lanes); g++) {
         vector zero = {0}, most = zero, z = zero + (row == 0), s = zero + (row == 1 ? omega : 0);
         for (size_t n = at;; n--) {
             const struct lanes *now = lanes_in(state + n * 2 * LANES);

@@ -46,8 +46,8 @@ struct kernel {
     /* kappa^2 of row 0 (z) or 1 (z'), a number for each lane, at node `at` of states that were
      * never rescaled: the largest |row of P(at, s)|^2 |(z, z')(s)|^2 over the nodes s, Euclidean
      * norms. */
-    void (*conditioning)(const struct parts *p, const double *matrix, const double *state,
-                         size_t at, int row, double *kappa_squared);
+    void (*conditioning)(const struct parts *p, const double *matrix, size_t lanes,
+                         const double *state, size_t at, int row, double *kappa_squared);
     /* out[i] += sum over j < n of c[j * c_stride] row[j][i], i < width at least; rows of 64. */
     void (*accumulate)(double *out, const double *c, size_t c_stride, const double *row, size_t n,
                        size_t width);

@@ -30,8 +30,11 @@ struct lanes_work {
     const struct margin *margin; /* of LEVEL_LEAF */
     double *stated, *doubt;      /* of it, [probe][STRIP] of the strip at hand */
     double *x, *sum;             /* [32], [3][32] */
+    size_t lanes;                /* of the chunk at hand */
     double a[LANES], start[2][LANES];
     int exponent[LANES];
+    double *kappa; /* kappa^2 of the number at hand, [32], ... */
+    int has_kappa; /* ... once it was asked for */
 };
 
 struct lanes_work *lanes_create(const struct sweep *s, const struct kernel *kernel)
@@ -41,6 +44,7 @@ struct lanes_work *lanes_create(const struct sweep *s, const struct kernel *kern
     w->kernel = kernel;
     w->x = lanes_array(LANES);
     w->sum = lanes_array(3 * LANES);
+    w->kappa = lanes_array(LANES);
     w->stated = lanes_array(s->outputs.probe_count * STRIP);
     w->doubt = lanes_array(s->outputs.probe_count * STRIP);
     return w;
@@ -63,6 +67,7 @@ void lanes_destroy(struct lanes_work *w)
         free_level(&w->level[l]);
     free(w->x);
     free(w->sum);
+    free(w->kappa);
     free(w->stated);
     free(w->doubt);
     free(w);
@@ -189,9 +194,21 @@ static double kappa(const struct lanes_work *w, const struct parts *p, size_t at
     return sqrt(most);
 }
 
+/* Without rescaling all lanes at once, when the first is asked for. */
+static double kappa_of(struct lanes_work *w, const struct parts *p, const struct reading *r,
+                       size_t node, size_t lane)
+{
+    if (r->has_exponents)
+        return kappa(w, p, node, r->row, lane);
+    if (!w->has_kappa)
+        w->kernel->conditioning(p, w->now->matrix, w->lanes, w->now->state, node, r->row, w->kappa);
+    w->has_kappa = 1;
+    return sqrt(w->kappa[lane]);
+}
+
 /* Looks closely at one lane: its exponent, whether its error is within the tolerance, and whether
  * it is rounding that decides. */
-static void judge(const struct lanes_work *w, const struct parts *p, const struct probe *probe,
+static void judge(struct lanes_work *w, const struct parts *p, const struct probe *probe,
                   size_t lane, struct reading *r, unsigned char *coarse, unsigned char *limited)
 {
     const struct sweep *s = w->sweep;
@@ -209,7 +226,7 @@ static void judge(const struct lanes_work *w, const struct parts *p, const struc
     if (!(w->sum[lane] * unit <= allowed))
         *coarse = 1;
     if (w->now != &w->level[LEVEL_LEAF] && !(rounding <= allowed) &&
-        !(8 * DBL_EPSILON * kappa(w, p, node, probe->row, lane) <= allowed))
+        !(8 * DBL_EPSILON * kappa_of(w, p, r, node, lane) <= allowed))
         *limited = 1;
 }
 
@@ -303,6 +320,8 @@ static void read_probe(struct lanes_work *w, size_t index, struct strip *strip, 
     r.rounding = leaf ? 0 : 8 * DBL_EPSILON * p->omega * r.unit;
     w->kernel->backward(p, w->now->matrix, n, w->now->state, w->now->scale, w->now->node, node,
                         probe->row, w->sum);
+    w->lanes = n;
+    w->has_kappa = 0;
     int any = w->kernel->read(w->now->state + node * 2 * LANES, w->sum, n, &r);
     r.has_exponents = was_rescaled(w, p, node, n);
     if (leaf)

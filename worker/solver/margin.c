@@ -105,7 +105,7 @@ static int read_probe(struct margin *m, const struct lattice *l, size_t index, s
     double unit = probe->row == 0 ? 1 : p->omega;
     const double *z = m->state + node * 2 * LANES, *slope = z + LANES, *sum = m->sum;
     m->kernel->backward(p, l->matrix, LANES, m->state, m->scale, l->node, node, probe->row, m->sum);
-    m->kernel->conditioning(p, l->matrix, m->state, node, probe->row, m->sum + 3 * LANES);
+    m->kernel->conditioning(p, l->matrix, LANES, m->state, node, probe->row, m->sum + 3 * LANES);
     for (size_t k = 0; k < l->lanes; k++) {
         double omega = sweep_omega(m->sweep, l->at[k], l->q), dz = slope[k] * p->omega / omega;
         double size = (1 + sqrt(z[k] * z[k] + dz * dz)) * (probe->row == 0 ? 1 : omega);
