@@ -470,7 +470,7 @@ static void test_jumps(void **state)
         if (i < 3) {
             double phase = fmod(T, 4 * quarter), side = phase > quarter && phase < 3 * quarter;
             double from_top = phase - 2 * quarter * side - (phase > 3 * quarter) * 4 * quarter;
-            z = (side ? -1 : 1) * (1 - j.a[i % 3] * from_top * from_top / 2);
+            z = (side != 0 ? -1 : 1) * (1 - j.a[i % 3] * from_top * from_top / 2);
         }
         assert_int_equal(j.status[i], POINT_DONE);
         if (!(fabs(j.field[0][i] - z) <= 1e-8))
