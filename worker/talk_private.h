@@ -24,10 +24,10 @@ struct talk {
     struct err end; /* why it ended */
     uint64_t store, boot;
     uint64_t hello_tag; /* counts the times it has begun to call */
-    int64_t hello_ms; /* CALLING: when to say HELLO */
-    int64_t heard_ms; /* when the broker was last heard */
-    int64_t retry_ms; /* REFUSED: when to call again */
-    int64_t leave_ms; /* LEAVING: when to go whatever is left */
+    int64_t hello_ms;   /* CALLING: when to say HELLO */
+    int64_t heard_ms;   /* when the broker was last heard */
+    int64_t retry_ms;   /* REFUSED: when to call again */
+    int64_t leave_ms;   /* LEAVING: when to go whatever is left */
     int64_t period_ms, heartbeat_ms;
     uint64_t window, sent; /* bytes of results since WELCOME: allowed, sent */
     bool paused;           /* by the broker */

@@ -291,7 +291,8 @@ static void nobody_is_unreachable(void **state)
     struct buf json = {0};
     struct err err;
     (void)state;
-    assert_int_equal(link_open("ipc:///tmp/hillsweep-nobody", "the test", NULL, 50, &link, &err), 0);
+    assert_int_equal(link_open("ipc:///tmp/hillsweep-nobody", "the test", NULL, 50, &link, &err),
+                     0);
     assert_int_equal(link_call(link, "ping", "{}", &json, &err), -1);
     assert_int_equal(err.code, ERR_UNREACHABLE);
     assert_non_null(strstr(err.text, "ipc:///tmp/hillsweep-nobody"));
@@ -378,7 +379,8 @@ static void a_watcher_ends_a_wait(void **state)
     (void)state;
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(write(ends[1], "x", 1), 1);
-    assert_int_equal(link_open("ipc:///tmp/hillsweep-nobody", "", NULL, LINK_FOREVER, &link, &err), 0);
+    assert_int_equal(link_open("ipc:///tmp/hillsweep-nobody", "", NULL, LINK_FOREVER, &link, &err),
+                     0);
     link_watch(link, ends[0], say_stop, &ends[0]);
     assert_int_equal(link_call(link, "ping", "{}", &json, &err), -1);
     assert_int_equal(err.code, ERR_INTERRUPTED);

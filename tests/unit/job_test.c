@@ -1027,7 +1027,8 @@ static void tiles_partition_the_grid(void **state)
                                 job_tile_points(job, t) == 1);
                 if (work < 5e6 && job_points(job) <= 512)
                     assert_int_equal(tiles, 1);
-                /* Shared by 64, but tiles that are solved as a whole are not cut below 256 x 256. */
+                /* Shared by 64, but tiles that are solved as a whole are not cut below 256 x 256.
+                 */
                 if (work >= 64 * 5e6 && job_points(job) >= 64 && job->solver == JOB_POINT)
                     assert_true(tiles >= 64);
                 struct job_tile first = job_tile(job, 0);
