@@ -142,7 +142,7 @@ static void test_drives_at_random(void **state)
 }
 
 /* A chart that has all forms of leaves: surfaces, products, points. */
-static void rich(struct solver_job *j, double tolerance)
+static void rich(struct solver_job *j, double tolerance, double span)
 {
     job_init(j, 0, 4, 150, -2, 7, 300);
     j->spec.f = "1 + 0.3*cos(1.7*t)";
@@ -150,7 +150,7 @@ static void rich(struct solver_job *j, double tolerance)
     j->spec.y_start[0] = 1;
     j->spec.w = "y";
     j->spec.w_to = 45;
-    j->times[1] = 16;
+    j->times[1] = span;
     j->outputs[0] = (struct sweep_output){"F", "1 + z(t[1])"};
     j->outputs[1] = (struct sweep_output){"L", "lnabs(t[1])"};
     j->spec.output_count = 2;
@@ -206,8 +206,8 @@ static void test_pieces(void **state)
 {
     (void)state;
     struct solver_job whole, pieces;
-    rich(&whole, 1e-12);
-    rich(&pieces, 1e-12);
+    rich(&whole, 1e-12, 16);
+    rich(&pieces, 1e-12, 16);
     job_run(&whole);
     job_create(&pieces);
     solve_in_pieces(&pieces);
@@ -221,13 +221,13 @@ static void test_instruction_sets(void **state)
     (void)state;
     static const char *const names[] = {"portable", "avx2", "avx512"};
     struct solver_job first, other;
-    rich(&first, 1e-10);
+    rich(&first, 1e-10, 40);
     job_create(&first);
     job_solve_with(&first, kernel_find("portable"));
     for (int i = 1; i < 3; i++) {
         if (kernel_find(names[i]) == NULL)
             continue;
-        rich(&other, 1e-10);
+        rich(&other, 1e-10, 40);
         job_create(&other);
         job_solve_with(&other, kernel_find(names[i]));
         assert_same(&first, &other);
@@ -237,14 +237,12 @@ static void test_instruction_sets(void **state)
 }
 
 /* Every point of a tile is in one leaf, and ranges are those of the axes. */
-static void test_leaves_cover_the_tile(void **state)
+static void count_leaves(double span, size_t forms[3])
 {
-    (void)state;
     struct solver_job j;
-    rich(&j, 1e-12);
+    rich(&j, 1e-12, span);
     job_create(&j);
     struct leaf tile, *leaves = calloc(LEAVES_MAX, sizeof *leaves);
-    size_t forms[3] = {0};
     unsigned char *seen = calloc(150 * 300, 1);
     for (size_t a = 0; a < 300; a = tile.a1) {
         sweep_tile(j.sweep, 0, a, &tile);
@@ -261,10 +259,19 @@ static void test_leaves_cover_the_tile(void **state)
     }
     for (size_t i = 0; i < 150 * 300; i++)
         assert_int_equal(seen[i], 1);
-    assert_true(forms[LEAF_SURFACE] > 0 && forms[LEAF_PRODUCTS] > 0);
     free(seen);
     free(leaves);
     job_fini(&j);
+}
+
+static void test_leaves_cover_the_tile(void **state)
+{
+    (void)state;
+    size_t brief[3] = {0}, lengthy[3] = {0};
+    count_leaves(4, brief);
+    count_leaves(40, lengthy);
+    assert_true(brief[LEAF_SURFACE] > 0);
+    assert_true(lengthy[LEAF_PRODUCTS] > 0);
 }
 
 /* Axes as users write them: lists without order, repeated values, one value, logarithms; starts

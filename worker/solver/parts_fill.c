@@ -241,7 +241,7 @@ static void weigh(struct filler *s, size_t k, double error, double size)
     double rest = h / p->omega * (b.u_error + s->frame->a_most * b.v_error) + h * b.d_error;
     /* Roundings of different parts are independent and half cancel, but not all are: x itself is
      * rounded. */
-    double share = fmax(0.2, fmin(1, 3 / sqrt((double)p->count)));
+    double share = fmax(0.25, fmin(1, 3.5 / sqrt((double)p->count)));
     p->cross[k] = error + ROUNDING * share * 0.5 * DBL_EPSILON * size;
     for (size_t node = k; node <= k + 1; node++) {
         p->node[node] += SAFETY_W * 0.5 * rest;

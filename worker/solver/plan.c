@@ -9,29 +9,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAMPLES        4     /* of the curves in each fine part */
-#define DEPTH          5     /* halvings at most */
-#define DEGREE_MAX     47    /* in a; two blocks of lanes are the nodes then */
-#define DEGREE_MAX_Q   39    /* in q */
-#define NOISE          3e-14 /* what rounding leaves of the largest value on a piece */
-#define TERMS          4e-15 /* what rounding leaves of the largest term of a polynomial */
-#define WANTED         0.003 /* of the tolerance: what may be dropped */
-#define CURVED         3     /* degrees more, for the phase is not linear in a and q */
+#define SAMPLES        4       /* of the curves in each fine part */
+#define DEPTH          5       /* halvings at most */
+#define DEGREE_MAX     47      /* in a; two blocks of lanes are the nodes then */
+#define DEGREE_MAX_Q   39      /* in q */
+#define NOISE          1.5e-14 /* what rounding leaves of the largest value on a piece */
+#define TERMS          4e-15   /* what rounding leaves of the largest term of a polynomial */
+#define WANTED         0.003   /* of the tolerance: what may be dropped */
+#define CURVED         3       /* degrees more, for the phase is not linear in a and q */
 #define RANGE_MAX      12.0
 #define SURFACE_GROWTH 200  /* e-folds; states are not rescaled on the way */
 #define FEWEST_POINTS  1024 /* of a piece that is worth another look */
 
 /* Costs in ns. */
-#define NS_NODE_ROW   0.07 /* a fine coefficient, for each row of nodes */
-#define NS_NODE_BLOCK 14.0 /* a fine part, for each 32 nodes and solution, there and back */
-#define NS_NODE_PAIR  60.0 /* a fine part, for each 32 nodes, as products */
-#define NS_FIT        0.5  /* a coefficient, for each degree */
-#define NS_LEAF       4000 /* a leaf, whatever it is */
-#define NS_COEF       0.12 /* a coefficient, for each row of the piece */
-#define NS_DEGREE     0.05 /* a degree of one polynomial, for each point */
-#define NS_STRETCH    1.3  /* a stretch, for each point and solution, there and back */
-#define NS_READ       1.6  /* a number, for each point */
-#define NS_BASE       4.0  /* a point, whatever it is */
+#define NS_NODE_ROW   0.1   /* a fine coefficient, for each row of nodes */
+#define NS_NODE_BLOCK 50.0  /* a fine part, for each 32 nodes and solution, there and back */
+#define NS_NODE_PAIR  140.0 /* a fine part, for each 32 nodes, as products */
+#define NS_FIT        0.5   /* a coefficient, for each degree */
+#define ATTEMPTS      3.0   /* at products, on average: growth that the plan cannot see */
+#define NS_LEAF       20000 /* a leaf, whatever it is */
+#define NS_COEF       0.12  /* a coefficient, for each row of the piece */
+#define NS_DEGREE     0.05  /* a degree of one polynomial, for each point */
+#define NS_STRETCH    0.5   /* a stretch, for each point and solution, there and back */
+#define NS_READ       1.6   /* a number, for each point */
+#define NS_BASE       4.0   /* a point, whatever it is */
 
 struct sample {
     double length, w, u, v;
@@ -230,7 +231,7 @@ static double products_cost(const struct outlook *o, const struct leaf *l)
 {
     double na = l->na + 1, nq = l->nq + 1, entries = 4 * (double)l->stretches;
     double carried = (double)(o->spec.vectors + o->spec.probes);
-    return node_cost(o, l, NS_NODE_PAIR) + entries * na * nq * (na + nq) * NS_FIT +
+    return ATTEMPTS * (node_cost(o, l, NS_NODE_PAIR) + entries * na * nq * (na + nq) * NS_FIT) +
            (double)(l->q1 - l->q0) * entries * na * nq * NS_COEF +
            points_of(l) * (NS_BASE + (double)o->spec.probes * NS_READ + entries * NS_DEGREE * na +
                            NS_STRETCH * (double)l->stretches * carried);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define DROP  2e-3 /* of the tolerance and of the propagator: what a fit may drop */
-#define ALLOW 0.05 /* of the same: what it may be off by, at all but ... */
+#define ALLOW 0.3  /* of the same: what it may be off by, at all but ... */
 #define FEW   0.1  /* ... this share of the nodes */
 
 struct products {
@@ -148,7 +148,7 @@ static int fit_stretch(struct products *p, const struct lattice *l, size_t s)
     part->t1 = p->fine->part[l->leaf->cut[s + 1] - 1].t1;
     pack(p, part, fit, coef);
     /* Roundings of different stretches cancel for a part. */
-    double share = fmax(0.4, fmin(1, 1.5 / sqrt((double)l->leaf->stretches)));
+    double share = fmax(0.35, fmin(1, 1.2 / sqrt((double)l->leaf->stretches)));
     p->parts.cross[s] = off > noise ? off : share * off;
     return off <= ALLOW * least ? 0 : -1;
 }
