@@ -63,7 +63,7 @@ unsigned door_room(unsigned peers);
 /* Libzmq takes every connection, and past the limit spins. So the caller looks every DOOR_LOOK_MS
  * and lets the kernel hold back new connections while the room is full: those that are there stay.
  */
-#define DOOR_LOOK_MS 100
+#define DOOR_LOOK_MS 5
 enum door_crowd { DOOR_QUIET, DOOR_BETWEEN, DOOR_FULL };
 enum door_crowd door_crowd(void);
 void door_hold(void *socket, bool hold); /* of a bound tcp:// socket; nothing for ipc:// */
