@@ -318,6 +318,43 @@ static void test_axes(void **state)
     j.spec.z_start[0] = "1/sqrt(2*sqrt(a))";
     j.spec.z_start[1] = "sqrt(sqrt(a)/2)";
     against_points(&j, "a start that depends on a");
+    for (int i = 0; i < 2; i++) {
+        job_init(&j, -2, 4, 90, -2, 9, 200);
+        j.times[1] = 30;
+        j.outputs[0].text = "z(30)";
+        j.spec.w_to = 31;
+        j.spec.z_start[0] = i == 0 ? "1e-250" : "1e250";
+        against_points(&j, i == 0 ? "a tiny start" : "a huge start");
+    }
+}
+
+/* The error of an interpolated w reaches, through the nodes, every point of a leaf: the judge has
+ * the exact one. */
+static void test_interpolated_drive(void **state)
+{
+    (void)state;
+    static const double spans[] = {4, 40};
+    for (size_t i = 0; i < 2; i++) {
+        struct solver_job j, judge;
+        double most = 0;
+        rich(&j, 1e-9, spans[i]);
+        rich(&judge, 1e-12, spans[i]);
+        j.spec.interpolation = SWEEP_CSPLINE;
+        j.spec.knots = 400;
+        judge.spec.method = SWEEP_POINT;
+        job_run(&j);
+        job_run(&judge);
+        for (size_t n = 0; n < j.spec.q_count * j.spec.a_count; n++) {
+            double off = fabs(j.field[0][n] - judge.field[0][n]);
+            if (!(off <= (double)j.error[0][n] + (double)judge.error[0][n]))
+                fail_msg("to %g, point %zu: off by %.3g, stated %.3g", spans[i], n, off,
+                         (double)j.error[0][n]);
+            most = fmax(most, off / (1 + fabs(judge.field[0][n])));
+        }
+        assert_true(most > 1e-7); /* the interpolation is really there */
+        job_fini(&j);
+        job_fini(&judge);
+    }
 }
 
 int main(void)
@@ -328,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_instruction_sets),
         cmocka_unit_test(test_leaves_cover_the_tile),
         cmocka_unit_test(test_axes),
+        cmocka_unit_test(test_interpolated_drive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -324,7 +324,9 @@ static void read_probe(struct lanes_work *w, size_t index, struct strip *strip, 
     w->has_kappa = 0;
     int any = w->kernel->read(w->now->state + node * 2 * LANES, w->sum, n, &r);
     r.has_exponents = was_rescaled(w, p, node, n);
-    if (leaf)
+    if (leaf && r.has_exponents)
+        memset(coarse, 1, n); /* the margin knows nothing of powers of two: point by point */
+    else if (leaf)
         add_margin(w, index, at, n, &r, coarse);
     for (size_t k = 0; (any || r.has_exponents) && k < n; k++)
         if (r.has_exponents || r.doubtful[k])

@@ -6,9 +6,9 @@
 #include "plan.h"
 
 /* The nodes of a leaf: the zeros of two Chebyshev polynomials laid over its ranges of a and q, and
- * two rows of spot points between them, at which what was fitted is checked. It turns to one row at
- * a time and has the fine parts' matrices of all its nodes; whoever asked reads off what it needs
- * and fits it. One thread's workspace. */
+ * two rows of spot points along the edges in q, at which what was fitted is checked. It turns to
+ * one row at a time and has the fine parts' matrices of all its nodes; whoever asked reads off what
+ * it needs and fits it. One thread's workspace. */
 
 #define LATTICE_SPOT_ROWS 2
 
@@ -65,8 +65,8 @@ void lattice_fit(const struct lattice *l, const double *value, double allowed, d
  * factor of two; they are positive. */
 double lattice_quantile(const struct lattice *l, const double *size, double share);
 
-/* What the fit is off by at most: what it dropped or rounded, and what the spots say, of which
- * every so-many-th is looked at: value[row][LATTICE_STRIDE]. */
+/* What the fit of value[row][LATTICE_STRIDE] is off by at most: what it dropped or rounded, and
+ * what the spots say. */
 double lattice_off(const struct lattice *l, const struct fit *f, const double *value);
 
 /* What of that may be roundings, which are independent of those of other fits. */

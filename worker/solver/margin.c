@@ -66,10 +66,8 @@ void margin_fini(struct margin *m)
 void margin_begin(struct margin *m, const struct lattice *l)
 {
     m->lattice = l;
-    for (size_t i = 0; i < m->sweep->outputs.probe_count; i++) {
+    for (size_t i = 0; i < m->sweep->outputs.probe_count; i++)
         m->probe[i].least = INFINITY;
-        m->probe[i].all = 0;
-    }
 }
 
 /* State 0 of all lanes. */
@@ -109,14 +107,13 @@ static int read_probe(struct margin *m, const struct lattice *l, size_t index, s
     for (size_t k = 0; k < l->lanes; k++) {
         double omega = sweep_omega(m->sweep, l->at[k], l->q), dz = slope[k] * p->omega / omega;
         double size = (1 + sqrt(z[k] * z[k] + dz * dz)) * (probe->row == 0 ? 1 : omega);
-        double kappa = sqrt(sum[3 * LANES + k]), all = sum[2 * LANES + k] * unit;
+        double kappa = sqrt(sum[3 * LANES + k]);
         to->value[at + k] = (probe->row == 0 ? z : slope)[k] * unit;
         to->size[at + k] = size;
         to->stated[at + k] = BETWEEN * (sum[k] + sum[LANES + k]) * unit;
         to->doubt[at + k] = BETWEEN * fmax(sum[k] * unit, 8 * DBL_EPSILON * kappa);
         to->least = fmin(to->least, BETWEEN_S * size);
-        to->all = fmax(to->all, all);
-        if (!isfinite(size) || !isfinite(all) || !isfinite(kappa))
+        if (!isfinite(size) || !isfinite(kappa) || !isfinite(to->stated[at + k]))
             return -1;
     }
     return was_rescaled(m, node) ? -1 : 0;

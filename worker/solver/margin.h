@@ -12,7 +12,6 @@ struct margin_probe {
     double *value;          /* the numbers themselves, [row][LATTICE_STRIDE], rows of spots too */
     double *size;           /* S of the error contract, times omega for a z' */
     double least;           /* of size on the leaf */
-    double all;             /* the largest sum of |row| |state|, times the number's unit */
     double *stated, *doubt; /* [row][LATTICE_STRIDE]: error; 16 u kappa, if that is larger */
     double *stated_knots, *doubt_knots; /* [row][knots], by KERNEL_KNOT columns of the leaf */
     double *stated_knot, *doubt_knot;   /* of the row at hand, [knots] */

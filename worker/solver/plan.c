@@ -285,7 +285,7 @@ static int make_products(const struct cutter *c, const struct leaf *piece, size_
     *l = *piece;
     l->form = LEAF_PRODUCTS;
     l->na = l->nq = 0;
-    if (!cut_stretches(c->o, l, m))
+    if (!c->o->spec.products || !cut_stretches(c->o, l, m))
         return -1;
     for (size_t k = 0; k < l->stretches; k++)
         if (!fit_stretch(c, l, l->cut[k], l->cut[k + 1]))

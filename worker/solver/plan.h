@@ -41,6 +41,7 @@ struct outlook_spec {
     size_t record_count;
     size_t vectors, probes; /* solutions carried along; numbers read off them */
     int surfaces;           /* whether surfaces are possible */
+    int products;           /* whether products are */
     int always;             /* never by points where a piece can be solved as a whole */
     double tolerance;
     double point_ns; /* of a point by itself */

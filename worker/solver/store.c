@@ -45,10 +45,10 @@ const char *store_reason(const struct store *s)
     return s->reason;
 }
 
-/* An error is stored as a float that is not smaller. */
+/* An error is stored as a float that is not smaller; the least float is 2^-149. */
 static float round_up(double error)
 {
-    return (float)(error * (1 + 0x1p-23));
+    return (float)(error * (1 + 0x1p-23) + (error > 0 ? 0x1p-149 : 0));
 }
 
 /* An output like 1 + z(T), which most are: its error is that of the quantity. */

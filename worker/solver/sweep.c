@@ -62,6 +62,14 @@ static int tiles_pay(const struct sweep *s)
     return s->method == SWEEP_TILE || parts * PART_NS < TILE_PAY * points_ns;
 }
 
+/* The nodes of products resolve each stretch, but not what all of them together make of an error of
+ * w: it has peaks between the nodes. Roundings are small enough for that; an interpolation is not.
+ */
+static int drives_exactly(const struct drive *d)
+{
+    return d->interpolation == SWEEP_EXACT || d->is_table;
+}
+
 static int look_ahead(struct sweep *s, struct err *err)
 {
     const struct outputs *o = &s->outputs;
@@ -75,6 +83,7 @@ static int look_ahead(struct sweep *s, struct err *err)
                                 .record_count = o->record_count,
                                 .probes = o->probe_count,
                                 .surfaces = starts_alike(s) || !o->uses[VECTOR_START],
+                                .products = drives_exactly(s->drive),
                                 .always = s->method == SWEEP_TILE,
                                 .tolerance = s->tolerance,
                                 .point_ns = s->point_ns};
