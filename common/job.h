@@ -29,6 +29,7 @@
 #define JOB_TILE_BYTES    (4u << 20)   /* results of one tile, as a lease carries no more */
 #define JOB_TILES_MAX     (1u << 20)
 #define JOB_KNOTS_MAX     (1u << 20)
+#define JOB_PERIODS_MAX   1e9  /* from the first time of z to the last one asked for */
 #define JOB_TOLERANCE     1e-9 /* the default */
 #define JOB_TOLERANCE_MIN 1e-14
 #define JOB_TOLERANCE_MAX 0.1
@@ -81,7 +82,8 @@ struct job {
     char *w_is; /* NULL: w is a table */
     double *table_t, *table_w;
     size_t table_count;
-    double w_from, w_to; /* for a table: its first and last time when w.t is left out */
+    double w_from, w_to; /* left out: of a table its first and last time, else [0, period] */
+    double period;       /* of w, u, v and the damping; 0: none. w.t has one from times[0] on */
     enum job_interpolation interpolation; /* default: exact; of a table: cspline */
     size_t knots;                         /* 0 for exact and for a table */
     double *breaks;
@@ -97,6 +99,7 @@ struct job {
     size_t output_count;
     double last_time;  /* the latest time that an output asks for (times[0] when none does) */
     size_t stop_count; /* how many values at a time the outputs ask for */
+    bool monodromy;    /* one asks for trace, mu, nu, stable, or for a time after that period */
 
     double tolerance; /* default 1e-9 */
     enum job_solver solver;

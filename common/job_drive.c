@@ -2,6 +2,9 @@
  * what a key is checked against stands above it. */
 #include "job_private.h"
 
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const interpolations[] = {"exact",   "linear",   "cspline", "akima",
@@ -150,10 +153,22 @@ static int read_breaks(struct job_reader *r, const struct json *v)
     return job_check_increasing(r, v, job->breaks, job->break_count);
 }
 
-static int refuse_period(struct job_reader *r, const struct json *v)
+/* A number, or an expression of none but numbers: "2*pi/3". */
+static int read_period(struct job_reader *r, const struct json *v)
 {
-    job_refuse_key(r, v, "periods are not solved by this version");
-    return err_hint(r->err, "leave \"period\" out and let w.t cover all times of z");
+    static const struct expr_scope scope = {.variable_count = 0};
+    struct expr *e;
+    char *text = NULL;
+    int rc = job_read_expr(r, v, &scope, &text, &e);
+    free(text);
+    if (rc)
+        return -1;
+    r->job->period = expr_eval(e, NULL);
+    expr_destroy(e);
+    if (r->job->period > 0)
+        return 0;
+    job_refuse(r, v, "a period of %s is not possible", JOB_SHOW(r->job->period));
+    return err_hint(r->err, "write the time after which w repeats itself, \"period\": \"pi\"");
 }
 
 static const struct job_key w_keys[] = {
@@ -166,7 +181,7 @@ static const struct job_key w_keys[] = {
      false},
     {"knots", JOB_TYPE(NUMBER), read_knots, "\"knots\": 2401", false},
     {"breaks", JOB_VALUES, read_breaks, "\"breaks\": [1.5, 3]", false},
-    {"period", ~0u, refuse_period, "", false},
+    {"period", JOB_EXPRESSION, read_period, "\"period\": \"pi\"", false},
 };
 static const struct job_level w_level = JOB_LEVEL("w", w_keys);
 
@@ -254,7 +269,9 @@ static int check_expression(struct job_reader *r, const struct json *w)
     struct job *job = r->job;
     const struct json *knots = json_get(w, "knots");
     const char *kind = job_interpolation_name(job->interpolation);
-    if (!json_get(w, "t")) {
+    if (!json_get(w, "t"))
+        job->w_to = job->period;
+    if (!json_get(w, "t") && job->period == 0) {
         job_refuse_missing(r, w, "t", "\"t\" is missing");
         return err_hint(r->err, "add \"t\": [0, 12], the times for which w is needed");
     }
@@ -278,6 +295,33 @@ static int check_expression(struct job_reader *r, const struct json *w)
         return err_hint(r->err, "write \"knots\": 2401, or take \"exact\"");
     }
     return 0;
+}
+
+bool job_spans_period(const struct job *job, double from)
+{
+    double end = from + job->period, slack = 4 * DBL_EPSILON * (fabs(from) + job->period);
+    return from >= job->w_from && end - job->w_to <= slack;
+}
+
+/* That w repeats itself is for the solver to find out. */
+static int check_period(struct job_reader *r, const struct json *w)
+{
+    const struct job *job = r->job;
+    const struct json *period = json_get(w, "period");
+    if (!period)
+        return 0;
+    if (job->interpolation == JOB_COUPLED) {
+        job_refuse_key(r, period, "\"coupled\" integrates y along with z and repeats nothing");
+        return err_hint(r->err, "leave \"period\" out, or take \"interpolation\": \"exact\"");
+    }
+    if (job_spans_period(job, job->w_from))
+        return 0;
+    job_refuse(r, period, "the period %s is longer than w.t, [%s, %s]", JOB_SHOW(job->period),
+               JOB_SHOW(job->w_from), JOB_SHOW(job->w_to));
+    return err_hint(r->err,
+                    job->w_is ? "let w.t reach %s"
+                              : "let the table reach %s: its last row is the first one again",
+                    JOB_SHOW(job->w_from + job->period));
 }
 
 static int check_breaks(struct job_reader *r, const struct json *w)
@@ -316,5 +360,5 @@ int job_read_w(struct job_reader *r, const struct json *v)
         return -1;
     if (r->job->w_is ? check_expression(r, v) : check_table(r, v))
         return -1;
-    return check_breaks(r, v) || check_y_covers(r, v) ? -1 : 0;
+    return check_period(r, v) || check_breaks(r, v) || check_y_covers(r, v) ? -1 : 0;
 }

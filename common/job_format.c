@@ -85,6 +85,8 @@ static void put_w(struct json_out *out, const struct job *job, struct buf *data)
         json_put_integer(out, "knots", (int64_t)job->knots);
     if (job->break_count > 0)
         put_list(out, "breaks", job->breaks, job->break_count, data);
+    if (job->period > 0)
+        json_put_number(out, "period", job->period);
 }
 
 static void put_z(struct json_out *out, const struct job *job, struct buf *data)

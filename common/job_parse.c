@@ -42,6 +42,7 @@ static int read_grid(struct job_reader *r, const struct json *v)
 /* ---- output ---- */
 
 static const char *const output_names[] = {"a", "q", "trace", "mu", "nu", "stable"};
+enum { OUTPUT_GRID = 2, OUTPUT_NAMES = 6 }; /* the rest belong to a period */
 static const char *const solution_names[] = {"z", "dz", "z1", "dz1", "z2", "dz2", "lnabs"};
 
 static bool is_name(const char *s)
@@ -70,7 +71,7 @@ static int check_field_name(struct job_reader *r, const struct json *v)
 static struct expr_scope output_scope(const struct job *job, bool with_period)
 {
     return (struct expr_scope){.variables = output_names,
-                               .variable_count = with_period ? 6 : 2,
+                               .variable_count = with_period ? OUTPUT_NAMES : OUTPUT_GRID,
                                .solutions = solution_names,
                                .solution_count = sizeof solution_names / sizeof solution_names[0],
                                .times = job->times.values,
@@ -107,12 +108,18 @@ static int check_output_times(struct job_reader *r, const struct json *v, const 
             return err_hint(r->err, "take a time from %s to %s", JOB_SHOW(first),
                             JOB_SHOW(job->w_to));
         }
-        if (!(t <= job->w_to)) {
+        if (job->period > 0 && !((t - first) / job->period <= JOB_PERIODS_MAX)) {
+            job_refuse(r, v, "%s(%s) is more than %g periods after the first time of z", name,
+                       JOB_SHOW(t), JOB_PERIODS_MAX);
+            return err_hint(r->err, "take an earlier time; trace, mu and nu say what follows");
+        }
+        if (job->period == 0 && !(t <= job->w_to)) {
             job_refuse(r, v, "%s(%s) is after the end of w.t, %s", name, JOB_SHOW(t),
                        JOB_SHOW(job->w_to));
             return err_hint(r->err, "take a time from %s to %s, or let w.t reach %s",
                             JOB_SHOW(first), JOB_SHOW(job->w_to), JOB_SHOW(t));
         }
+        job->monodromy |= job->period > 0 && t - first > job->period;
         job->last_time = t > job->last_time ? t : job->last_time;
         job->stop_count++;
     }
@@ -123,7 +130,7 @@ static int read_field(struct job_reader *r, const struct json *v)
 {
     struct job *job = r->job;
     struct job_output *out = &job->outputs[job->output_count];
-    struct expr_scope scope = output_scope(job, false);
+    struct expr_scope scope = output_scope(job, job->period > 0);
     struct expr *e;
     if (check_field_name(r, v))
         return -1;
@@ -136,15 +143,16 @@ static int read_field(struct job_reader *r, const struct json *v)
     if (job_read_expr(r, v, &scope, &out->text, &e)) {
         if (!needs_period(job, v))
             return -1;
-        job_refuse(r, v,
-                   "trace, mu, nu and stable belong to a period of w, which this version "
-                   "does not solve");
-        return err_hint(r->err, "z1, dz1, z2, dz2 at the end of one period are the monodromy "
-                                "matrix: its trace is \"z1(T) + dz2(T)\"");
+        job_refuse(r, v, "trace, mu, nu and stable belong to a period of w, which has none");
+        return err_hint(r->err, job->ddz ? "they are of Hill's form, ddz has none of them"
+                                         : "add the time after which w repeats itself to w: "
+                                           "\"period\": \"pi\"");
     }
     snprintf(out->name, sizeof out->name, "%s", json_key(v));
     job->output_count++;
     int rc = check_output_times(r, v, e);
+    for (size_t i = OUTPUT_GRID; rc == 0 && job->period > 0 && i < OUTPUT_NAMES; i++)
+        job->monodromy |= expr_uses(e, i) != 0;
     expr_destroy(e);
     return rc;
 }

@@ -116,6 +116,9 @@ int job_read_w(struct job_reader *r, const struct json *v);
 /* An expression of t, y, dy; y only when the job has one. */
 int job_read_drive_expr(struct job_reader *r, const struct json *v, char **text);
 
+/* Whether w.t has a whole period from `from` on, but for roundings. */
+bool job_spans_period(const struct job *job, double from);
+
 /* ---- job_z.c ---- */
 
 /* Also gives a job without w the w that is zero. */

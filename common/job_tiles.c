@@ -15,16 +15,18 @@
 #include <math.h>
 #include <string.h>
 
-#define TILE_NS      250e6
-#define SHARE_NS     5e6
-#define SHARE_TILES  64
-#define WHOLE_SIDE   256 /* of a tile that is solved as a whole */
-#define LANES_OF_A   64  /* blocks of a no longer than this are not cut before q is */
-#define STEP_PHASE   1.5 /* radians of the fastest oscillation that a step of the solver covers */
-#define STEP_NS      8   /* a step of one point on a slow core */
-#define POINT_NS     30  /* what a point costs whatever its length */
-#define STOP_NS      15  /* a value of the solution at an output time */
-#define OUTPUT_NS    10  /* an output, and per character of its expression 2 more */
+#define TILE_NS     250e6
+#define SHARE_NS    5e6
+#define SHARE_TILES 64
+#define WHOLE_SIDE  256 /* of a tile that is solved as a whole */
+#define LANES_OF_A  64  /* blocks of a no longer than this are not cut before q is */
+#define STEP_PHASE  1.5 /* radians of the fastest oscillation that a step of the solver covers */
+#define STEP_NS     8   /* a step of one point on a slow core */
+#define POINT_NS    30  /* what a point costs whatever its length */
+#define STOP_NS     15  /* a value of the solution at an output time */
+#define MONODROMY_NS                                                                               \
+    100                 /* what four entries, their powers and exponents cost beyond one solution */
+#define OUTPUT_NS    10 /* an output, and per character of its expression 2 more */
 #define ERRORS_SHARE 1.5 /* the error fields' part */
 #define STAGE_NS     20 /* z.ddz, coupled: one of 13 evaluations a step, and per character 2 more */
 #define STAGES       13
@@ -58,15 +60,22 @@ static double step_ns(const struct job *job)
     return LONGEST * STAGES * (STAGE_NS + 2 * (double)len) * digits_share(job->tolerance);
 }
 
+/* How long z is followed: with a period no longer than that. */
+static double solved_span(const struct job *job)
+{
+    double span = job->last_time - job->times.values[0];
+    return job->monodromy || (job->period > 0 && span > job->period) ? job->period : span;
+}
+
 /* |w| is taken as 1 unless a table says more: nothing is evaluated here. */
 double job_point_cost_ns(const struct job *job)
 {
-    double span = job->last_time - job->times.values[0];
+    double span = solved_span(job);
     double w = largest(job->table_w, job->table_count);
     double a = largest(job->a.values, job->a.count), q = largest(job->q.values, job->q.count);
     double omega = sqrt(a + q * (w > 1 ? w : 1));
     double ns = POINT_NS + step_ns(job) * span * (1 + omega) / STEP_PHASE;
-    ns += STOP_NS * (double)job->stop_count;
+    ns += STOP_NS * (double)job->stop_count + (job->monodromy ? MONODROMY_NS : 0);
     for (size_t i = 0; i < job->output_count; i++)
         ns += OUTPUT_NS + 2 * (double)strlen(job->outputs[i].text);
     ns *= job->errors ? ERRORS_SHARE : 1;

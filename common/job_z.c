@@ -38,6 +38,21 @@ static int refuse_time(struct job_reader *r, const struct json *v, size_t k, con
     return -1;
 }
 
+/* With a period times may go on beyond w.t, which has to have one period from the first of them. */
+static int check_first_period(struct job_reader *r, const struct json *v)
+{
+    const struct job *job = r->job;
+    double t = job->times.values[0];
+    char text[200];
+    if (job_spans_period(job, t))
+        return 0;
+    snprintf(text, sizeof text, "a period from the first time, %s, is not within w.t, [%s, %s]",
+             JOB_SHOW(t), JOB_SHOW(job->w_from), JOB_SHOW(job->w_to));
+    refuse_time(r, v, 0, text);
+    return err_hint(r->err, "begin at %s, or write w.t as [%s, %s]", JOB_SHOW(job->w_from),
+                    JOB_SHOW(t), JOB_SHOW(t + job->period));
+}
+
 static int check_times_in_w(struct job_reader *r, const struct json *v)
 {
     const struct job *job = r->job;
@@ -74,7 +89,7 @@ static int read_z_t(struct job_reader *r, const struct json *v)
             refuse_time(r, v, x->count - 1, text);
             return err_hint(r->err, "let \"to\" be later than \"from\", or take \"count\": 1");
         }
-    return check_times_in_w(r, v);
+    return r->job->period > 0 ? check_first_period(r, v) : check_times_in_w(r, v);
 }
 
 static int read_u(struct job_reader *r, const struct json *v)
@@ -115,12 +130,22 @@ static int refuse_form(struct job_reader *r, const struct json *z)
     return 0;
 }
 
+static int refuse_period(struct job_reader *r, const struct json *z)
+{
+    const struct json *period = json_get(json_get(json_parent(z), "w"), "period");
+    if (!period)
+        return 0;
+    job_refuse_key(r, period, "a period is of use to Hill's form, which ddz takes the place of");
+    return err_hint(r->err, "leave \"period\" out and let w.t cover all times of z");
+}
+
 /* ddz may go without w; then its span is that of the times. */
 static int read_ddz(struct job_reader *r, const struct json *v)
 {
     struct job *job = r->job;
     struct expr *e;
-    if (refuse_form(r, json_parent(v)) || job_read_expr(r, v, &ddz_scope, &job->ddz, &e))
+    if (refuse_form(r, json_parent(v)) || refuse_period(r, json_parent(v)) ||
+        job_read_expr(r, v, &ddz_scope, &job->ddz, &e))
         return -1;
     bool uses_w = expr_uses(e, DDZ_W);
     expr_destroy(e);

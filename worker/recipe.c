@@ -62,6 +62,7 @@ void recipe_spec(const struct job *job, struct sweep_output *outputs, struct swe
         .w = job->w_is,
         .w_from = job->w_from,
         .w_to = job->w_to,
+        .period = job->period,
         .interpolation = interpolations[job->interpolation],
         .knots = job->knots,
         .table_t = job->table_t,

@@ -181,8 +181,28 @@ static const struct wrong wrongs[] = {
     {"2401", "~1e7", "w.knots", "at most 1048576", "whole number"},
     {"2401", "2401, \"breaks\": [3, ~2]", "w.breaks[1]", "2 comes after 3", "sort"},
     {"2401", "2401, \"breaks\": [3, ~12.5]", "w.breaks[1]", "outside of w.t, [0, 12]", "leave"},
-    {"2401", "2401, ~\"period\": 2", "w.period", "not solved by this version",
-     "leave \"period\" out"},
+    {"2401", "2401, \"period\": ~12.5", "w.period", "the period 12.5 is longer than w.t, [0, 12]",
+     "let w.t reach 12.5"},
+    {"2401", "2401, \"period\": ~0", "w.period", "a period of 0 is not possible", "pi"},
+    {"2401", "2401, \"period\": ~\"-pi\"", "w.period", "a period of -3.14159", "pi"},
+    {"2401", "2401, \"period\": \"2*~t\"", "w.period", "t", ""},
+    {"2401", "2401, \"period\": ~[2]", "w.period", "\"period\" is a list", "\"period\": \"pi\""},
+    {W, "{\"is\": \"y\", \"t\": [0, 12], \"interpolation\": \"coupled\", ~\"period\": 2}",
+     "w.period", "coupled", "exact"},
+    {W, "{\"table\": {\"t\": [0, 5, 12], \"w\": [0, 1, 0]}, \"period\": ~13}", "w.period",
+     "the period 13 is longer than w.t, [0, 12]", "let the table reach 13"},
+    {base,
+     WITHOUT_W("\"w\": {\"is\": \"t\", \"t\": [0, 2], ~\"period\": 1}, ", "\"ddz\": \"-w\", ",
+               "z(1)"),
+     "w.period", "ddz", "leave"},
+    {base,
+     "{\"w\": {\"is\": \"cos(2*t)\", \"period\": 3}, \"z\": {\"start\": [1, 0], \"t\": [~1, "
+     "9]}, \"grid\": {\"q\": [1], \"a\": [2]}, \"output\": {\"F\": \"mu\"}}",
+     "z.t[0]", "a period from the first time, 1, is not within w.t, [0, 3]", "begin at 0"},
+    {base,
+     "{\"w\": {\"is\": \"cos(2*t)\", \"period\": 3}, \"z\": {\"start\": [1, 0], \"t\": [0, "
+     "9]}, \"grid\": {\"q\": [1], \"a\": [2]}, \"output\": {\"F\": ~\"z(3.1e9)\"}}",
+     "output.F", "z(3100000000) is more than 1e+09 periods", "mu"},
     {W, "{\"table\": {\"t\": [0, 1], \"w\": ~[0, 1, 2]}}", "w.table.w",
      "w has 3 values, but t has 2", "one w for each t"},
     {W, "{\"table\": {\"t\": [0, 1, ~1, 12], \"w\": [0, 1, 2, 3]}}", "w.table.t[2]",
@@ -300,8 +320,9 @@ static const struct wrong wrongs[] = {
     {"\"1 + z(t[157])\"", "\"~\"", "output.F", "empty", ""},
     {"\"1 + z(t[157])\"", "~null", "output.F", "\"F\" is null, it has to be an expression",
      "z(t[200])"},
-    {"\"1 + z(t[157])\"", "~\"mu\"", "output.F", "belong to a period of w", "monodromy"},
-    {"\"1 + z(t[157])\"", "~\"stable*z(1)\"", "output.F", "belong to a period of w", "monodromy"},
+    {"\"1 + z(t[157])\"", "~\"mu\"", "output.F", "belong to a period of w", "\"period\": \"pi\""},
+    {"\"1 + z(t[157])\"", "~\"stable*z(1)\"", "output.F", "belong to a period of w",
+     "repeats itself"},
 
     /* the rest */
     {"1e-9", "~0", "tolerance", "a tolerance of 0 is not possible", "1e-9 is the default"},
@@ -699,6 +720,9 @@ static const char *const good[][4] = {
     {"\"start\": [1, 0], \"t\": {", "\"start\": [\"a\", \"1.0\"], \"t\": {"},
     {"201}}", "201}, \"ddz\": \"-a*dz - q*sin(z)*w + t\"}"},
     {W, "{\"is\": \"y^2\", \"t\": [0, 12], \"interpolation\": \"coupled\"}"},
+    {W, "{\"is\": \"y\", \"t\": [0, 12], \"period\": \"10/3\"}", "1 + z(t[157])", "mu + z(1e7)"},
+    {W, "{\"is\": \"sin(t)\", \"period\": \"2*pi\"}", "t[157]", "-1 + 10*pi"},
+    {W, "{\"table\": {\"t\": [0, 4, 8, 12], \"w\": [1, 0.1, 0.3, 1]}, \"period\": 12}"},
     {"201}}", "201}, \"u\": \"y\", \"v\": 2, \"damping\": \"0.1 + dy^2\"}"},
     {"\"F\": \"1 + z(t[157])\"",
      "\"F\": \"z(t[1])\", \"f\": \"z1(t[2])*dz2(t[2])\", \"L\": \"lnabs(12)\""},
@@ -712,6 +736,7 @@ static void same_job(const struct job *x, const struct job *y)
     assert_memory_equal(x->q.values, y->q.values, x->q.count * 8);
     assert_memory_equal(x->times.values, y->times.values, x->times.count * 8);
     assert_true(x->last_time == y->last_time && x->stop_count == y->stop_count);
+    assert_true(x->period == y->period && x->w_to == y->w_to && x->monodromy == y->monodromy);
     assert_int_equal(job_tile_count(x), job_tile_count(y));
     free(a);
     free(b);

@@ -4,6 +4,7 @@
 
 #include "buf.h"
 #include "expr.h"
+#include "period.h"
 #include "source.h"
 #include <float.h>
 #include <math.h>
@@ -246,7 +247,8 @@ int drive_create(const struct sweep_spec *spec, double last, struct drive **out,
     if (rc != 0 || build_source(&b, err) != 0 || build_w(&b, err) != 0 ||
         build_curve(&b, &d->u, spec->u, "z.u", err) != 0 ||
         build_curve(&b, &d->v, spec->v, "z.v", err) != 0 ||
-        build_curve(&b, &d->damping, spec->damping, "z.damping", err) != 0)
+        build_curve(&b, &d->damping, spec->damping, "z.damping", err) != 0 ||
+        period_check(d, spec, err) != 0)
         rc = -1;
     source_fini(&b.source);
     if (rc != 0) {

@@ -41,6 +41,7 @@ struct sweep_spec {
 
     const char *w; /* expression of t, y, dy; NULL when there is a table */
     double w_from, w_to;
+    double period; /* of w, u, v, damping; 0: none. w.t has one from times[0] on */
     enum sweep_interpolation interpolation;
     size_t knots; /* equidistant over [w_from, w_to]; ignored for SWEEP_EXACT and tables */
     const double *table_t, *table_w;
