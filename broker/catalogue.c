@@ -129,10 +129,13 @@ static struct catalogue_job *by_prefix(const struct catalogue *c, const char *wo
     return found;
 }
 
-/* The newest job whose name differs from the word in capitals only, or by a slip. */
+/* The newest job whose name differs from the word in capitals only, or by a slip; of ten thousand
+ * jobs not all are looked at. */
 static void suggest(const struct catalogue *c, const char *word, struct err *err)
 {
-    for (size_t i = *word ? c->count : 0; i > 0; i--) {
+    enum { LOOKED_AT = 1000 };
+    size_t oldest = c->count > LOOKED_AT ? c->count - LOOKED_AT : 0;
+    for (size_t i = *word ? c->count : 0; i > oldest; i--) {
         const struct catalogue_job *e = c->jobs[i - 1];
         const char *const name[] = {e->job->name, NULL};
         if (e->stage != CATALOGUE_THERE || !*e->job->name)

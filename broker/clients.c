@@ -82,7 +82,7 @@ static struct job *uploaded_job(struct call *c, uint64_t key)
         return NULL;
     }
     struct job *job = NULL;
-    if (job_decode(document, len, &job, &c->err))
+    if (job_decode_lean(document, len, &job, &c->err))
         return NULL;
     return job;
 }

@@ -15,7 +15,7 @@ static void add_axis(const struct job_values *axis, struct buf *out)
 {
     const uint64_t shape[1] = {axis->count};
     npy_header(buf_grow(out, NPY_HEADER), "<f8", 1, shape);
-    buf_add(out, axis->values, axis->count * sizeof *axis->values);
+    job_values_write(axis, buf_grow(out, axis->count * sizeof(double)));
 }
 
 const char *jobdir_constant(const struct job *job, unsigned which, struct buf *out)

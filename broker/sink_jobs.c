@@ -189,7 +189,7 @@ static void submit(struct sink *s, const struct order *o)
     if (sink_live(s, o->job))
         err_set(&event.err, ERR_OTHER, "there is a job %u already", o->job);
     else
-        rc = job_decode(document.data, document.len, &spec, &event.err);
+        rc = job_decode_lean(document.data, document.len, &spec, &event.err);
     if (rc == 0) {
         struct live *l = sink_live_add(s, o->job, spec);
         l->durable = mem_alloc(l->open_tiles, 1);

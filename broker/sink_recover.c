@@ -65,8 +65,8 @@ static int add_job(void *arg, const struct store_job *row)
     struct sink *s = r->s;
     struct job *spec, *own;
     if (row->state < 0 || row->state > JOB_CANCELLED ||
-        job_decode(row->document, row->document_bytes, &spec, r->err) != 0 ||
-        job_decode(row->document, row->document_bytes, &own, r->err) != 0) {
+        job_decode_lean(row->document, row->document_bytes, &spec, r->err) != 0 ||
+        job_decode_lean(row->document, row->document_bytes, &own, r->err) != 0) {
         err_prefix(r->err, "the document of job %" PRIu32 " in the database cannot be read",
                    row->id);
         r->err->code = ERR_STORAGE;

@@ -103,7 +103,10 @@ const char *expr_nearest(const char *word, const char *const *list)
     int allowed = len <= 1 ? 0 : len <= 4 ? 1 : 2;
     const char *best = NULL;
     for (; *list; list++) {
-        int d = strlen(*list) < WORD_MAX ? distance(word, *list) : WORD_MAX;
+        size_t n = strlen(*list), apart = n < len ? len - n : n - len;
+        if (n >= WORD_MAX || (int)apart > allowed)
+            continue;
+        int d = distance(word, *list);
         if (d <= allowed) {
             allowed = d - 1;
             best = *list;

@@ -24,6 +24,7 @@
 #define JOB_FIELD_MAX     32 /* characters of a field's name */
 #define JOB_OUTPUTS_MAX   64
 #define JOB_AXIS_MAX      (1u << 22)   /* values of one axis */
+#define JOB_TIMES_MAX     (1u << 17)   /* times of z */
 #define JOB_POINTS_MAX    100000000000 /* 1e11 */
 #define JOB_TILE_SIDE_MAX 512          /* rows or columns of one tile */
 #define JOB_TILE_BYTES    (4u << 20)   /* results of one tile, as a lease carries no more */
@@ -123,6 +124,12 @@ void job_format(const struct job *job, struct buf *out);
  * and every length before it allocates; places are those of the JSON part. */
 void job_encode(const struct job *job, struct buf *out);
 int job_decode(const void *document, size_t len, struct job **out, struct err *err);
+
+/* As job_decode, with all its checks, but what from/to/count stands for is not written out: three
+ * hundred bytes may mean eight million values. For who holds many jobs, or answers in a hurry. */
+int job_decode_lean(const void *document, size_t len, struct job **out, struct err *err);
+/* The values of an axis or of times, v->count of them, of a lean job, too. */
+void job_values_write(const struct job_values *v, double *out);
 
 /* Tiles: index blocks, numbered in band order, tile = q_block * a_blocks + a_block; the block k of
  * n values in b blocks is [floor(n k / b), floor(n (k+1) / b)). */

@@ -196,7 +196,7 @@ static int decode_json(struct job_reader *r, const char *json, size_t len, struc
     return rc;
 }
 
-int job_decode(const void *document, size_t len, struct job **out, struct err *err)
+static int decode(const void *document, size_t len, bool lean, struct job **out, struct err *err)
 {
     const unsigned char *bytes = document;
     *out = NULL;
@@ -214,9 +214,19 @@ int job_decode(const void *document, size_t len, struct job **out, struct err *e
         data[i] = get_f64(from + i * sizeof(double));
         bad += !isfinite(data[i]);
     }
-    struct job_reader r = {.err = err, .data = data, .data_count = count};
+    struct job_reader r = {.err = err, .data = data, .data_count = count, .lean = lean};
     int rc = bad ? refuse(err, "a number is not finite")
                  : decode_json(&r, (const char *)bytes + DOCUMENT_HEADER, json_len, out);
     free(data);
     return rc;
+}
+
+int job_decode(const void *document, size_t len, struct job **out, struct err *err)
+{
+    return decode(document, len, false, out, err);
+}
+
+int job_decode_lean(const void *document, size_t len, struct job **out, struct err *err)
+{
+    return decode(document, len, true, out, err);
 }

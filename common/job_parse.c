@@ -11,12 +11,12 @@
 
 static int read_q(struct job_reader *r, const struct json *v)
 {
-    return job_read_values(r, v, &r->job->q);
+    return job_read_values(r, v, JOB_AXIS_MAX, &r->job->q);
 }
 
 static int read_a(struct job_reader *r, const struct json *v)
 {
-    return job_read_values(r, v, &r->job->a);
+    return job_read_values(r, v, JOB_AXIS_MAX, &r->job->a);
 }
 
 static const struct job_key grid_keys[] = {
@@ -327,6 +327,16 @@ static int read_all(struct job_reader *r, const struct json *root)
     return check_size(r, root);
 }
 
+static void finish_values(const struct job_reader *r, struct job_values *v)
+{
+    if (!r->lean) {
+        job_fill_values(v);
+    } else if (!v->listed) {
+        free(v->values);
+        v->values = NULL;
+    }
+}
+
 int job_read(struct job_reader *r, const struct json *root, struct job **out)
 {
     struct err unused;
@@ -338,6 +348,9 @@ int job_read(struct job_reader *r, const struct json *root, struct job **out)
         job_destroy(r->job);
         return -1;
     }
+    finish_values(r, &r->job->times);
+    finish_values(r, &r->job->q);
+    finish_values(r, &r->job->a);
     *out = r->job;
     return 0;
 }

@@ -27,7 +27,9 @@ struct job_reader {
     size_t data_count;         /* how many there are */
     size_t data_used;          /* how many the placeholders so far have claimed, in order */
     size_t listed;             /* numbers in lists so far */
-    struct job_values *values; /* which from/to/count is being read */
+    struct job_values *values; /* which from/to/count is being read, */
+    size_t most;               /* and how many values it may have */
+    bool lean;                 /* values of ranges are not written out */
 };
 
 /* ---- job_parse.c ---- */
@@ -97,8 +99,12 @@ int job_read_list(struct job_reader *r, const struct json *v, double **values, s
 int job_read_pair(struct job_reader *r, const struct json *v, double out[2]);
 /* Two numbers, the first one less. */
 int job_read_span(struct job_reader *r, const struct json *v, double *from, double *to);
-/* A list or from/to/count; at least one value. */
-int job_read_values(struct job_reader *r, const struct json *v, struct job_values *out);
+/* A list or from/to/count; at least one value, at most `most`. A range's values are not written. */
+int job_read_values(struct job_reader *r, const struct json *v, size_t most,
+                    struct job_values *out);
+/* Writes them out, unless they are. */
+void job_fill_values(struct job_values *v);
+double job_first_value(const struct job_values *v);
 int job_check_increasing(struct job_reader *r, const struct json *v, const double *x, size_t n);
 
 extern const struct job_level job_values_level;

@@ -41,6 +41,13 @@ static double largest(const double *x, size_t n)
     return most;
 }
 
+/* Between the ends of a range nothing is larger, but for a rounding. */
+static double largest_value(const struct job_values *v)
+{
+    const double ends[2] = {v->from, v->to};
+    return v->listed ? largest(v->values, v->count) : largest(ends, v->count > 1 ? 2 : 1);
+}
+
 /* 1 at a tolerance of 1e-9; a step's work grows with the digits asked for. */
 static double digits_share(double tolerance)
 {
@@ -63,7 +70,7 @@ static double step_ns(const struct job *job)
 /* How long z is followed: with a period no longer than that. */
 static double solved_span(const struct job *job)
 {
-    double span = job->last_time - job->times.values[0];
+    double span = job->last_time - job_first_value(&job->times);
     return job->monodromy || (job->period > 0 && span > job->period) ? job->period : span;
 }
 
@@ -72,7 +79,7 @@ double job_point_cost_ns(const struct job *job)
 {
     double span = solved_span(job);
     double w = largest(job->table_w, job->table_count);
-    double a = largest(job->a.values, job->a.count), q = largest(job->q.values, job->q.count);
+    double a = largest_value(&job->a), q = largest_value(&job->q);
     double omega = sqrt(a + q * (w > 1 ? w : 1));
     double ns = POINT_NS + step_ns(job) * span * (1 + omega) / STEP_PHASE;
     ns += STOP_NS * (double)job->stop_count + (job->monodromy ? MONODROMY_NS : 0);
@@ -111,6 +118,24 @@ static double tiles_to_share(const struct job *job)
     return tiles < SHARE_TILES ? tiles : SHARE_TILES;
 }
 
+/* The next number of blocks that makes the longest one of n values shorter. */
+static uint32_t shorter(size_t n, uint32_t blocks)
+{
+    return (uint32_t)longest(n, (uint32_t)longest(n, blocks) - 1);
+}
+
+/* One more block of an axis; once there are tiles enough to share, the next number that makes a
+ * difference, so that a million tiles are a thousand steps. False: there would be too many. */
+static bool cut_more(struct job *job, bool along_q, bool shared)
+{
+    uint32_t *blocks = along_q ? &job->q_blocks : &job->a_blocks;
+    uint32_t other = along_q ? job->a_blocks : job->q_blocks, most = JOB_TILES_MAX / other;
+    uint32_t next = shared ? shorter(along_q ? job->q.count : job->a.count, *blocks) : *blocks + 1;
+    bool fits = next <= most;
+    *blocks = fits ? next : most;
+    return fits;
+}
+
 void job_cut_tiles(struct job *job)
 {
     double most = points_at_most(job), wanted = tiles_to_share(job);
@@ -121,13 +146,8 @@ void job_cut_tiles(struct job *job)
         bool small = (double)(q * a) <= most;
         bool shared = (double)job_tile_count(job) + 1 > wanted;
         bool whole = job->solver != JOB_POINT && q <= WHOLE_SIDE && a <= WHOLE_SIDE;
-        if ((q == 1 && a == 1) || (small && (shared || whole)))
+        if ((q == 1 && a == 1) || (small && (shared || whole)) ||
+            !cut_more(job, q > 1 && (q >= a || a <= LANES_OF_A), shared))
             break;
-        uint32_t *blocks = q > 1 && (q >= a || a <= LANES_OF_A) ? &job->q_blocks : &job->a_blocks;
-        ++*blocks;
-        if ((uint64_t)job->q_blocks * job->a_blocks > JOB_TILES_MAX) {
-            --*blocks;
-            break;
-        }
     }
 }

@@ -12,17 +12,17 @@
 
 /* numpy.linspace, bit for bit (numpy 1.16 and later): arange(count) * step + from, the last one set
  * to `to`; where the step underflows to zero, j / div * delta takes its place. */
-static void fill_linear(struct job_values *v)
+static void fill_linear(const struct job_values *v, double *out)
 {
     double div = (double)(v->count - 1), delta = v->to - v->from, step = delta / div;
     for (size_t i = 0; i < v->count; i++) {
         double j = (double)i;
-        v->values[i] = (step == 0 ? j / div * delta : j * step) + v->from;
+        out[i] = (step == 0 ? j / div * delta : j * step) + v->from;
     }
     if (v->count > 1)
-        v->values[v->count - 1] = v->to;
+        out[v->count - 1] = v->to;
     else
-        v->values[0] = v->from;
+        out[0] = v->from;
 }
 
 /* Double-double arithmetic for the logarithmic scale: libm's exp and log differ between machines,
@@ -74,7 +74,7 @@ static struct dd dd_quotient(double a, double b)
 
 /* from * r^j with r = (to/from)^(1/(count-1)), which is a product of repeated square roots: one for
  * each binary digit of 1/(count-1). 100 digits make r exact to about 2^-98, and j is below 2^22. */
-static void fill_log(struct job_values *v)
+static void fill_log(const struct job_values *v, double *out)
 {
     int exponent;
     double scaled = frexp(v->from, &exponent);
@@ -90,12 +90,36 @@ static void fill_log(struct job_values *v)
     }
     for (size_t j = 0; j < v->count; j++) {
         struct dd x = product(scaled, power.hi);
-        v->values[j] = ldexp(x.hi + (x.lo + scaled * power.lo), exponent);
+        out[j] = ldexp(x.hi + (x.lo + scaled * power.lo), exponent);
         power = dd_product(power, r);
     }
-    v->values[0] = v->from;
+    out[0] = v->from;
     if (n > 0)
-        v->values[n] = v->to;
+        out[n] = v->to;
+}
+
+void job_values_write(const struct job_values *v, double *out)
+{
+    if (v->values)
+        memcpy(out, v->values, v->count * sizeof *out);
+    else if (v->log)
+        fill_log(v, out);
+    else
+        fill_linear(v, out);
+}
+
+void job_fill_values(struct job_values *v)
+{
+    if (v->values)
+        return;
+    double *values = mem_alloc(v->count, sizeof *values);
+    job_values_write(v, values);
+    v->values = values;
+}
+
+double job_first_value(const struct job_values *v)
+{
+    return v->listed ? v->values[0] : v->from;
 }
 
 static int read_from(struct job_reader *r, const struct json *v)
@@ -113,7 +137,7 @@ static int read_to(struct job_reader *r, const struct json *v)
 static int read_count(struct job_reader *r, const struct json *v)
 {
     int64_t count;
-    if (job_read_integer(r, v, 1, JOB_AXIS_MAX, &count))
+    if (job_read_integer(r, v, 1, (int64_t)r->most, &count))
         return -1;
     r->values->count = (size_t)count;
     return 0;
@@ -170,14 +194,7 @@ static int read_range(struct job_reader *r, const struct json *v, struct job_val
                    JOB_SHOW(out->from), JOB_SHOW(out->to));
         return err_hint(r->err, "take ends that are nearer to each other");
     }
-    if (out->log && check_log(r, v, out))
-        return -1;
-    out->values = mem_alloc(out->count, sizeof *out->values);
-    if (out->log)
-        fill_log(out);
-    else
-        fill_linear(out);
-    return 0;
+    return out->log ? check_log(r, v, out) : 0;
 }
 
 /* ---- lists ---- */
@@ -283,12 +300,17 @@ int job_read_span(struct job_reader *r, const struct json *v, double *from, doub
     return 0;
 }
 
-int job_read_values(struct job_reader *r, const struct json *v, struct job_values *out)
+int job_read_values(struct job_reader *r, const struct json *v, size_t most, struct job_values *out)
 {
+    r->most = most;
     if (json_type(v) == JSON_OBJECT && !is_placeholder(r, v))
         return read_range(r, v, out);
     if (job_read_list(r, v, &out->values, &out->count))
         return -1;
+    if (out->count > most) {
+        job_refuse(r, v, "the list has %zu values, at most %zu are possible", out->count, most);
+        return err_hint(r->err, "thin it out");
+    }
     out->listed = true;
     if (out->count == 0) {
         job_refuse(r, v, "the list is empty");

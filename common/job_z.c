@@ -77,8 +77,9 @@ static int check_times_in_w(struct job_reader *r, const struct json *v)
 static int read_z_t(struct job_reader *r, const struct json *v)
 {
     struct job_values *x = &r->job->times;
-    if (job_read_values(r, v, x))
+    if (job_read_values(r, v, JOB_TIMES_MAX, x))
         return -1;
+    job_fill_values(x);
     if (x->listed && job_check_increasing(r, v, x->values, x->count))
         return -1;
     for (size_t k = 1; k < x->count; k++)

@@ -236,6 +236,7 @@ static const struct wrong wrongs[] = {
     {"\"to\": 10", "\"to\": ~12.5", "z.t.to", "the time 12.5 is after w.t, [0, 12]", "end at 12"},
     {"\"from\": 0, \"to\": 10", "\"from\": ~-1, \"to\": 10", "z.t.from",
      "the time -1 is before w.t", "begin at 0"},
+    {"\"count\": 201", "\"count\": ~131073", "z.t.count", "at most 131072 are possible", "whole"},
     {"\"to\": 10", "\"to\": ~0", "z.t.to", "201 times from 0 to 0 do not increase", "later"},
     {ZT, "[0, 1, ~1]", "z.t[2]", "1 comes after 1", "twice"},
     {ZT, "[0, 1, 2, ~13, 14]", "z.t[3]", "the time 13 is after w.t, [0, 12]", "let w.t reach 13"},
@@ -1014,7 +1015,7 @@ static void check_partition(const struct job *job)
     assert_true(points == job_points(job));
 }
 
-static struct job *parse_grid(size_t q, size_t a, const char *more)
+static struct buf grid_text(size_t q, size_t a, const char *more)
 {
     struct buf b = {0};
     buf_printf(&b,
@@ -1023,8 +1024,27 @@ static struct job *parse_grid(size_t q, size_t a, const char *more)
                "\"grid\": {\"q\": {\"from\": 0, \"to\": 4, \"count\": %zu},"
                "\"a\": {\"from\": -2, \"to\": 7, \"count\": %zu}}, %s}",
                q, a, more);
+    return b;
+}
+
+static struct job *parse_grid(size_t q, size_t a, const char *more)
+{
+    struct buf b = grid_text(q, a, more);
     struct job *job = parse(buf_text(&b));
     buf_fini(&b);
+    return job;
+}
+
+static struct job *lean_grid(size_t q, size_t a, const char *more)
+{
+    struct buf b = grid_text(q, a, more), document = {0};
+    uint32_t head[2] = {(uint32_t)b.len, 0};
+    struct job *job;
+    buf_add(&document, head, sizeof head);
+    buf_add(&document, b.data, b.len);
+    assert_int_equal(job_decode_lean(document.data, document.len, &job, NULL), 0);
+    buf_fini(&b);
+    buf_fini(&document);
     return job;
 }
 
@@ -1121,6 +1141,64 @@ static void tiles_can_be_given(void **state)
     free(a);
 }
 
+/* Cutting takes large steps where many blocks make no difference. The hash is that of cutting one
+ * block after the other. */
+static void cuts_are_those_of_single_steps(void **state)
+{
+    (void)state;
+    static const char *const times[] = {"1e-3", "1", "30", "1000", "99999"};
+    static const char *const solvers[] = {"auto", "point"};
+    static const size_t sides[] = {1, 3, 64, 65, 257, 1000, 1023, 4099, 23841, 100003, 4194304};
+    double cuts[2 * 11 * 11 * 5 * 2];
+    size_t n = 0;
+    for (size_t k = 0; k < 11 * 11 * 5 * 2; k++) {
+        size_t q = sides[k / 10 % 11], a = sides[k / 110];
+        char more[128];
+        if ((uint64_t)q * a > JOB_POINTS_MAX)
+            continue;
+        snprintf(more, sizeof more, "\"output\": {\"F\": \"z(%s)\"}, \"solver\": \"%s\"",
+                 times[k % 5], solvers[k / 5 % 2]);
+        struct job *job = lean_grid(q, a, more);
+        cuts[n++] = job->q_blocks;
+        cuts[n++] = job->a_blocks;
+        job_destroy(job);
+    }
+    assert_true(hash(cuts, n) == 0x79e7905ec2689985);
+}
+
+/* All that is known of a job but the values of its ranges, which can be asked for. */
+static void lean_jobs_say_the_same(void **state)
+{
+    (void)state;
+    static const char *const axes[] = {
+        "[1, 2, 3]", "{\"from\": 1, \"count\": 1}", "{\"from\": -7, \"to\": 3, \"count\": 5000}",
+        "{\"from\": 1, \"to\": 9, \"count\": 70, \"scale\": \"log\"}"};
+    for (size_t i = 0; i < 16; i++) {
+        char *text = change(base, GQ, axes[i % 4], NULL, NULL);
+        char *both = change(text, GA, axes[i / 4], NULL, NULL);
+        struct job *job = parse(both), *lean = NULL;
+        struct buf document = {0}, again = {0};
+        job_encode(job, &document);
+        assert_int_equal(job_decode_lean(document.data, document.len, &lean, NULL), 0);
+        job_encode(lean, &again);
+        assert_true(again.len == document.len);
+        assert_memory_equal(again.data, document.data, document.len);
+        assert_true(job_point_cost_ns(lean) == job_point_cost_ns(job));
+        assert_int_equal(job_tile_count(lean), job_tile_count(job));
+        assert_true((lean->q.values != NULL) == lean->q.listed && !lean->times.values);
+        double *q = malloc(lean->q.count * sizeof *q);
+        job_values_write(&lean->q, q);
+        assert_memory_equal(q, job->q.values, job->q.count * sizeof *q);
+        free(q);
+        buf_fini(&document);
+        buf_fini(&again);
+        job_destroy(job);
+        job_destroy(lean);
+        free(both);
+        free(text);
+    }
+}
+
 static void expensive_points_make_small_tiles(void **state)
 {
     (void)state;
@@ -1169,6 +1247,8 @@ int main(void)
         cmocka_unit_test(tiles_partition_the_grid),
         cmocka_unit_test(large_grids_have_few_tiles),
         cmocka_unit_test(tiles_can_be_given),
+        cmocka_unit_test(cuts_are_those_of_single_steps),
+        cmocka_unit_test(lean_jobs_say_the_same),
         cmocka_unit_test(expensive_points_make_small_tiles),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
