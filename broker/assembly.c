@@ -252,12 +252,13 @@ void assembly_keep_piece(struct assembly *a, struct sink_result *piece)
     a->pieces[a->piece_count++] = piece;
 }
 
-/* Appends the parts of `from` to `to`, owners and all. */
+/* Appends the parts of `from` to `to`, owners and all; each says who sent it. */
 static void take_parts(struct sink_result *to, struct sink_result *from)
 {
-    for (size_t i = 0; i < from->part_count; i++)
+    for (size_t i = 0; i < from->part_count; i++) {
+        from->parts[i].worker = from->worker;
         *result_grow(to) = from->parts[i];
-    to->worker = from->worker;
+    }
     from->part_count = 0;
     release(from);
 }

@@ -45,8 +45,8 @@ void assembly_keep_piece(struct assembly *a, struct sink_result *piece);
 void assembly_forget_pieces(struct assembly *a, uint32_t job);
 
 /* All kept pieces of the tile as one result, with the `failed` points (ascending indices in the
- * tile) added as NaN with status 2. Its data_bytes are 0: no window waits for it. Returned owned.
- */
+ * tile) added as NaN with status 2. Its worker is 0 (each part has its own), and so are its
+ * data_bytes: no window waits for it. Returned owned. */
 struct sink_result *assembly_join(struct assembly *a, uint32_t job, uint32_t tile,
                                   const struct assembly_shape *shape, const uint32_t *failed,
                                   size_t failed_count);

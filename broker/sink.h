@@ -75,10 +75,11 @@ struct sink_part {
     uint32_t offset; /* of data in the coded plane */
     const void *data;
     size_t len;
-    void *owner; /* for release */
+    void *owner;     /* for release */
+    uint32_t worker; /* who sent it, in a result of several workers; else 0 */
 };
-struct sink_result { /* covers its tile completely, once */
-    uint32_t job, tile, worker;
+struct sink_result {            /* covers its tile completely, once */
+    uint32_t job, tile, worker; /* worker 0: pieces of several, see parts */
     uint64_t data_bytes;
     bool compare; /* compare with what is stored instead of storing */
     size_t part_count;
@@ -116,7 +117,7 @@ enum sink_event_type {
     SINK_STALLED, /* err says why */
     SINK_RESUMED,
     SINK_DROPPED, /* a result that was not stored: its job is over or gone, or (err set) it does not
-                     fit its tile; its bytes are free */
+                     fit its tile, by the fault of worker (0: nobody knows); its bytes are free */
     SINK_MENDED,  /* bytes that were not as stored and are again: err.text names the file; tile, or
                      UINT32_MAX */
     SINK_DAMAGED, /* tile; crc is what its bytes should have */

@@ -193,7 +193,7 @@ static void tell_entry(struct sink *s, const struct entry *e)
     if (e->fate == FATE_DROP)
         event.type = SINK_DROPPED;
     if (e->live && !e->fits)
-        tile_fits(e->live->spec, e->result, &event.err);
+        tile_fits(e->live->spec, e->result, &event.worker, &event.err);
     sink_push(s, &event);
     if (e->fate != FATE_STORE)
         return;

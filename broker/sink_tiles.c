@@ -36,7 +36,7 @@ void group_open(struct group *g, struct sink *s, struct order *orders)
         e->result = o->result;
         e->live = sink_live(s, o->job);
         e->arrival = g->entry_count++;
-        e->fits = e->live && tile_fits(e->live->spec, o->result, NULL) == 0;
+        e->fits = e->live && tile_fits(e->live->spec, o->result, NULL, NULL) == 0;
     }
     qsort(g->entries, g->entry_count, sizeof *g->entries, by_tile);
 }

@@ -42,17 +42,22 @@ static bool part_fits(const struct job *job, const struct sink_part *p, size_t p
     return p->coding == WIRE_RAW && p->offset <= bytes && p->len <= bytes - p->offset;
 }
 
-int tile_fits(const struct job *job, const struct sink_result *result, struct err *err)
+int tile_fits(const struct job *job, const struct sink_result *result, uint32_t *sender,
+              struct err *err)
 {
+    uint32_t nobody, *who = sender ? sender : &nobody;
+    *who = result->worker;
     if (result->tile >= job_tile_count(job))
         return err_set(err, ERR_OTHER, "there is no tile %u", result->tile);
     size_t points = job_tile_points(job, result->tile);
     uint64_t covered[2 * JOB_OUTPUTS_MAX + 1] = {0};
     for (size_t i = 0; i < result->part_count; i++) {
         const struct sink_part *p = &result->parts[i];
-        if (!part_fits(job, p, points))
+        if (!part_fits(job, p, points)) {
+            *who = p->worker ? p->worker : result->worker;
             return err_set(err, ERR_OTHER, "a part of plane %u does not fit tile %u", p->plane,
                            result->tile);
+        }
         covered[p->plane] +=
             p->coding == WIRE_SAME ? p->count * tile_element(job, p->plane) : p->len;
     }

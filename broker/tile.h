@@ -25,8 +25,10 @@ bool tile_has_plane(const struct job *job, unsigned plane);
 size_t tile_element(const struct job *job, unsigned plane); /* 8, 4 or 1 bytes */
 
 /* Whether the parts cover each plane of the tile completely, once, and nothing else (overlaps that
- * cancel gaps are the caller's promise). -1 with ERR_OTHER. */
-int tile_fits(const struct job *job, const struct sink_result *result, struct err *err);
+ * cancel gaps are the caller's promise). -1 with ERR_OTHER; *sender (may be NULL) is then whoever
+ * sent what does not fit; the result's worker where something is missing. */
+int tile_fits(const struct job *job, const struct sink_result *result, uint32_t *sender,
+              struct err *err);
 
 /* Copies the result's plane into the band of rectangle `band`, whose element (q, a) lies at
  * ((q - band.q0) * (band.a1 - band.a0) + (a - band.a0)) * element. */

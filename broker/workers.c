@@ -57,8 +57,11 @@ static void on_hello(struct server *s, const struct route *from, const struct wi
         return;
     }
     struct wire_msg hello = *msg;
-    if (hello.hello.store != s->store)
+    if (hello.hello.store != s->store) {
         hello.hello.holdings.count = 0; /* of other jobs with the same numbers: WELCOME ends them */
+        hello.hello.paused = false;     /* by another broker's admin */
+        hello.hello.limit_percent = 0;
+    }
     worker = queue_worker_hello(s->queue, s->now_ms, session, &hello, &retry_ms, &err);
     if (!worker) {
         refuse(s, from, &err, retry_ms);

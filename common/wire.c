@@ -201,6 +201,10 @@ static void hello(struct cursor *c, struct wire_msg *m)
     u32(c, &m->hello.hold_bytes);
     u32(c, &m->hello.self_test);
     u32(c, &m->hello.pid);
+    uint8_t paused = m->hello.paused;
+    u8(c, &paused);
+    m->hello.paused = paused != 0;
+    u8(c, &m->hello.limit_percent);
     str(c, &m->hello.version);
     str(c, &m->hello.host);
     str(c, &m->hello.isa);

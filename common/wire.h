@@ -90,6 +90,8 @@ struct wire_msg {
             uint64_t store;
             uint16_t threads;
             uint32_t hold_bytes, self_test, pid;
+            bool paused;           /* the admin's wish, as the newest PONG had it */
+            uint8_t limit_percent; /* 0: none was said */
             struct wire_span version, host, isa;
             struct wire_list holdings;
         } hello;

@@ -41,6 +41,8 @@ void say_hello(struct talk *t, int64_t now_ms)
                   .hold_bytes = talk_hold_bytes(t),
                   .self_test = t->config.self_test,
                   .pid = (uint32_t)getpid(),
+                  .paused = t->paused,
+                  .limit_percent = t->limit_percent,
                   .version = wire_str(HILLSWEEP_VERSION),
                   .host = wire_str(t->config.host),
                   .isa = wire_str(solver_isa())},

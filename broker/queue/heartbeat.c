@@ -146,14 +146,19 @@ static void give_back(struct queue *q, struct lease *l, uint32_t first, uint32_t
     }
 }
 
+/* Who gives work back wants none: the HEARTBEAT that says so may be lost, and LEASE and RETURN
+ * would go to and fro until the next one. */
 void queue_worker_return(struct queue *q, int64_t now_ms, uint32_t worker, const struct wire_msg *m)
 {
     queue_worker_heard(q, now_ms, worker);
     struct worker *w = worker_find(q, worker);
-    if (w && m->give_back.tile_count == 0) {
+    bool nothing = m->give_back.tile_count == 0;
+    if (w && nothing)
         copy_text(w->rest, sizeof w->rest, &m->give_back.reason);
+    if (w && (!nothing || w->rest[0]))
+        w->hold_bytes = 0;
+    if (nothing)
         return;
-    }
     struct job_entry *j = job_find(q, m->give_back.job);
     uint32_t first = m->give_back.first_tile, count = m->give_back.tile_count;
     if (!w || !j || first >= j->tiles.count || count > j->tiles.count - first)

@@ -157,7 +157,11 @@ uint32_t queue_worker_hello(struct queue *q, int64_t now_ms, uint64_t session,
     *retry_ms = 0;
     if (!is_sound(q, hello, retry_ms, err))
         return 0;
-    struct worker *w = worker_by_session(q, session, true);
+    struct worker *w = worker_by_session(q, session, false);
+    if (!w) {
+        w = worker_by_session(q, session, true);
+        wish_remembered(w, hello);
+    }
     if (w->state == WORKER_GONE)
         death_unblame(q, w); /* so it was not dead */
     worker_event(q, w, WORKER_HELLO, "");

@@ -113,8 +113,8 @@ void queue_worker_job_fail(struct queue *q, int64_t now_ms, uint32_t worker,
 void queue_worker_bye(struct queue *q, int64_t now_ms, uint32_t worker);
 
 /* The admin's wish, repeated in every PONG for as long as the worker's session is known: no work
- * for it, percent (1 to 100) of its threads' time. Told to it at once. -1: there is no such worker.
- */
+ * for it, percent (1 to 100) of its threads' time. Told to it at once. A worker says in its HELLO
+ * what it was told, so that the wish outlives a restart. -1: there is no such worker. */
 int queue_worker_pause(struct queue *q, int64_t now_ms, uint32_t worker, bool paused);
 int queue_worker_limit(struct queue *q, int64_t now_ms, uint32_t worker, uint8_t percent);
 
@@ -159,7 +159,8 @@ void queue_tile_compared(struct queue *q, int64_t now_ms, uint32_t job, uint32_t
                          uint32_t worker, uint64_t data_bytes, uint32_t points_failed, bool same,
                          uint32_t crc); /* of the worker's bytes */
 /* The sink did not store a result: its job is over (reason NULL), or it does not fit its tile; then
- * the tile goes out again and the worker gets no more of the job. */
+ * the tile goes out again and the worker gets no more of the job (of a tile that came in pieces:
+ * whoever sent the piece that does not fit; 0: nobody knows). */
 void queue_tile_dropped(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
                         uint32_t worker, uint64_t data_bytes, const char *reason);
 

@@ -317,6 +317,8 @@ struct queue_action *action_add(struct queue *q, enum action_type type); /* zero
 void action_tiles(struct queue *q, enum action_type type, struct worker *w, uint32_t job,
                   uint32_t tile, uint32_t count);
 void action_pong(struct queue *q, struct worker *w, uint64_t window); /* wish.c */
+/* Of a session that is not known here: what it was told before a restart. */
+void wish_remembered(struct worker *w, const struct wire_msg *hello);
 void action_alarm(struct queue *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 void dispatch_worker(struct queue *q, struct worker *w);

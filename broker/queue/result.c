@@ -291,6 +291,8 @@ void queue_tile_dropped(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
         worker_ban(w, job, reason);
         action_alarm(q, "worker %u (%s) gets no more of job %u: tile %u: %s", w->number, w->host,
                      job, tile, reason);
+    } else {
+        action_alarm(q, "job %u tile %u goes out again: %s", job, tile, reason);
     }
     dispatch_all(q);
 }

@@ -1,5 +1,6 @@
 /* What the admin wishes of a worker: to rest, to use less of its machine. The wish is the worker's
- * as long as its session is known here; every PONG repeats it, so a lost one does no harm. */
+ * as long as its session is known here; every PONG repeats it, so a lost one does no harm. Over a
+ * restart of the broker it is the worker who remembers it. */
 #include "queue_private.h"
 
 #include <string.h>
@@ -8,6 +9,13 @@ static struct worker *wishable(struct queue *q, uint32_t worker)
 {
     struct worker *w = worker_find(q, worker);
     return w && w->state != WORKER_GONE ? w : NULL;
+}
+
+void wish_remembered(struct worker *w, const struct wire_msg *hello)
+{
+    w->paused = hello->hello.paused;
+    uint8_t percent = hello->hello.limit_percent;
+    w->limit_percent = percent > 0 && percent < 100 ? percent : 100;
 }
 
 int queue_worker_pause(struct queue *q, int64_t now_ms, uint32_t worker, bool paused)

@@ -68,7 +68,7 @@ static void store(const struct job *job, struct sink_result *result)
 {
     struct job_tile band = job_tile(job, result->tile);
     size_t n = (size_t)job_tile_points(job, result->tile);
-    int rc = tile_fits(job, result, NULL);
+    int rc = tile_fits(job, result, NULL, NULL);
     assert(rc == 0); /* the assembly's promise */
     double *values = malloc(n * sizeof *values);
     float *errors = malloc(n * sizeof *errors);

@@ -236,16 +236,19 @@ static struct disk_tile weigh(const struct sim_job *j, const struct sink_result 
     return t;
 }
 
-/* A result with a status that there is not. */
-static bool fits(const struct sim_job *j, const struct sink_result *r)
+/* Whether all statuses are such as there are; *sender: who sent one that is not. */
+static bool fits(const struct sim_job *j, const struct sink_result *r, uint32_t *sender)
 {
-    unsigned char bytes[SIM_TILE_BYTES] = {0};
-    uint32_t n = (uint32_t)job_tile_points(&j->shape, r->tile);
-    size_t at = plane_start(j, n, (unsigned)(2 * j->shape.output_count));
-    lay_out(j, r, bytes);
-    for (uint32_t p = 0; p < n; p++)
-        if (bytes[at + p] > 4)
+    for (size_t i = 0; i < r->part_count; i++) {
+        const struct sink_part *p = &r->parts[i];
+        const unsigned char *status = p->data;
+        for (size_t k = 0; p->plane == 2 * j->shape.output_count && k < p->len; k++) {
+            if (status[k] <= 4)
+                continue;
+            *sender = p->worker ? p->worker : r->worker;
             return false;
+        }
+    }
     return true;
 }
 
@@ -257,10 +260,11 @@ static void keep(struct sim *s, struct sink_result *r)
                            .tile = r->tile,
                            .worker = r->worker,
                            .data_bytes = r->data_bytes};
-    if (d->there && !d->taken && !fits(&s->jobs[r->job], r))
+    if (d->there && !d->taken && !fits(&s->jobs[r->job], r, &e.worker)) {
         err_set(&e.err, ERR_OTHER, "a status that there is not");
-    else if (d->there && !d->taken &&
-             (!job_state_is_over((enum job_state)d->state) || d->tile[r->tile].durable)) {
+        judge_blame(s, e.worker);
+    } else if (d->there && !d->taken &&
+               (!job_state_is_over((enum job_state)d->state) || d->tile[r->tile].durable)) {
         struct disk_tile now = weigh(&s->jobs[r->job], r), *at = &d->tile[r->tile];
         e.points_failed = now.failed;
         e.crc = (uint32_t)now.content;

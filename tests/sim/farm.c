@@ -2,6 +2,8 @@
  * threads are a model (solver.c). */
 #include "sim.h"
 
+#include "talk_private.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +51,8 @@ static void forget_inbox(struct sim_worker *w)
 static void end_process(struct sim *s, uint32_t worker, int64_t again_ms)
 {
     struct sim_worker *w = &s->workers[worker];
-    w->on = w->stopped = false;
+    w->on = w->stopped = w->rests = false;
+    w->vain = 0;
     solver_free(w->pool);
     talk_destroy(w->talk);
     w->talk = NULL;
@@ -79,6 +82,36 @@ void farm_leave(struct sim *s, uint32_t worker)
     enter(s, worker);
     talk_leave(w->talk, s->now_ms, 800, "terminated");
     w->next_ms = s->now_ms;
+}
+
+static uint32_t by_session(const struct sim *s, uint64_t session)
+{
+    uint32_t i = 0;
+    while (i < s->worker_count &&
+           (!s->workers[i].on || s->workers[i].talk->config.session != session))
+        i++;
+    return i;
+}
+
+void farm_rests(struct sim *s, uint64_t session, bool rests)
+{
+    uint32_t worker = by_session(s, session);
+    if (worker < s->worker_count)
+        s->workers[worker].rests = rests;
+}
+
+bool farm_is_paused(const struct sim *s, uint64_t session)
+{
+    uint32_t worker = by_session(s, session);
+    return worker < s->worker_count && s->workers[worker].rests && s->workers[worker].talk->paused;
+}
+
+uint32_t farm_lease_in_vain(struct sim *s, uint64_t session)
+{
+    uint32_t worker = by_session(s, session);
+    if (worker == s->worker_count || s->workers[worker].talk->state != TALK_LEAVING)
+        return 0;
+    return ++s->workers[worker].vain;
 }
 
 void farm_tick(struct sim *s, uint32_t worker)

@@ -9,6 +9,7 @@
 
 /* Shares are by work, as far as its cost was known beforehand: three times too low for some. */
 enum { PASSED_TIMES = 8, PASSED_US = 60000000 };
+enum { IN_VAIN = 20 }; /* leases may cross what a worker says before it leaves */
 
 void sim_trace(struct sim *s, const char *fmt, ...)
 {
@@ -138,6 +139,8 @@ static void judge_lease(struct sim *s, uint32_t worker, const struct wire_msg *m
     const struct worker *to = worker_find(q, worker);
     if (to && machine_aside_ms(q, to->machine) > 0)
         sim_fail(s, "a lease for %s, which is set aside", to->host);
+    if (to && farm_lease_in_vain(s, to->session) > IN_VAIN)
+        sim_fail(s, "%s is leaving, and is given work again and again", to->host);
     if (!s->first_lease_ms[j->id])
         s->first_lease_ms[j->id] = s->now_ms;
     s->leases_sent++;
@@ -194,10 +197,22 @@ void judge_to_worker(struct sim *s, uint32_t worker, const struct wire_msg *m)
             const struct wire_tiles *run = (const struct wire_tiles *)m->tiles.tiles.items + i;
             judge_death(s, worker, run->job, run->first_tile);
         }
+    const struct worker *to = worker_find(s->house.s.queue, worker);
+    if (m->type == WIRE_PONG && !m->pong.paused && to && farm_is_paused(s, to->session))
+        sim_fail(s, "%s is at work again, and the admin has paused it", to->host);
     if (m->type == WIRE_LEASE)
         judge_lease(s, worker, m);
     else if (m->type == WIRE_ACK)
         judge_ack(s, m);
+}
+
+/* The sink does not take what this worker has sent: it is one that garbles. */
+void judge_blame(struct sim *s, uint32_t worker)
+{
+    const struct worker *w = worker_find(s->house.s.queue, worker);
+    for (uint32_t i = 0; w && i < s->worker_count; i++)
+        if (strcmp(s->workers[i].host, w->host) == 0 && s->workers[i].garble_ppm == 0)
+            sim_fail(s, "%s is blamed for a result that another one garbled", w->host);
 }
 
 void judge_store(struct sim *s, const struct sink_result *r, bool stored_before)

@@ -69,6 +69,14 @@ MUTANTS = {
         "worker/hand.c",
         "    return leave(h, tiles, false);\n}\n\nsize_t hand_forget_job",
         "    return leave(h, tiles, true);\n}\n\nsize_t hand_forget_job"),
+    "a restart forgets who was paused": (
+        "broker/queue/hello.c",
+        "        wish_remembered(w, hello);\n",
+        ""),
+    "whoever sent the last piece is blamed": (
+        "broker/assembly.c",
+        "from->parts[i].worker = from->worker;",
+        "to->worker = from->worker;"),
     "killers among stragglers are never cut": (
         "broker/queue/death.c",
         "if (++h->deaths < DEATHS_TO_CUT || !tile_can(&j->tiles, tile, TILE_KILL))",

@@ -27,6 +27,8 @@ enum what {
     DELETE,
     TAKE, /* somebody removes the job's files */
     SUBMIT,
+    REST_WORKER, /* the admin pauses a worker, or limits it, */
+    WAKE_WORKERS,
     CALM,
 };
 
@@ -51,6 +53,8 @@ static const char *const names[] = {
     "delete",
     "take away",
     "submit",
+    "rest a worker",
+    "wake all workers",
     "calm",
 };
 
@@ -196,6 +200,26 @@ static void delete_job(struct sim *s, uint32_t job)
     disk_delete(s, job);
 }
 
+static void rest_worker(struct sim *s)
+{
+    struct queue *q = s->house.s.queue;
+    uint32_t worker = q->worker_count ? 1 + dice_below(s, (uint32_t)q->worker_count) : 0;
+    if (dice_below(s, 3) == 0)
+        queue_worker_limit(q, s->now_ms, worker, 25);
+    else if (queue_worker_pause(q, s->now_ms, worker, true) == 0)
+        farm_rests(s, worker_find(q, worker)->session, true);
+}
+
+static void wake_workers(struct sim *s)
+{
+    struct queue *q = s->house.s.queue;
+    for (uint32_t worker = 1; worker <= q->worker_count; worker++) {
+        queue_worker_limit(q, s->now_ms, worker, 100);
+        if (queue_worker_pause(q, s->now_ms, worker, false) == 0)
+            farm_rests(s, worker_find(q, worker)->session, false);
+    }
+}
+
 /* What clients ask for; nobody is there to ask when the broker is not. */
 static void ask(struct sim *s, enum what what)
 {
@@ -232,6 +256,12 @@ static void ask(struct sim *s, enum what what)
             draw_job(s);
             submit(s, s->job_count);
         }
+        break;
+    case REST_WORKER:
+        rest_worker(s);
+        break;
+    case WAKE_WORKERS:
+        wake_workers(s);
         break;
     default:
         break;
@@ -305,10 +335,19 @@ static void heal(struct sim *s, enum what what, uint32_t w)
         net_heal(s, w);
 }
 
-/* From now on everything works, and what the users had paused goes on. */
-static void be_calm(struct sim *s)
+/* What was paused goes on; once more when those are back who were away when the calm began. */
+static void resume_all(struct sim *s)
 {
     struct err err;
+    for (uint32_t id = 1; id <= s->job_count; id++)
+        queue_job_resume(s->house.s.queue, s->now_ms, id, &err);
+    wake_workers(s);
+    house_settle(s);
+}
+
+/* From now on everything works. */
+static void be_calm(struct sim *s)
+{
     for (uint32_t i = 0; i < s->worker_count; i++) {
         heal(s, CUT_BOTH, i);
         heal(s, STOP_WORKER, i);
@@ -317,10 +356,8 @@ static void be_calm(struct sim *s)
     disk_stall(s, false);
     house_stop(s, false);
     s->calm = true;
-    for (uint32_t id = 1; id <= s->job_count && s->house.up; id++)
-        queue_job_resume(s->house.s.queue, s->now_ms, id, &err);
     if (s->house.up)
-        house_settle(s);
+        resume_all(s);
 }
 
 void script_event(struct sim *s, const struct event *e)
@@ -343,15 +380,6 @@ static bool is_over(struct sim *s)
     if (!s->calm || s->events < 200 || !sim_is_quiet(s))
         return false;
     return !judge_is_strict(s) || s->house.s.queue->rechecks_open == 0;
-}
-
-/* A job that was paused on disk while the broker was away when the calm began. */
-static void resume_all(struct sim *s)
-{
-    struct err err;
-    for (uint32_t id = 1; id <= s->job_count; id++)
-        queue_job_resume(s->house.s.queue, s->now_ms, id, &err);
-    house_settle(s);
 }
 
 bool script_play(struct sim *s)

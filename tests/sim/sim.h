@@ -183,6 +183,8 @@ struct sim_worker {
     uint32_t starved;                       /* gets 1/starved of a processor; 0, 1: all */
     uint32_t life;                          /* 0: was never started */
     bool on, stopped;
+    bool rests;    /* its process was paused by the admin, and not resumed */
+    uint32_t vain; /* leases that it was sent while it was leaving */
     bool told_lie; /* at least once, and it reached the disk */
     int64_t next_ms;
     struct talk *talk;
@@ -198,6 +200,11 @@ void farm_kill(struct sim *s, uint32_t worker, int64_t again_ms); /* again < 0: 
 void farm_stop(struct sim *s, uint32_t worker, bool stopped);
 void farm_leave(struct sim *s, uint32_t worker);
 void farm_recv(struct sim *s, uint32_t worker, const void *frame, size_t len);
+void farm_rests(struct sim *s, uint64_t session, bool rests);
+/* Whether the admin has paused this process, and it knows. */
+bool farm_is_paused(const struct sim *s, uint64_t session);
+/* How often it has been sent a lease since it is leaving; this one counts. */
+uint32_t farm_lease_in_vain(struct sim *s, uint64_t session);
 void farm_tick(struct sim *s, uint32_t worker);
 bool farm_is_idle(const struct sim *s, uint32_t worker);
 
@@ -239,6 +246,7 @@ struct sim_job *sim_job_new(struct sim *s, uint32_t q_blocks, uint32_t a_blocks,
 void sim_fail(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sim_trace(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void judge_to_worker(struct sim *s, uint32_t worker, const struct wire_msg *m);
+void judge_blame(struct sim *s, uint32_t worker);
 void judge_store(struct sim *s, const struct sink_result *r, bool stored_before);
 void judge_step(struct sim *s);
 void judge_end(struct sim *s);

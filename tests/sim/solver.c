@@ -139,7 +139,8 @@ static void fill(struct sim *s, const struct sim_worker *w, struct task *t, int6
     if (dice_ppm(s, w->lie_ppm))
         planes_field(t->planes, 0)[dice_below(s, t->count)] *=
             1 + 0x1p-40 * (double)(w - s->workers + 1);
-    if (dice_ppm(s, w->garble_ppm))
+    bool piece = t->count < n;
+    if (dice_ppm(s, (piece ? 10 : 1) * w->garble_ppm))
         planes_status(t->planes)[0] = 77;
     planes_code(t->planes, (uint32_t)cpu_us);
 }

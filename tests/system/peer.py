@@ -130,7 +130,7 @@ class Peer:
     # --- a worker
 
     def hello(self, version, hold=16 << 20):
-        self.send(HELLO, struct.pack("<QHIII", 0, 1, hold, 1, os.getpid()) + text(version) +
+        self.send(HELLO, struct.pack("<QHIIIBB", 0, 1, hold, 1, os.getpid(), 0, 0) + text(version) +
                   text("made-by-hand") + text("none") + struct.pack("<I", 0))
 
     def lease(self, seconds=10):

@@ -202,19 +202,22 @@ static void test_pieces_and_failed_points_cover_a_tile(void **state)
         for (int i = 0; i < 3; i++) {
             all[i]->result.first = first;
             all[i]->result.count = count;
-            assert_int_equal(add(b, 3, all[i]), i < 2 ? ASSEMBLY_MORE : ASSEMBLY_COMPLETE);
+            assert_int_equal(add(b, first ? 4 : 3, all[i]),
+                             i < 2 ? ASSEMBLY_MORE : ASSEMBLY_COMPLETE);
         }
         assembly_keep_piece(b->a, b->out);
         b->out = NULL;
     }
     uint32_t failed = POINTS - 1;
     b->out = assembly_join(b->a, 1, 7, &shape, &failed, 1);
+    assert_int_equal(b->out->worker, 0);     /* two have sent it */
     assert_int_equal(b->out->data_bytes, 0); /* settled when each piece was whole */
     int covered[3][POINTS] = {{0}};
     for (size_t i = 0; i < b->out->part_count; i++) {
         const struct sink_part *p = &b->out->parts[i];
         for (uint32_t k = p->first; k < p->first + p->count; k++)
             covered[p->plane][k]++;
+        assert_int_equal(p->worker, p->first == failed ? 0 : p->first ? 4 : 3);
         if (p->first == failed && p->plane == 2)
             assert_int_equal(*(const uint8_t *)p->data, 2);
         if (p->first == failed && p->plane == 0)

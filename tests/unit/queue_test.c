@@ -748,6 +748,23 @@ static void test_a_result_that_does_not_fit_goes_out_to_another(void **state)
     assert_whole(w, job);
 }
 
+static void test_a_tile_whose_pieces_do_not_fit_together_blames_nobody(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 1, 1, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    world_solve(w, 0, 0);
+    w->sink_count = 0;
+    unsigned alarms = w->alarms;
+    queue_tile_dropped(w->q, w->now_ms, job, 0, 0, 0, "something is missing");
+    world_act(w);
+    assert_true(w->alarms > alarms); /* somebody should know */
+    world_hello(w, 1);
+    work_off(w);
+    assert_whole(w, job);
+}
+
 static void test_a_second_result_is_stored_when_the_first_was_rejected(void **state)
 {
     struct world *w = *state;
@@ -1004,6 +1021,57 @@ static void test_a_worker_that_rests_says_why(void **state)
     assert_whole(w, job);
 }
 
+/* It leaves, or rests; the HEARTBEAT that says so is lost. */
+static void test_who_gives_work_back_is_given_none_until_it_asks(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 20, 20, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    assert_true(w->workers[0].held_count > 0);
+    give_all_back(w, 0, "leaving");
+    assert_int_equal(w->workers[0].held_count, 0);
+    world_advance(w, 500);
+    assert_int_equal(w->workers[0].held_count, 0);
+    world_hello(w, 1);
+    assert_true(w->workers[1].held_count > 0);
+    assert_int_equal(w->workers[0].held_count, 0);
+    world_beat(w, 0);
+    assert_true(w->workers[0].held_count > 0);
+    work_off(w);
+    assert_whole(w, job);
+}
+
+static void test_a_worker_remembers_the_wish_over_a_restart(void **state)
+{
+    struct world *w = *state;
+    world_job(w, 20, 20, 0);
+    for (size_t i = 0; i < 3; i++)
+        world_hello(w, i);
+    queue_worker_pause(w->q, w->now_ms, w->workers[0].number, true);
+    queue_worker_limit(w->q, w->now_ms, w->workers[1].number, 20);
+    world_act(w);
+    world_sink(w, 0);
+    world_restart(w);
+    for (size_t i = 0; i < 3; i++)
+        world_hello(w, i);
+    world_sink(w, 0);
+    world_advance(w, 3000);
+    for (size_t i = 0; i < 3; i++)
+        world_beat(w, i);
+    assert_true(worker_info(w, 0).paused);
+    assert_int_equal(worker_info(w, 0).leases, 0);
+    assert_int_equal(worker_info(w, 1).limit_percent, 20);
+    assert_int_equal(w->workers[1].limit_percent, 20); /* its PONG says so, too */
+    assert_false(worker_info(w, 2).paused);
+    assert_int_equal(worker_info(w, 2).limit_percent, 100);
+    assert_true(worker_info(w, 2).leases > 0);
+    queue_worker_pause(w->q, w->now_ms, w->workers[0].number, false); /* the newest wish counts, */
+    w->workers[0].paused = true;                                      /* also if its PONG is lost */
+    world_hello(w, 0);
+    assert_false(worker_info(w, 0).paused);
+}
+
 static struct queue_worker_info machine_info(struct world *w, const char *host)
 {
     struct queue_worker_info found;
@@ -1159,6 +1227,8 @@ int main(void)
         SCENARIO(test_a_paused_worker_gets_no_work),
         SCENARIO(test_a_limit_is_repeated_in_every_pong),
         SCENARIO(test_a_worker_that_rests_says_why),
+        SCENARIO(test_who_gives_work_back_is_given_none_until_it_asks),
+        SCENARIO(test_a_worker_remembers_the_wish_over_a_restart),
         SCENARIO(test_priorities_and_shares),
         SCENARIO(test_a_restart_knows_why_a_job_failed),
         SCENARIO(test_a_stalled_sink_stops_dispatch),
@@ -1168,6 +1238,7 @@ int main(void)
         SCENARIO(test_bytes_that_were_lost_do_not_stay_in_the_window),
         SCENARIO(test_a_machine_that_fails_its_self_test_is_refused),
         SCENARIO(test_a_result_that_does_not_fit_goes_out_to_another),
+        SCENARIO(test_a_tile_whose_pieces_do_not_fit_together_blames_nobody),
         SCENARIO(test_a_second_result_is_stored_when_the_first_was_rejected),
         SCENARIO(test_parts_of_what_nobody_wants_give_their_window_back),
         SCENARIO(test_workers_that_are_long_gone_are_forgotten),

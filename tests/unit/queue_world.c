@@ -183,6 +183,8 @@ void world_hello(struct world *w, size_t i)
     m.hello.threads = 2;
     m.hello.hold_bytes = 1 << 20;
     m.hello.self_test = 1;
+    m.hello.paused = ww->paused;
+    m.hello.limit_percent = ww->limit_percent;
     m.hello.version = m.hello.isa = wire_str("x");
     static const char *const hosts[WORLD_WORKERS] = {"one", "two", "three", "four", "five", "six"};
     m.hello.host = wire_str(hosts[i]);

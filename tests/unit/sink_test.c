@@ -206,13 +206,13 @@ static struct sink_result *as_compare(struct sink_result *result)
 static enum sink_event_type next_of(struct rig *r, struct sink_result *result)
 {
     uint64_t bytes = result->data_bytes;
-    uint32_t tile = result->tile;
+    uint32_t tile = result->tile, sender = result->parts[0].worker; /* its part is the bad one */
     sink_store(r->sink, result);
     struct sink_event e;
     while (!sink_next(r->sink, &e))
         sem_wait(&r->woken);
     assert_int_equal(e.tile, tile);
-    assert_int_equal(e.worker, 7);
+    assert_int_equal(e.worker, sender ? sender : 7);
     assert_int_equal(e.data_bytes, bytes);
     return e.type;
 }
@@ -299,6 +299,7 @@ static void test_malformed_results_are_dropped(void **state)
     assert_int_equal(next_of(r, bad), SINK_DROPPED);
     bad = make_result(job, 1, 0, &c, 1);
     bad->parts[0].count++;
+    bad->parts[0].worker = 9; /* of several workers' pieces this one is at fault */
     assert_int_equal(next_of(r, bad), SINK_DROPPED);
     bad = make_result(job, 1, 0, &c, 1);
     bad->parts[0].len--;

@@ -32,6 +32,8 @@ static void fill_worker(struct wire_msg *m)
         m->hello.hold_bytes = 1 << 24;
         m->hello.self_test = 0xdeadbeef;
         m->hello.pid = 4711;
+        m->hello.paused = true;
+        m->hello.limit_percent = 20;
         m->hello.version = wire_str("0.1.0");
         m->hello.host = text;
         m->hello.isa = wire_str("avx2");
