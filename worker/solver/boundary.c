@@ -1,0 +1,260 @@
+/* See boundary.h. Curves are traced from q to q: eigenvalues are bracketed by the count of turns,
+ * which cannot miss or confuse any, then found by Newton's method from where the curve was heading.
+ */
+#include "boundary_private.h"
+
+#include "buf.h"
+#include "symmetry.h"
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UNEVEN    10.0  /* the most of a solution's square against its mean, more or less */
+#define ROUNDING  1e-12 /* of v, below 0 */
+#define SETTLED   1e-9  /* steps as short as this that no longer shrink are rounding */
+#define SHOTS_MAX 200
+
+void boundary_fini(struct boundary *b)
+{
+    for (size_t k = 0; k < b->count; k++) {
+        free(b->curve[k].a);
+        free(b->curve[k].error);
+    }
+    free(b->curve);
+    memset(b, 0, sizeof *b);
+}
+
+char *boundary_name(const struct boundary_curve *c, char out[BOUNDARY_NAME])
+{
+    static const char *const NAMES[] = {"b", "a", "lower", "upper"};
+    snprintf(out, BOUNDARY_NAME, "%s_%lld", NAMES[c->kind], (long long)c->m);
+    return out;
+}
+
+/* --- curves ---------------------------------------------------------------------------------- */
+
+static int is_before(const struct boundary_curve *c, enum boundary_kind kind, int64_t m)
+{
+    return c->m < m || (c->m == m && c->kind < kind);
+}
+
+/* Where the curve is, or belongs. */
+static size_t find_curve(const struct boundary *b, enum boundary_kind kind, int64_t m)
+{
+    size_t low = 0, high = b->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (is_before(&b->curve[middle], kind, m))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static int is_curve(const struct boundary *b, size_t k, enum boundary_kind kind, int64_t m)
+{
+    return k < b->count && b->curve[k].kind == kind && b->curve[k].m == m;
+}
+
+struct boundary_curve *tracer_curve(struct tracer *t, enum boundary_kind kind, int64_t m)
+{
+    struct boundary *b = t->out;
+    size_t k = find_curve(b, kind, m);
+    if (is_curve(b, k, kind, m))
+        return &b->curve[k];
+    if ((b->count + 1) * b->q_count > BOUNDARY_VALUES_MAX) {
+        err_set(t->err, ERR_JOB_REFUSED, "there are more than %zu boundaries in this range of a",
+                b->count);
+        err_hint(t->err, "make grid.a smaller, or give fewer values of q");
+        return NULL;
+    }
+    if (b->count == b->cap) {
+        b->cap = b->cap != 0 ? 2 * b->cap : 16;
+        b->curve = mem_resize(b->curve, b->cap, sizeof *b->curve);
+    }
+    struct boundary_curve *c = &b->curve[k];
+    memmove(c + 1, c, (b->count - k) * sizeof *c);
+    b->count++;
+    *c = (struct boundary_curve){kind, m, mem_alloc(b->q_count, sizeof(double)),
+                                 mem_alloc(b->q_count, sizeof(double))};
+    for (size_t i = 0; i < b->q_count; i++)
+        c->a[i] = c->error[i] = NAN;
+    return c;
+}
+
+double tracer_guess(const struct tracer *t, enum boundary_kind kind, int64_t m)
+{
+    size_t k = find_curve(t->out, kind, m), i = t->index;
+    if (!is_curve(t->out, k, kind, m) || i == 0)
+        return NAN;
+    const double *a = t->out->curve[k].a, *q = t->spec->q;
+    if (i < 2 || isnan(a[i - 2]) || q[i - 1] == q[i - 2])
+        return a[i - 1];
+    return a[i - 1] + (a[i - 1] - a[i - 2]) * (q[i] - q[i - 1]) / (q[i - 1] - q[i - 2]);
+}
+
+void tracer_put(struct tracer *t, struct boundary_curve *c, double a, double error)
+{
+    c->a[t->index] = fmin(fmax(a, t->spec->a_min), t->spec->a_max);
+    c->error[t->index] = error + t->uneven + DBL_EPSILON * fabs(a);
+}
+
+/* --- one eigenvalue -------------------------------------------------------------------------- */
+
+double tracer_root(struct tracer *t, int which, int64_t turns, double guess, struct shot *last)
+{
+    double low = t->spec->a_min, high = t->spec->a_max, before = INFINITY;
+    int entry = shot_entry(which, turns);
+    double a = guess > low && guess < high ? guess : low + (high - low) / 2;
+    for (int n = 0; n < SHOTS_MAX; n++) {
+        shoot_at(t->shoot, a, last);
+        if (last->turns[which] < turns)
+            low = a;
+        else
+            high = a;
+        /* The entry vanishes every second quarter turn: at this one? */
+        int near = last->turns[which] == turns || last->turns[which] == turns - 1;
+        double step = -last->m[entry] / last->d[entry], size = fabs(step), digit = fabs(a) + 1;
+        if (near && (size <= DBL_EPSILON * digit || (size < SETTLED * digit && size > before / 4)))
+            break;
+        double next = a + step;
+        if (!(next > low && next < high) || size > before / 2)
+            next = low + (high - low) / 2;
+        if (!(high - low > DBL_EPSILON * digit) || next == a)
+            break;
+        before = fabs(next - a);
+        a = next;
+    }
+    return a;
+}
+
+/* --- a w that is even ------------------------------------------------------------------------ */
+
+/* Over half a period, from the centre on. z1 is even, z2 odd about it; with the right number of
+ * quarter turns they are even or odd about the half period, too. */
+static int trace_one(struct tracer *t, int which, int64_t turns)
+{
+    enum boundary_kind kind = which == 0 ? BOUNDARY_EVEN : BOUNDARY_ODD;
+    int64_t m = which == 0 ? turns - 1 : turns;
+    int entry = shot_entry(which, turns);
+    struct boundary_curve *c = tracer_curve(t, kind, m);
+    double guess = tracer_guess(t, kind, m), error[4];
+    struct shot s;
+    if (c == NULL)
+        return -1;
+    double a = tracer_root(t, which, turns, guess, &s);
+    shoot_errors(t->shoot, error);
+    tracer_put(t, c, a - s.m[entry] / s.d[entry], fabs(error[entry] / s.d[entry]));
+    return 0;
+}
+
+static int trace_even(struct tracer *t)
+{
+    for (int which = 0; which < 2; which++)
+        for (int64_t turns = t->low.turns[which] + 1; turns <= t->high.turns[which]; turns++)
+            if (trace_one(t, which, turns) != 0)
+                return -1;
+    return 0;
+}
+
+/* --- all of it ------------------------------------------------------------------------------- */
+
+/* v at the points of its segments, and its mean. */
+static int check_v(const struct boundary_spec *spec, double *mean, struct err *err)
+{
+    const struct curve *v = &spec->drive->v;
+    struct gauss g;
+    double most = 0, value[GAUSS_MAX], end = spec->from + spec->period;
+    gauss_init(&g, GAUSS_MAX);
+    *mean = v->count == 0;
+    for (size_t k = 0; k < v->count; k++)
+        most = fmax(most, v->segments[k].bound);
+    for (size_t k = 0; k < v->count; k++) {
+        double t0 = fmax(v->segments[k].t0, spec->from), t1 = fmin(v->segments[k].t1, end);
+        if (!(t1 > t0))
+            continue;
+        curve_at_points(v, k, &g, t0, t1, value);
+        for (int i = 0; i < g.n; i++) {
+            *mean += g.b[i] * (t1 - t0) / spec->period * value[i];
+            if (value[i] >= -ROUNDING * most)
+                continue;
+            err_set(err, ERR_JOB_REFUSED,
+                    "v is negative at t = %.6g: the edges of stability are not eigenvalues that "
+                    "can be counted then",
+                    t0 + g.x[i] * (t1 - t0));
+            return err_hint(err, "boundaries need z.v >= 0 everywhere");
+        }
+    }
+    if (*mean > 0)
+        return 0;
+    err_set(err, ERR_JOB_REFUSED, "v is 0 throughout: a has no influence");
+    return err_hint(err, "boundaries are curves a(q)");
+}
+
+static int check(const struct boundary_spec *spec, double *v_mean, struct err *err)
+{
+    double bound, unused;
+    drive_bounds(&spec->drive->damping, spec->from, spec->from + spec->period, 0, &bound, &unused);
+    if (bound > 0) {
+        err_set(err, ERR_JOB_REFUSED,
+                "the equation has damping: multipliers of modulus 1 are then no eigenvalues in a");
+        err_hint(err, "without z.damping the curves are those of the undamped equation; for the "
+                      "damped one ask for mu and let plot draw where it becomes positive");
+        if (err != NULL)
+            snprintf(err->path, sizeof err->path, "z.damping");
+        return -1;
+    }
+    return check_v(spec, v_mean, err);
+}
+
+static int trace_all(struct tracer *t, const struct symmetry *symmetry, double v_mean)
+{
+    const struct boundary_spec *spec = t->spec;
+    for (t->index = 0; t->index < spec->q_count; t->index++) {
+        double a = fmax(fabs(spec->a_min), fabs(spec->a_max)), q = spec->q[t->index];
+        t->uneven = UNEVEN * (symmetry->u + a * symmetry->v + fabs(q) * symmetry->w) / v_mean;
+        shoot_row(t->shoot, q);
+        shoot_at(t->shoot, spec->a_min, &t->low);
+        shoot_at(t->shoot, spec->a_max, &t->high);
+        if ((t->out->is_even ? trace_even(t) : tracer_gaps(t)) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int boundary_trace(const struct boundary_spec *spec, struct boundary *out, struct err *err)
+{
+    struct symmetry symmetry = {.centre = spec->from};
+    struct tracer t = {.spec = spec, .out = out, .err = err};
+    struct grid g = {.a_min = spec->a_min,
+                     .a_max = spec->a_max,
+                     .q_min = spec->q[0],
+                     .q_max = spec->q[0],
+                     .points = (double)spec->q_count};
+    double v_mean, length = spec->period;
+    *out = (struct boundary){.q_count = spec->q_count};
+    if (check(spec, &v_mean, err) != 0)
+        return -1;
+    for (size_t i = 1; i < spec->q_count; i++) {
+        g.q_min = fmin(g.q_min, spec->q[i]);
+        g.q_max = fmax(g.q_max, spec->q[i]);
+    }
+    out->is_even =
+        !spec->general && symmetry_find(spec->drive, spec->from, spec->period, &symmetry);
+    if (out->is_even)
+        length /= 2;
+    else
+        symmetry = (struct symmetry){.centre = spec->from};
+    out->centre = symmetry.centre;
+    double end = fmin(out->centre + length, spec->drive->t1);
+    int rc = shoot_create(spec->drive, &g, out->centre, end, &t.shoot, err);
+    if (rc == 0)
+        rc = trace_all(&t, &symmetry, v_mean);
+    shoot_destroy(t.shoot);
+    if (rc != 0)
+        boundary_fini(out);
+    return rc;
+}

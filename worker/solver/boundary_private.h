@@ -1,0 +1,36 @@
+#ifndef SOLVER_BOUNDARY_PRIVATE_H
+#define SOLVER_BOUNDARY_PRIVATE_H
+
+#include "boundary.h"
+#include "shoot.h"
+
+/* Between boundary.c and boundary_gap.c. */
+
+struct tracer {
+    const struct boundary_spec *spec;
+    struct boundary *out;
+    struct shoot *shoot;
+    struct shot low, high; /* at a_min and a_max, at this q */
+    size_t index;          /* of q */
+    double uneven;         /* what is added to all errors at this q */
+    struct err *err;
+};
+
+/* A place for the value of a curve at this q; NULL when there are too many. */
+struct boundary_curve *tracer_curve(struct tracer *t, enum boundary_kind kind, int64_t m);
+
+/* Where a curve is likely to be, from its values at the last two q; NaN: not known. */
+double tracer_guess(const struct tracer *t, enum boundary_kind kind, int64_t m);
+
+/* Stores a value of a curve at this q, and its error without what a q has for all. */
+void tracer_put(struct tracer *t, struct boundary_curve *c, double a, double error);
+
+/* The a in the window at which z1 or z2 (which = 0 or 1) has turned by that many quarter turns,
+ * fewer at a_min and at least as many at a_max; last: the shot there. One more Newton step may be
+ * added. */
+double tracer_root(struct tracer *t, int which, int64_t turns, double guess, struct shot *last);
+
+/* The edges of all gaps at this q. */
+int tracer_gaps(struct tracer *t);
+
+#endif
