@@ -185,6 +185,77 @@ enum assembly_added assembly_add(struct assembly *a, uint32_t worker, const stru
     return ASSEMBLY_COMPLETE;
 }
 
+/* --- answers that came whole ----------------------------------------------------------------- */
+
+/* One allocation for all of it: there may be hundreds in a message. */
+struct whole {
+    struct sink_result result;
+    zmq_msg_t owner;
+    struct sink_part parts[];
+};
+
+static void release_whole(struct sink_result *r)
+{
+    struct whole *w = (struct whole *)(void *)r;
+    zmq_msg_close(&w->owner);
+    free(w);
+}
+
+/* The i-th of the planes that the job has; it may have none of errors. */
+static uint16_t whole_plane(const struct assembly_shape *shape, uint32_t i)
+{
+    return (uint16_t)(shape->errors ? i : 2 * i);
+}
+
+static int whole_check(const struct wire_whole *in, const struct assembly_shape *shape,
+                       struct err *err)
+{
+    size_t need = 0;
+    if (in->planes != planes_needed(shape))
+        return err_set(err, ERR_OTHER, "%u planes of a result of %u", in->planes,
+                       planes_needed(shape));
+    for (uint32_t i = 0; i < in->planes; i++) {
+        size_t element = element_bytes(whole_plane(shape, i), shape->fields);
+        if (in->codings[i] > WIRE_SAME)
+            return err_set(err, ERR_OTHER, "coding %u is not known", in->codings[i]);
+        need += in->codings[i] == WIRE_SAME ? element : element * shape->tile_points;
+    }
+    if (need != in->data.len)
+        return err_set(err, ERR_OTHER, "%zu bytes of a result of %zu", in->data.len, need);
+    return 0;
+}
+
+struct sink_result *assembly_whole(uint32_t worker, uint32_t job, const struct wire_whole *in,
+                                   zmq_msg_t *frame, const struct assembly_shape *shape,
+                                   struct err *err)
+{
+    if (whole_check(in, shape, err))
+        return NULL;
+    struct whole *w = mem_alloc(1, sizeof *w + in->planes * sizeof w->parts[0]);
+    size_t at = (size_t)((const char *)in->data.data - (const char *)zmq_msg_data(frame));
+    zmq_msg_init(&w->owner);
+    zmq_msg_copy(&w->owner, frame); /* shares the bytes */
+    const char *data = (const char *)zmq_msg_data(&w->owner) + at;
+    for (uint32_t i = 0; i < in->planes; i++) {
+        struct sink_part *part = &w->parts[i];
+        part->plane = whole_plane(shape, i);
+        size_t element = element_bytes(part->plane, shape->fields);
+        part->count = shape->tile_points;
+        part->coding = in->codings[i];
+        part->len = part->coding == WIRE_SAME ? element : element * shape->tile_points;
+        part->data = data;
+        data += part->len;
+    }
+    w->result = (struct sink_result){.job = job,
+                                     .tile = in->tile,
+                                     .worker = worker,
+                                     .data_bytes = in->data.len,
+                                     .part_count = in->planes,
+                                     .parts = w->parts,
+                                     .release = release_whole};
+    return &w->result;
+}
+
 uint64_t assembly_sweep(struct assembly *a, uint32_t worker, assembly_wanted_fn *wanted, void *arg)
 {
     uint64_t bytes = 0;

@@ -34,6 +34,12 @@ enum assembly_added assembly_add(struct assembly *a, uint32_t worker, const stru
                                  zmq_msg_t *frame, const struct assembly_shape *shape,
                                  struct sink_result **out, struct err *err);
 
+/* An answer of RESULTS, which is in frame (not moved away: others may be in it): the whole
+ * result, returned owned, or NULL with err when it is malformed. */
+struct sink_result *assembly_whole(uint32_t worker, uint32_t job, const struct wire_whole *whole,
+                                   zmq_msg_t *frame, const struct assembly_shape *shape,
+                                   struct err *err);
+
 /* Drops what is incomplete of one worker: all, or what `wanted` does not want any more (result: one
  * tile or piece under a token). Returns the bytes of data dropped. */
 void assembly_forget_worker(struct assembly *a, uint32_t worker);

@@ -144,7 +144,7 @@ static void turn_away(struct server *s, const struct route *to, const struct wir
 
 bool entrance_admits(struct server *s, const struct route *from, const struct wire_msg *msg)
 {
-    bool works = msg->type >= WIRE_HELLO && msg->type <= WIRE_BYE;
+    bool works = msg->type >= WIRE_HELLO && msg->type <= WIRE_RESULTS;
     unsigned roles = gate_roles(s->gate, from->user);
     if (roles & (works ? ROLE_WORKER : ROLE_CLIENT))
         return true;

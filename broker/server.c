@@ -161,7 +161,7 @@ static void on_message(void *arg, const void *route, size_t route_len, zmq_msg_t
         malformed(s, &from, &msg, &err);
     else if (!entrance_admits(s, &from, &msg))
         s->dropped++;
-    else if (msg.type >= WIRE_HELLO && msg.type <= WIRE_BYE)
+    else if (msg.type >= WIRE_HELLO && msg.type <= WIRE_RESULTS)
         workers_message(s, &from, &msg, frame);
     else if (msg.type >= WIRE_REQUEST && msg.type <= WIRE_FETCH)
         clients_message(s, &from, &msg);

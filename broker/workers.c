@@ -225,6 +225,41 @@ static void on_result(struct server *s, uint32_t worker, const struct wire_msg *
     }
 }
 
+/* Each answer as if it had come in a message of its own. */
+static void on_results(struct server *s, uint32_t worker, const struct wire_msg *msg,
+                       zmq_msg_t *frame)
+{
+    struct catalogue_job *job = catalogue_job(s->catalogue, msg->results.job);
+    struct wire_span left = msg->results.wholes;
+    struct wire_whole whole;
+    struct wire_msg one = {.type = WIRE_RESULT};
+    struct err err;
+    one.result.job = msg->results.job;
+    one.result.token = msg->results.token;
+    while (wire_whole_next(&left, &whole)) {
+        bool there = job && whole.tile < job_tile_count(job->job);
+        struct assembly_shape shape = there ? job->shape : (struct assembly_shape){0};
+        shape.tile_points = there ? (uint32_t)job_tile_points(job->job, whole.tile) : 0;
+        one.result.tile = whole.tile;
+        one.result.count = shape.tile_points;
+        one.result.solve_us = whole.solve_us;
+        one.result.data = whole.data;
+        if (queue_result_part(s->queue, s->now_ms, worker, &one) != VERDICT_TAKE)
+            continue;
+        struct sink_result *result =
+            assembly_whole(worker, one.result.job, &whole, frame, &shape, &err);
+        if (result) {
+            complete(s, worker, &one, result);
+            continue;
+        }
+        s->dropped++;
+        log_warnx("worker %u: result of job %u tile %u: %s", worker, one.result.job, whole.tile,
+                  err.text);
+        queue_parts_dropped(s->queue, s->now_ms, worker, whole.data.len);
+        return; /* who knows what the others are; what is missing is asked for */
+    }
+}
+
 /* A HEARTBEAT names every lease that more may come of. */
 struct sweep {
     struct server *s;
@@ -270,6 +305,9 @@ void workers_message(struct server *s, const struct route *from, const struct wi
         return;
     case WIRE_RESULT:
         on_result(s, worker, msg, frame);
+        return;
+    case WIRE_RESULTS:
+        on_results(s, worker, msg, frame);
         return;
     case WIRE_RETURN:
         queue_worker_return(s->queue, s->now_ms, worker, msg);

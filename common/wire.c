@@ -229,6 +229,52 @@ static void result(struct cursor *c, struct wire_msg *m)
     rest(c, &m->result.data);
 }
 
+void wire_whole_add(struct buf *wholes, const struct wire_whole *whole)
+{
+    struct cursor c = {.out = wholes};
+    struct wire_whole w = *whole;
+    uint32_t len = (uint32_t)w.data.len;
+    u32(&c, &w.tile);
+    u32(&c, &w.solve_us);
+    u32(&c, &len);
+    u8(&c, &w.planes);
+    buf_add(wholes, w.codings, w.planes);
+    span(&c, &w.data, w.data.len);
+}
+
+bool wire_whole_next(struct wire_span *wholes, struct wire_whole *out)
+{
+    struct cursor c = {.in = wholes->data, .left = wholes->len};
+    struct wire_span codings;
+    uint32_t len = 0;
+    if (wholes->len == 0)
+        return false;
+    u32(&c, &out->tile);
+    u32(&c, &out->solve_us);
+    u32(&c, &len);
+    u8(&c, &out->planes);
+    span(&c, &codings, out->planes);
+    span(&c, &out->data, len);
+    out->codings = codings.data;
+    *wholes = (struct wire_span){c.in, c.left};
+    return !c.bad;
+}
+
+static void results(struct cursor *c, struct wire_msg *m)
+{
+    struct wire_whole whole;
+    uint32_t n = 0;
+    u32(c, &m->results.job);
+    token(c, &m->results.token);
+    u32(c, &m->results.count);
+    rest(c, &m->results.wholes);
+    struct wire_span left = m->results.wholes;
+    while (!c->out && wire_whole_next(&left, &whole))
+        n++;
+    if (!c->out && (n != m->results.count || left.len > 0))
+        c->bad = true;
+}
+
 static void lease(struct cursor *c, struct wire_msg *m)
 {
     u32(c, &m->lease.job);
@@ -310,6 +356,9 @@ static bool body(struct cursor *c, struct wire_msg *m)
         return true;
     case WIRE_RESULT:
         result(c, m);
+        return true;
+    case WIRE_RESULTS:
+        results(c, m);
         return true;
     case WIRE_LEASE:
         lease(c, m);
@@ -457,6 +506,7 @@ const char *wire_type_name(enum wire_type type)
         {WIRE_RETURN, "RETURN"},
         {WIRE_JOB_FAIL, "JOB_FAIL"},
         {WIRE_BYE, "BYE"},
+        {WIRE_RESULTS, "RESULTS"},
         {WIRE_WELCOME, "WELCOME"},
         {WIRE_REFUSED, "REFUSED"},
         {WIRE_WHO, "WHO"},

@@ -16,6 +16,7 @@
 #define WIRE_FRAME_MAX 262144u
 #define WIRE_PART_MAX  261888u     /* data bytes of one part; a multiple of 8 */
 #define WIRE_BLOB_MAX  (17u << 20) /* a whole document or table */
+#define WIRE_WHOLE_MAX 4096u       /* data bytes of an answer that RESULTS carries */
 #define WIRE_PORT      7117
 
 enum wire_type {
@@ -28,6 +29,7 @@ enum wire_type {
     WIRE_RETURN = 7,
     WIRE_JOB_FAIL = 8,
     WIRE_BYE = 9,
+    WIRE_RESULTS = 10,
     WIRE_WELCOME = 17,
     WIRE_REFUSED = 18,
     WIRE_WHO = 19,
@@ -74,6 +76,14 @@ struct wire_tiles {
     uint32_t job, first_tile, tile_count;
 };
 
+/* One answer of RESULTS: the coded planes of a whole tile, one after the other. */
+struct wire_whole {
+    uint32_t tile, solve_us;
+    uint8_t planes;         /* those that the job has */
+    const uint8_t *codings; /* of each; enum wire_coding */
+    struct wire_span data;
+};
+
 /* A list inside a message: for encoding set `items` (array of the struct above); a decoded message
  * has `raw` instead, read with the wire_*_at functions. */
 struct wire_list {
@@ -115,6 +125,12 @@ struct wire_msg {
             uint32_t plane_bytes, offset, solve_us, crc;
             struct wire_span data;
         } result;
+        struct { /* RESULTS: answers read with wire_whole_next */
+            uint32_t job;
+            struct token token;
+            uint32_t count;
+            struct wire_span wholes;
+        } results;
         struct { /* RETURN */
             struct token token;
             uint32_t job, first_tile, tile_count;
@@ -183,6 +199,12 @@ int wire_decode(const void *frame, size_t len, struct wire_msg *msg, struct err 
 struct wire_holding wire_holding_at(const struct wire_list *list, uint32_t i);
 struct wire_progress wire_progress_at(const struct wire_list *list, uint32_t i);
 struct wire_tiles wire_tiles_at(const struct wire_list *list, uint32_t i);
+
+/* Appends an answer to those of a RESULTS that is being made. */
+void wire_whole_add(struct buf *wholes, const struct wire_whole *whole);
+/* Takes the next answer off; false when none is left, or what is left is none. A decoded RESULTS
+ * has as many as its count says, and nothing after them. */
+bool wire_whole_next(struct wire_span *wholes, struct wire_whole *out);
 
 struct wire_span wire_str(const char *s);
 const char *wire_type_name(enum wire_type type);

@@ -26,6 +26,7 @@ void hand_destroy(struct hand *h)
     hand_clear(h);
     free(h->leases);
     free(h->queue);
+    buf_fini(&h->whole);
     free(h);
 }
 

@@ -79,6 +79,18 @@ struct hand_part {
 bool hand_part(struct hand *h, uint64_t room, struct hand_part *out);
 void hand_sent(struct hand *h, const struct hand_part *part, int64_t now_ms);
 
+/* The same for an answer to a whole tile that nothing has been sent of and that is short enough to
+ * go in one piece (planes_whole). False: what comes next is not such a one. */
+struct hand_whole {
+    uint64_t id;
+    uint32_t job;
+    struct token token;
+    struct wire_whole whole; /* borrowed from data and codings */
+};
+bool hand_whole(struct hand *h, uint64_t room, struct hand_whole *out);
+void hand_whole_sent(struct hand *h, uint64_t id, int64_t now_ms);
+void hand_whole_unsent(struct hand *h, uint64_t id); /* the connection did not take it */
+
 /* Every answer in hand is sent again from its beginning. */
 void hand_send_again(struct hand *h);
 

@@ -38,6 +38,8 @@ struct hand {
     size_t counts[PIECE_STATES];
     uint64_t *queue; /* ids to be sent: [queue_head, queue_tail) */
     size_t queue_head, queue_tail, queue_room;
+    struct buf whole; /* of the answer that hand_whole told of */
+    uint8_t whole_codings[UINT8_MAX];
 };
 
 /* The id of a piece; the lease and the piece of an id, NULL when it has left. */

@@ -65,6 +65,42 @@ void hand_sent(struct hand *h, const struct hand_part *part, int64_t now_ms)
         p->sent_ms = now_ms;
 }
 
+bool hand_whole(struct hand *h, uint64_t room, struct hand_whole *out)
+{
+    struct lease *l;
+    struct piece *p = head(h, &l);
+    if (!p || l->terms.count || p->place.plane || p->place.offset ||
+        !planes_whole(p->planes, room, &h->whole, h->whole_codings, &out->whole.planes))
+        return false;
+    out->id = h->queue[h->queue_head];
+    out->job = l->terms.job;
+    out->token = l->terms.token;
+    out->whole.tile = l->terms.first_tile + (uint32_t)out->id;
+    out->whole.solve_us = planes_solve_us(p->planes);
+    out->whole.codings = h->whole_codings;
+    out->whole.data = (struct wire_span){h->whole.data, h->whole.len};
+    return true;
+}
+
+void hand_whole_sent(struct hand *h, uint64_t id, int64_t now_ms)
+{
+    struct lease *l;
+    struct piece *p = hand_piece(h, id, &l);
+    assert(p && p->state == PIECE_SOLVED);
+    p->place = planes_end(p->planes);
+    p->sent_ms = now_ms;
+}
+
+void hand_whole_unsent(struct hand *h, uint64_t id)
+{
+    struct lease *l;
+    struct piece *p = hand_piece(h, id, &l);
+    assert(p && p->state == PIECE_SOLVED);
+    p->place = (struct planes_place){0};
+    p->sent_ms = 0;
+    hand_enqueue(h, p, id);
+}
+
 /* Calls for every solved piece, in the order of leases. */
 typedef bool again_fn(struct piece *p, int64_t before_ms);
 

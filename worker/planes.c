@@ -174,7 +174,28 @@ bool planes_all_sent(const struct planes *p, struct planes_place at)
     return settle(p, at).plane >= p->count;
 }
 
+bool planes_whole(const struct planes *p, uint64_t room, struct buf *data, uint8_t *codings,
+                  uint8_t *count)
+{
+    if (p->bytes > WIRE_WHOLE_MAX || p->bytes > room)
+        return false;
+    buf_clear(data);
+    *count = 0;
+    for (uint32_t i = 0; i < p->count; i++) {
+        if (!p->plane[i].data)
+            continue;
+        buf_add(data, p->plane[i].data, p->plane[i].bytes);
+        codings[(*count)++] = p->plane[i].coding;
+    }
+    return true;
+}
+
 struct planes_place planes_last(const struct planes *p)
 {
     return (struct planes_place){p->count - 1, 0};
+}
+
+struct planes_place planes_end(const struct planes *p)
+{
+    return (struct planes_place){p->count, 0};
 }

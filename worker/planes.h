@@ -55,7 +55,13 @@ bool planes_part(const struct planes *p, struct planes_place at, uint64_t room,
 struct planes_place planes_after(const struct planes *p, const struct planes_part *part);
 bool planes_all_sent(const struct planes *p, struct planes_place at);
 
+/* All of it in one piece, for RESULTS: `data` is filled with the coded planes, codings (room for
+ * 255) with those of the planes there are. False: it is longer than WIRE_WHOLE_MAX or `room`. */
+bool planes_whole(const struct planes *p, uint64_t room, struct buf *data, uint8_t *codings,
+                  uint8_t *count);
+
 /* The beginning of the last plane, the shortest thing that can be sent again. */
 struct planes_place planes_last(const struct planes *p);
+struct planes_place planes_end(const struct planes *p); /* behind it */
 
 #endif

@@ -10,6 +10,8 @@ enum {
     HELLO_AGAIN_MS = 1000,
     NUDGE_MS = 5000,     /* an answer sent and not acknowledged for so long reminds the broker */
     PARTS_PER_TURN = 16, /* 4 MiB; then the loop looks at what has arrived */
+    WHOLES_BYTES = 32 << 10, /* of short answers in one message, and */
+    WHOLES_MAX = 256,        /*   as many */
     HOLDINGS_MAX = (WIRE_PART_MAX - 1024) / 37,
     PROGRESS_MAX = (WIRE_PART_MAX - 1024) / 28,
 };
@@ -112,13 +114,53 @@ void say_return(struct talk *t, const struct wire_holding *run, const char *reas
     post(t, &msg);
 }
 
+static uint64_t room_left(const struct talk *t)
+{
+    return t->window > t->sent ? t->window - t->sent : 0;
+}
+
+/* Short answers of one lease that wait go in one message. 1: sent; 0: what comes next is none; -1:
+ * the pipe is full. */
+static int say_wholes(struct talk *t, int64_t now_ms)
+{
+    struct hand_whole w;
+    struct wire_msg msg = {.type = WIRE_RESULTS};
+    uint64_t ids[WHOLES_MAX], bytes = 0;
+    buf_clear(&t->wholes);
+    while (msg.results.count < WHOLES_MAX && t->wholes.len < WHOLES_BYTES &&
+           hand_whole(t->hand, room_left(t) - bytes, &w)) {
+        if (msg.results.count && !hand_same_lease(w.id, ids[0]))
+            break;
+        msg.results.job = w.job;
+        msg.results.token = w.token;
+        ids[msg.results.count++] = w.id;
+        bytes += w.whole.data.len;
+        wire_whole_add(&t->wholes, &w.whole);
+        hand_whole_sent(t->hand, w.id, now_ms);
+    }
+    if (msg.results.count == 0)
+        return 0;
+    msg.results.wholes = (struct wire_span){t->wholes.data, t->wholes.len};
+    if (post(t, &msg) == 0) {
+        t->sent += bytes;
+        return 1;
+    }
+    for (uint32_t i = 0; i < msg.results.count; i++)
+        hand_whole_unsent(t->hand, ids[i]);
+    return -1;
+}
+
 /* Answers go out within the window; true when there is more that could go at once. */
 bool say_results(struct talk *t, int64_t now_ms)
 {
     struct hand_part p;
     for (int i = 0; i < PARTS_PER_TURN; i++) {
-        uint64_t room = t->window > t->sent ? t->window - t->sent : 0;
-        if (!hand_part(t->hand, room, &p))
+        int rc = say_wholes(t, now_ms);
+        if (rc < 0)
+            return false; /* the loop wakes when it is not */
+        if (rc > 0)
+            continue;
+        if (!hand_part(t->hand, room_left(t), &p))
             return false;
         struct wire_msg msg = {
             .type = WIRE_RESULT,

@@ -42,6 +42,7 @@ void talk_destroy(struct talk *t)
     hand_destroy(t->hand);
     shelf_destroy(t->shelf);
     buf_fini(&t->frame);
+    buf_fini(&t->wholes);
     free(t);
 }
 

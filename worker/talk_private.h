@@ -18,7 +18,7 @@ struct talk {
     struct shelf *shelf;
     talk_send_fn *send;
     void *arg;
-    struct buf frame; /* the one being sent */
+    struct buf frame, wholes; /* the one being sent, and the answers in it */
 
     enum talk_state state;
     struct err end; /* why it ended */

@@ -21,6 +21,12 @@ static void decode(const uint8_t *data, size_t size)
     for (uint32_t i = 0; (m.type == WIRE_ACK || m.type == WIRE_DROP) && i < m.tiles.tiles.count;
          i++)
         sum += wire_tiles_at(&m.tiles.tiles, i).job;
+    struct wire_span wholes = m.type == WIRE_RESULTS ? m.results.wholes : (struct wire_span){"", 0};
+    for (struct wire_whole w; wire_whole_next(&wholes, &w);)
+        for (size_t i = 0; i < w.planes; i++)
+            sum += w.codings[i];
+    if (m.type == WIRE_RESULTS)
+        sum = 0;
     if (m.type == WIRE_HELLO || m.type == WIRE_HEARTBEAT || m.type == WIRE_ACK ||
         m.type == WIRE_DROP || m.type == WIRE_RESULT)
         return; /* lists are read in place; RESULT has a byte that is not looked at */

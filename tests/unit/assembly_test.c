@@ -114,6 +114,90 @@ static void test_three_planes_make_a_result(void **state)
     assert_true(sum == 99 * 100 / 2 + 50);
 }
 
+/* As add, for an answer that is the second of a RESULTS. */
+static struct sink_result *add_whole(struct bench *b, const struct assembly_shape *of,
+                                     const struct wire_whole *whole)
+{
+    struct buf list = {0}, bytes = {0};
+    wire_whole_add(&list, whole);
+    wire_whole_add(&list, whole);
+    struct wire_msg m = {.type = WIRE_RESULTS};
+    m.results.count = 2;
+    m.results.wholes = (struct wire_span){list.data, list.len};
+    wire_encode(&m, &bytes);
+    zmq_msg_t frame;
+    zmq_msg_init_size(&frame, bytes.len);
+    memcpy(zmq_msg_data(&frame), bytes.data, bytes.len);
+    struct wire_whole in;
+    assert_int_equal(wire_decode(zmq_msg_data(&frame), zmq_msg_size(&frame), &m, NULL), 0);
+    assert_true(wire_whole_next(&m.results.wholes, &in));
+    assert_true(wire_whole_next(&m.results.wholes, &in));
+    struct sink_result *r = assembly_whole(3, 1, &in, &frame, of, &b->err);
+    zmq_msg_close(&frame); /* the result has its own hold of the bytes */
+    buf_fini(&list);
+    buf_fini(&bytes);
+    return r;
+}
+
+static void test_an_answer_that_came_whole(void **state)
+{
+    struct bench *b = *state;
+    unsigned char data[sizeof values + sizeof errors[0] + 1];
+    static const uint8_t codings[] = {WIRE_RAW, WIRE_SAME, WIRE_SAME};
+    memcpy(data, values, sizeof values);
+    memcpy(data + sizeof values, &errors[1], sizeof errors[1]);
+    data[sizeof values + sizeof errors[1]] = done;
+    struct wire_whole whole = {7, 9, 3, codings, {data, sizeof data}};
+    b->out = add_whole(b, &shape, &whole);
+    assert_non_null(b->out);
+    assert_int_equal(b->out->tile, 7);
+    assert_int_equal(b->out->worker, 3);
+    assert_int_equal(b->out->data_bytes, sizeof data);
+    assert_int_equal(b->out->part_count, 3);
+    const struct sink_part *p = b->out->parts;
+    assert_true(p[0].plane == 0 && p[1].plane == 1 && p[2].plane == 2);
+    assert_true(p[0].len == sizeof values && p[1].len == sizeof errors[0] && p[2].len == 1);
+    assert_true(p[0].coding == WIRE_RAW && p[1].coding == WIRE_SAME);
+    assert_memory_equal(p[0].data, values, sizeof values);
+    assert_memory_equal(p[1].data, &errors[1], sizeof errors[1]);
+    assert_int_equal(*(const uint8_t *)p[2].data, done);
+    assert_int_equal(p[2].count, POINTS);
+}
+
+static void test_an_answer_without_errors(void **state)
+{
+    struct bench *b = *state;
+    static const uint8_t codings[] = {WIRE_SAME, WIRE_SAME};
+    const struct assembly_shape bare = {.tile_points = POINTS, .fields = 1, .errors = false};
+    unsigned char data[sizeof values[0] + 1];
+    memcpy(data, values, sizeof values[0]);
+    data[sizeof values[0]] = done;
+    struct wire_whole whole = {7, 9, 2, codings, {data, sizeof data}};
+    b->out = add_whole(b, &bare, &whole);
+    assert_non_null(b->out);
+    assert_true(b->out->parts[0].plane == 0 && b->out->parts[1].plane == 2);
+}
+
+static void test_an_answer_that_does_not_fit(void **state)
+{
+    struct bench *b = *state;
+    static const uint8_t same[] = {WIRE_SAME, WIRE_SAME, WIRE_SAME}, odd[] = {WIRE_SAME, 2, 0};
+    unsigned char data[sizeof values] = {0};
+    struct wire_whole good = {7, 9, 3, same, {data, 13}}, bad = good;
+    assert_non_null(b->out = add_whole(b, &shape, &good));
+    bad.data.len = 14; /* more than its planes */
+    assert_null(add_whole(b, &shape, &bad));
+    bad.data.len = 12;
+    assert_null(add_whole(b, &shape, &bad));
+    bad = good;
+    bad.planes = 2; /* the errors are missing */
+    assert_null(add_whole(b, &shape, &bad));
+    bad = good;
+    bad.codings = odd;
+    assert_null(add_whole(b, &shape, &bad));
+    assert_true(b->err.text[0]);
+}
+
 static void test_a_gap_is_not_filled_by_what_follows(void **state)
 {
     struct bench *b = *state;
@@ -296,6 +380,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_three_planes_make_a_result, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_answer_that_came_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_answer_without_errors, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_answer_that_does_not_fit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_gap_is_not_filled_by_what_follows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_workers_do_not_mix, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_nobody_wants_is_swept_out, setup, teardown),

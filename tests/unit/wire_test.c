@@ -11,16 +11,27 @@
 #include <cmocka.h>
 
 static const enum wire_type types[] = {
-    WIRE_HELLO,   WIRE_HEARTBEAT, WIRE_GET_JOB,    WIRE_GET_TABLE, WIRE_PUT_TABLE, WIRE_RESULT,
-    WIRE_RETURN,  WIRE_JOB_FAIL,  WIRE_BYE,        WIRE_WELCOME,   WIRE_REFUSED,   WIRE_WHO,
-    WIRE_LEASE,   WIRE_JOB_PART,  WIRE_TABLE_PART, WIRE_ACK,       WIRE_DROP,      WIRE_PONG,
-    WIRE_REQUEST, WIRE_UPLOAD,    WIRE_FETCH,      WIRE_REPLY,     WIRE_PAGE,      WIRE_NOTICE,
+    WIRE_HELLO,   WIRE_HEARTBEAT, WIRE_GET_JOB,  WIRE_GET_TABLE, WIRE_PUT_TABLE,
+    WIRE_RESULT,  WIRE_RETURN,    WIRE_JOB_FAIL, WIRE_BYE,       WIRE_WELCOME,
+    WIRE_REFUSED, WIRE_WHO,       WIRE_LEASE,    WIRE_JOB_PART,  WIRE_TABLE_PART,
+    WIRE_ACK,     WIRE_DROP,      WIRE_PONG,     WIRE_REQUEST,   WIRE_UPLOAD,
+    WIRE_FETCH,   WIRE_REPLY,     WIRE_PAGE,     WIRE_NOTICE,    WIRE_RESULTS,
 };
 
 static const struct wire_holding holdings[] = {{1, 2, 3, 4, 5, {6, 7}, true},
                                                {8, 9, 10, 0, 0, {11, 12}, false}};
 static const struct wire_progress progress[] = {{{13, 14}, 1ull << 40, 15}};
 static const struct wire_tiles tiles[] = {{16, 17, 18}, {19, 20, 21}};
+
+static const uint8_t codings[] = {WIRE_RAW, WIRE_SAME};
+static const struct wire_whole wholes[] = {{9, 10, 2, codings, {"01234567s", 9}},
+                                           {11, 12, 2, codings, {"89abcdefs", 9}}};
+
+static void add_wholes(struct buf *out)
+{
+    wire_whole_add(out, &wholes[0]);
+    wire_whole_add(out, &wholes[1]);
+}
 
 static void fill_worker(struct wire_msg *m)
 {
@@ -84,10 +95,19 @@ static size_t encode(enum wire_type type, struct buf *out)
         m.page.data = wire_str("page");
     if (type == WIRE_REQUEST)
         m.request.op = wire_str("status"), m.request.json = wire_str("{\"job\":7}");
+    struct buf list = {0};
+    if (type == WIRE_RESULTS) {
+        add_wholes(&list);
+        m.results.job = 3;
+        m.results.token = (struct token){1, 2};
+        m.results.count = 2;
+        m.results.wholes = (struct wire_span){list.data, list.len};
+    }
     if (type == WIRE_FETCH)
         m.fetch.file = wire_str("F.npy"), m.fetch.offset = 1ull << 40, m.fetch.length = 9;
     buf_clear(out);
     wire_encode(&m, out);
+    buf_fini(&list);
     return out->len;
 }
 
@@ -140,6 +160,29 @@ static void test_lists(void **state)
     assert_int_equal(wire_decode(a.data, a.len, &m, NULL), 0);
     assert_int_equal(wire_tiles_at(&m.tiles.tiles, 1).tile_count, 21);
     assert_int_equal(m.tiles.window, 1ull << 33);
+    buf_fini(&a);
+}
+
+static void test_answers_of_whole_tiles(void **state)
+{
+    (void)state;
+    struct buf a = {0};
+    struct wire_msg m;
+    struct wire_whole w;
+    encode(WIRE_RESULTS, &a);
+    assert_int_equal(wire_decode(a.data, a.len, &m, NULL), 0);
+    assert_int_equal(m.results.count, 2);
+    struct wire_span left = m.results.wholes;
+    for (int i = 0; i < 2; i++) {
+        assert_true(wire_whole_next(&left, &w));
+        assert_int_equal(w.tile, wholes[i].tile);
+        assert_int_equal(w.solve_us, wholes[i].solve_us);
+        assert_int_equal(w.planes, 2);
+        assert_memory_equal(w.codings, codings, 2);
+        assert_int_equal(w.data.len, 9);
+        assert_memory_equal(w.data.data, wholes[i].data.data, 9);
+    }
+    assert_false(wire_whole_next(&left, &w));
     buf_fini(&a);
 }
 
@@ -240,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_type_survives),
         cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_answers_of_whole_tiles),
         cmocka_unit_test(test_any_flipped_bit_is_refused),
         cmocka_unit_test(test_wrong_lengths_behind_a_right_checksum),
         cmocka_unit_test(test_truncated_and_long),

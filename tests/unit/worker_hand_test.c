@@ -350,6 +350,45 @@ static void an_unanswered_answer_reminds_the_broker(void **state)
     assert_int_equal(send_all(h, 4000), 3 + 1);
 }
 
+/* 805 bytes: they need not travel plane by plane. */
+static void short_answers_go_whole(void **state)
+{
+    struct hand *h = *state;
+    struct hand_whole w;
+    add(h, 0, 2, 1);
+    struct hand_pick a = take(h), b = take(h);
+    assert_false(hand_whole(h, UINT64_MAX, &w));
+    put(h, &a);
+    put(h, &b);
+    assert_false(hand_whole(h, 804, &w)); /* the window does not hold it */
+    assert_true(hand_whole(h, 805, &w));
+    assert_true(w.id == a.id && w.job == JOB && w.token.hi == 1);
+    assert_true(w.whole.tile == 0 && w.whole.solve_us == 10 && w.whole.planes == 3);
+    assert_memory_equal(w.whole.codings, ((uint8_t[]){WIRE_RAW, WIRE_SAME, WIRE_SAME}), 3);
+    assert_int_equal(w.whole.data.len, 8 * TILE_POINTS + 4 + 1);
+    hand_whole_sent(h, w.id, 1000);
+    assert_true(hand_whole(h, UINT64_MAX, &w));
+    assert_int_equal(w.whole.tile, 1);
+    double first;
+    memcpy(&first, w.whole.data.data, sizeof first);
+    assert_true(first == 1);
+    hand_whole_sent(h, w.id, 1000);
+    assert_false(hand_whole(h, UINT64_MAX, &w));
+    hand_whole_unsent(h, a.id); /* the pipe was full */
+    hand_check(h);
+    assert_true(hand_whole(h, UINT64_MAX, &w));
+    assert_int_equal(w.whole.tile, 0);
+    send_one(h, 0); /* begun as parts, it goes on as parts */
+    assert_false(hand_whole(h, UINT64_MAX, &w));
+    assert_int_equal(send_all(h, 1000), 2);
+    assert_int_equal(hand_nudge(h, 1001), 2);
+    assert_false(hand_whole(h, UINT64_MAX, &w)); /* a byte reminds the broker */
+    assert_int_equal(send_all(h, 2000), 2);
+    assert_int_equal(hand_nudge(h, 2001), 2);
+    assert_true(hand_whole(h, UINT64_MAX, &w)); /* the second time it is all */
+    ack(h, 0, 2);
+}
+
 /* Anything in any order: the invariants hold, and in the end all can be emptied. */
 static void random_walk(void **state)
 {
@@ -428,6 +467,7 @@ int main(void)
         TEST(progress_names_every_lease),
         TEST(answers_are_sent_again_after_hello),
         TEST(an_unanswered_answer_reminds_the_broker),
+        TEST(short_answers_go_whole),
         cmocka_unit_test(random_walk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,75 @@
+#ifndef BENCH_DISPATCH_H
+#define BENCH_DISPATCH_H
+
+#include "keys.h"
+#include "wire.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What the broker costs when workers cost nothing. A farm of simulated workers in one thread speaks
+ * the protocol of real ones and answers each lease at once; the broker, its sink and its database
+ * are the real programs. */
+
+/* --- house.c: the broker's process and its jobs --- */
+
+struct house {
+    char folder[256], endpoint[64], keys[300];
+    bool curve;
+    pid_t pid;
+    int lifeline; /* the broker leaves when we do */
+};
+
+int house_open(struct house *h, const char *under, bool curve);
+void house_close(struct house *h); /* ends the broker, removes the folder */
+/* Queues a grid of side x side points, each of them a tile. */
+int house_submit(const struct house *h, unsigned q, unsigned a, unsigned times);
+int house_metric(const struct house *h, const char *name, double *value);
+
+/* Processor time of the broker's threads, in ns. */
+struct house_cpu {
+    uint64_t loop, io, sink;
+};
+struct house_cpu house_cpu(const struct house *h);
+size_t house_memory(const struct house *h); /* VmHWM, bytes */
+
+/* --- farm.c: the workers --- */
+
+struct farm;
+
+struct farm_config {
+    const char *endpoint;
+    const struct key *key; /* NULL: none */
+    unsigned workers;
+    unsigned bundle; /* answers in one message; 0: a RESULT for each plane */
+    unsigned hosts;  /* machines that they say they are */
+};
+
+struct farm_figures {
+    uint64_t acked; /* tiles that the broker called durable, each once */
+    uint64_t answers, leases, stragglers;
+    unsigned welcome;
+    unsigned most_in_flight; /* tiles leased and not acknowledged, over all workers */
+    unsigned most_of_one;
+    double first_s, last_s;        /* of the first lease, the last acknowledgement */
+    double ask_p50_ms, ask_p99_ms; /* from having nothing to the next lease */
+};
+
+struct farm *farm_create(const struct farm_config *config);
+void farm_destroy(struct farm *f);
+/* Works until `until` says so (asked every few ms), or for `seconds`; false: time is over. */
+typedef bool farm_until(const struct farm_figures *now, void *arg);
+bool farm_run(struct farm *f, double seconds, farm_until *until, void *arg);
+/* Forgets what was counted and expects tiles of jobs from now on. */
+struct farm_figures farm_figures(const struct farm *f);
+
+/* --- raw.c: libzmq alone --- */
+
+/* Round trips a second between `peers` DEALERs in this process and a ROUTER in another, `credits`
+ * under way for each, `bytes` a message there and back. */
+double raw_round_trips(unsigned peers, unsigned credits, size_t bytes, double seconds);
+
+double seconds_now(void);
+
+#endif

@@ -1,0 +1,445 @@
+/* The workers of the bench. Each is a DEALER that says HELLO, answers every lease at once with
+ * numbers that follow from the tile alone, keeps to its window and its heartbeats, and knows what
+ * it holds until it is acknowledged. One thread serves all: ZeroMQ's descriptors are in one epoll
+ * set, and ZMQ_EVENTS is read until nothing is left, since they are edge-triggered. */
+#include "dispatch.h"
+
+#include "buf.h"
+#include "crc32c.h"
+#include "door.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <zmq.h>
+
+enum {
+    HOLD_BYTES = 4 << 20,
+    PERIOD_MS = 1000,
+    SOLVE_US = 1,
+    ASKS = 1 << 18,
+    PLANE_VALUES = 0,
+    PLANE_STATUS = 2,
+    ANSWER_BYTES = sizeof(double) + 1,
+};
+
+struct held { /* a lease */
+    struct token token;
+    uint32_t job, first, count, sent, left; /* tiles: answered, not acknowledged */
+};
+
+struct hand {
+    struct door *door;
+    void *socket;
+    uint64_t session, window, sent;
+    struct held *leases;
+    size_t count, room, next; /* next: the first that is not answered to its end */
+    unsigned in_flight;
+    double beat_s, asked_s; /* asked_s: since when it has had nothing; 0: it has something */
+    bool welcome, wants;    /* wants: something waits for window or pipe */
+};
+
+struct farm {
+    struct farm_config config;
+    void *zmq;
+    int epoll;
+    struct hand *hands;
+    struct farm_figures figures;
+    unsigned in_flight;
+    uint8_t **seen; /* by job: tiles that were acknowledged */
+    uint32_t jobs;
+    float *asks;
+    size_t ask_count;
+    struct buf frame, wholes;
+};
+
+enum { TILES_MAX = 1 << 20 };
+
+double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* --- saying ---------------------------------------------------------------------------------- */
+
+static int post(struct farm *f, struct hand *w, struct wire_msg *m)
+{
+    m->sender = w->session;
+    buf_clear(&f->frame);
+    wire_encode(m, &f->frame);
+    return zmq_send(w->socket, f->frame.data, f->frame.len, ZMQ_DONTWAIT) < 0 ? -1 : 0;
+}
+
+static void say_hello(struct farm *f, struct hand *w)
+{
+    char host[32];
+    snprintf(host, sizeof host, "machine%u", (unsigned)(w - f->hands) % f->config.hosts);
+    struct wire_msg m = {.type = WIRE_HELLO, .tag = 1};
+    m.hello.threads = 1;
+    m.hello.hold_bytes = HOLD_BYTES;
+    m.hello.self_test = 1;
+    m.hello.pid = (uint32_t)(w - f->hands) + 1;
+    m.hello.version = wire_str(HILLSWEEP_VERSION);
+    m.hello.host = wire_str(host);
+    m.hello.isa = wire_str("none");
+    post(f, w, &m);
+}
+
+static void say_heartbeat(struct farm *f, struct hand *w)
+{
+    struct wire_progress *progress = mem_alloc(w->count, sizeof *progress);
+    for (size_t i = 0; i < w->count; i++)
+        progress[i] = (struct wire_progress){w->leases[i].token, w->leases[i].sent, 0};
+    struct wire_msg m = {.type = WIRE_HEARTBEAT};
+    m.heartbeat.hold_bytes = HOLD_BYTES;
+    m.heartbeat.sent_bytes = w->sent;
+    m.heartbeat.progress = (struct wire_list){.count = (uint32_t)w->count, .items = progress};
+    post(f, w, &m);
+    free(progress);
+}
+
+static double value_of(uint32_t tile)
+{
+    return 1 + 1.0 / (tile + 1);
+}
+
+static const uint8_t done = 1;
+
+/* One plane a message, as answers too long for RESULTS travel. */
+static int say_planes(struct farm *f, struct hand *w, struct held *l)
+{
+    double value = value_of(l->first + l->sent);
+    const struct wire_span planes[] = {{&value, sizeof value}, {&done, 1}};
+    const uint16_t numbers[] = {PLANE_VALUES, PLANE_STATUS};
+    for (int i = 0; i < 2; i++) {
+        struct wire_msg m = {.type = WIRE_RESULT};
+        m.result.job = l->job;
+        m.result.tile = l->first + l->sent;
+        m.result.count = 1;
+        m.result.token = l->token;
+        m.result.plane = numbers[i];
+        m.result.plane_bytes = (uint32_t)planes[i].len;
+        m.result.solve_us = SOLVE_US;
+        m.result.crc = crc32c(0, planes[i].data, planes[i].len);
+        m.result.data = planes[i];
+        if (post(f, w, &m))
+            return -1; /* the first plane comes twice then: it is not taken twice */
+    }
+    l->sent++;
+    w->sent += ANSWER_BYTES;
+    f->figures.answers++;
+    return 0;
+}
+
+static int say_wholes(struct farm *f, struct hand *w, struct held *l)
+{
+    static const uint8_t codings[] = {WIRE_RAW, WIRE_RAW};
+    uint32_t n = l->count - l->sent;
+    uint64_t fit = (w->window - w->sent) / ANSWER_BYTES;
+    n = n < f->config.bundle ? n : f->config.bundle;
+    n = n < fit ? n : (uint32_t)fit;
+    buf_clear(&f->wholes);
+    for (uint32_t i = 0; i < n; i++) {
+        unsigned char data[ANSWER_BYTES];
+        double value = value_of(l->first + l->sent + i);
+        memcpy(data, &value, sizeof value);
+        data[sizeof value] = done;
+        wire_whole_add(&f->wholes,
+                       &(struct wire_whole){
+                           l->first + l->sent + i, SOLVE_US, 2, codings, {data, sizeof data}});
+    }
+    struct wire_msg m = {.type = WIRE_RESULTS};
+    m.results.job = l->job;
+    m.results.token = l->token;
+    m.results.count = n;
+    m.results.wholes = (struct wire_span){f->wholes.data, f->wholes.len};
+    if (post(f, w, &m))
+        return -1;
+    l->sent += n;
+    w->sent += n * ANSWER_BYTES;
+    f->figures.answers += n;
+    return 0;
+}
+
+/* Answers what it can; what cannot go now waits for the next ACK, PONG or turn. */
+static void answer(struct farm *f, struct hand *w)
+{
+    w->wants = false;
+    while (w->next < w->count) {
+        struct held *l = &w->leases[w->next];
+        if (l->sent == l->count || l->left == 0) {
+            w->next++;
+            continue;
+        }
+        bool room = w->window >= w->sent + ANSWER_BYTES;
+        w->wants = !room || (f->config.bundle ? say_wholes : say_planes)(f, w, l);
+        if (w->wants)
+            return;
+    }
+}
+
+/* --- hearing --------------------------------------------------------------------------------- */
+
+static void note_ask(struct farm *f, struct hand *w, double now_s)
+{
+    if (w->asked_s > 0 && f->figures.leases > 0 && f->ask_count < ASKS)
+        f->asks[f->ask_count++] = (float)(1000 * (now_s - w->asked_s));
+    w->asked_s = 0;
+}
+
+static void on_lease(struct farm *f, struct hand *w, const struct wire_msg *m)
+{
+    double now_s = seconds_now();
+    note_ask(f, w, now_s);
+    if (f->figures.leases++ == 0)
+        f->figures.first_s = now_s;
+    f->figures.stragglers += m->lease.flags & WIRE_LEASE_STRAGGLER ? 1 : 0;
+    if (w->count == w->room) {
+        w->room = w->room ? 2 * w->room : 8;
+        w->leases = mem_resize(w->leases, w->room, sizeof *w->leases);
+    }
+    uint32_t n = m->lease.tile_count;
+    assert(m->lease.count == 0); /* nobody dies here, so there are no pieces */
+    w->leases[w->count++] =
+        (struct held){m->lease.token, m->lease.job, m->lease.first_tile, n, 0, n};
+    w->in_flight += n;
+    f->in_flight += n;
+    if (f->in_flight > f->figures.most_in_flight)
+        f->figures.most_in_flight = f->in_flight;
+    if (w->in_flight > f->figures.most_of_one)
+        f->figures.most_of_one = w->in_flight;
+    answer(f, w);
+}
+
+static void count_acked(struct farm *f, const struct wire_tiles *t)
+{
+    if (t->job >= f->jobs) {
+        f->seen = mem_resize(f->seen, t->job + 1, sizeof *f->seen);
+        while (f->jobs <= t->job)
+            f->seen[f->jobs++] = NULL;
+    }
+    uint8_t **seen = &f->seen[t->job];
+    *seen = *seen ? *seen : mem_alloc(TILES_MAX, 1);
+    for (uint32_t i = t->first_tile; i < t->first_tile + t->tile_count && i < TILES_MAX; i++) {
+        f->figures.acked += !(*seen)[i];
+        (*seen)[i] = 1;
+    }
+}
+
+static uint32_t overlap(const struct held *l, const struct wire_tiles *t)
+{
+    if (l->job != t->job)
+        return 0;
+    uint64_t from = l->first > t->first_tile ? l->first : t->first_tile;
+    uint64_t l_end = (uint64_t)l->first + l->count, t_end = (uint64_t)t->first_tile + t->tile_count;
+    uint64_t to = l_end < t_end ? l_end : t_end;
+    return to > from ? (uint32_t)(to - from) : 0;
+}
+
+static void let_go(struct farm *f, struct hand *w, const struct wire_tiles *t)
+{
+    size_t kept = 0, next = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        struct held l = w->leases[i];
+        uint32_t n = overlap(&l, t);
+        n = n < l.left ? n : l.left; /* a straggler's tile may be settled twice */
+        l.left -= n;
+        w->in_flight -= n;
+        f->in_flight -= n;
+        next += i < w->next && l.left > 0;
+        if (l.left > 0)
+            w->leases[kept++] = l;
+    }
+    w->count = kept;
+    w->next = next;
+    if (kept == 0 && w->asked_s <= 0)
+        w->asked_s = seconds_now();
+}
+
+static void on_tiles(struct farm *f, struct hand *w, const struct wire_msg *m)
+{
+    for (uint32_t i = 0; i < m->tiles.tiles.count; i++) {
+        struct wire_tiles t = wire_tiles_at(&m->tiles.tiles, i);
+        if (m->type == WIRE_ACK) {
+            count_acked(f, &t);
+            f->figures.last_s = seconds_now();
+        }
+        let_go(f, w, &t);
+    }
+}
+
+static void set_window(struct farm *f, struct hand *w, uint64_t window)
+{
+    if (window > w->window)
+        w->window = window;
+    if (w->wants)
+        answer(f, w);
+}
+
+static void hear(struct farm *f, struct hand *w, const struct wire_msg *m)
+{
+    switch (m->type) {
+    case WIRE_WELCOME:
+        f->figures.welcome += !w->welcome;
+        w->welcome = true;
+        w->window = m->welcome.window;
+        w->asked_s = 0;
+        break;
+    case WIRE_LEASE:
+        on_lease(f, w, m);
+        break;
+    case WIRE_ACK:
+    case WIRE_DROP:
+        on_tiles(f, w, m);
+        if (m->type == WIRE_ACK)
+            set_window(f, w, m->tiles.window);
+        break;
+    case WIRE_PONG:
+        set_window(f, w, m->pong.window);
+        break;
+    case WIRE_REFUSED:
+        fprintf(stderr, "refused: %.*s\n", (int)m->refused.text.len,
+                (const char *)m->refused.text.data);
+        exit(1);
+    default:
+        fprintf(stderr, "unexpected %s\n", wire_type_name(m->type));
+        exit(1);
+    }
+}
+
+static void drain(struct farm *f, struct hand *w)
+{
+    for (;;) {
+        zmq_msg_t frame;
+        zmq_msg_init(&frame);
+        if (zmq_msg_recv(&frame, w->socket, ZMQ_DONTWAIT) < 0)
+            break;
+        struct wire_msg m;
+        struct err err;
+        if (wire_decode(zmq_msg_data(&frame), zmq_msg_size(&frame), &m, &err)) {
+            fprintf(stderr, "not understood: %s\n", err.text);
+            exit(1);
+        }
+        hear(f, w, &m);
+        zmq_msg_close(&frame);
+    }
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static void hand_open(struct farm *f, unsigned i)
+{
+    struct hand *w = &f->hands[i];
+    struct err err;
+    if (door_open(f->zmq, f->config.endpoint, f->config.key, &w->door, &err)) {
+        fprintf(stderr, "%s\n", err.text);
+        exit(1);
+    }
+    w->socket = door_socket(w->door);
+    w->session = door_random();
+    int fd;
+    size_t len = sizeof fd;
+    zmq_getsockopt(w->socket, ZMQ_FD, &fd, &len);
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
+    int rc = epoll_ctl(f->epoll, EPOLL_CTL_ADD, fd, &event);
+    assert(rc == 0);
+}
+
+struct farm *farm_create(const struct farm_config *config)
+{
+    struct farm *f = mem_alloc(1, sizeof *f);
+    f->config = *config;
+    f->zmq = zmq_ctx_new();
+    zmq_ctx_set(f->zmq, ZMQ_MAX_SOCKETS, (int)(3 * config->workers + 16));
+    f->epoll = epoll_create1(EPOLL_CLOEXEC);
+    f->hands = mem_alloc(config->workers, sizeof *f->hands);
+    f->asks = mem_alloc(ASKS, sizeof *f->asks);
+    for (unsigned i = 0; i < config->workers; i++)
+        hand_open(f, i);
+    return f;
+}
+
+void farm_destroy(struct farm *f)
+{
+    for (unsigned i = 0; i < f->config.workers; i++) {
+        door_close(f->hands[i].door, 0);
+        free(f->hands[i].leases);
+    }
+    zmq_ctx_term(f->zmq);
+    for (uint32_t i = 0; i < f->jobs; i++)
+        free(f->seen[i]);
+    free(f->seen);
+    free(f->hands);
+    free(f->asks);
+    buf_fini(&f->frame);
+    buf_fini(&f->wholes);
+    free(f);
+}
+
+/* Heartbeats, and HELLO until there is a WELCOME; a few workers a turn, so that they are spread. */
+static void beat(struct farm *f, double now_s)
+{
+    for (unsigned i = 0; i < f->config.workers; i++) {
+        struct hand *w = &f->hands[i];
+        if (w->beat_s == 0)
+            w->beat_s = now_s + 1e-3 * PERIOD_MS * i / f->config.workers - 1e-3 * PERIOD_MS;
+        if (w->wants)
+            answer(f, w);
+        if (now_s < w->beat_s + 1e-3 * PERIOD_MS)
+            continue;
+        w->beat_s = now_s;
+        if (w->welcome)
+            say_heartbeat(f, w);
+        else
+            say_hello(f, w);
+        drain(f, w); /* what was sent may have swallowed the edge */
+    }
+}
+
+bool farm_run(struct farm *f, double seconds, farm_until *until, void *arg)
+{
+    enum { EVENTS = 256, LOOK_MS = 2 };
+    struct epoll_event events[EVENTS];
+    double end_s = seconds_now() + seconds, look_s = 0, now_s;
+    while ((now_s = seconds_now()) < end_s) {
+        int n = epoll_wait(f->epoll, events, EVENTS, LOOK_MS);
+        for (int i = 0; i < n; i++) {
+            struct hand *w = &f->hands[events[i].data.u32];
+            int ready = 0;
+            size_t len = sizeof ready;
+            do {
+                drain(f, w);
+                zmq_getsockopt(w->socket, ZMQ_EVENTS, &ready, &len);
+            } while (ready & ZMQ_POLLIN);
+        }
+        if (now_s < look_s)
+            continue;
+        look_s = now_s + 1e-3 * LOOK_MS;
+        beat(f, now_s);
+        if (until(&f->figures, arg))
+            return true;
+    }
+    return false;
+}
+
+static int by_size(const void *x, const void *y)
+{
+    const float *a = x, *b = y;
+    return *a < *b ? -1 : *a > *b;
+}
+
+struct farm_figures farm_figures(const struct farm *f)
+{
+    struct farm_figures now = f->figures;
+    if (f->ask_count > 0) {
+        qsort(f->asks, f->ask_count, sizeof *f->asks, by_size);
+        now.ask_p50_ms = f->asks[f->ask_count / 2];
+        now.ask_p99_ms = f->asks[f->ask_count * 99 / 100];
+    }
+    return now;
+}

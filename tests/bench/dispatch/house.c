@@ -1,0 +1,242 @@
+/* The broker's process, as a user would start it, in a folder of its own. */
+#include "dispatch.h"
+
+#include "keyring.h"
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A program beside this one. */
+static void beside(const char *name, char *path, size_t size)
+{
+    ssize_t n = readlink("/proc/self/exe", path, size - 1);
+    path[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(path, '/');
+    size_t at = slash ? (size_t)(slash - path) + 1 : 0;
+    snprintf(path + at, size - at, "%s", name);
+}
+
+static unsigned free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bind(fd, (struct sockaddr *)&address, len);
+    getsockname(fd, (struct sockaddr *)&address, &len);
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+static int make_keys(struct house *h)
+{
+    char path[320];
+    struct err err;
+    snprintf(h->keys, sizeof h->keys, "%s/keys", h->folder);
+    if (keyring_new(h->keys, ROLE_WORKER, "farm", path, sizeof path, &err) ||
+        keyring_new(h->keys, ROLE_ADMIN, "bench", path, sizeof path, &err)) {
+        fprintf(stderr, "%s\n", err.text);
+        return -1;
+    }
+    return 0;
+}
+
+static void be_the_broker(const struct house *h, int ready, int lifeline)
+{
+    char program[512], log[300], data[300], ready_fd[16], lifeline_fd[16];
+    beside("hillsweep-broker", program, sizeof program);
+    snprintf(log, sizeof log, "%s/log", h->folder);
+    snprintf(data, sizeof data, "%s/data", h->folder);
+    snprintf(ready_fd, sizeof ready_fd, "%d", ready);
+    snprintf(lifeline_fd, sizeof lifeline_fd, "%d", lifeline);
+    int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    dup2(fd, STDERR_FILENO);
+    execl(program, program, "--listen", h->endpoint, "--data", data, "--ready-fd", ready_fd,
+          "--lifeline", lifeline_fd, "--log", "warn", h->curve ? "--keys" : NULL, h->keys, NULL);
+    _exit(127);
+}
+
+int house_open(struct house *h, const char *under, bool curve)
+{
+    int ready[2], lifeline[2];
+    char line[8];
+    *h = (struct house){.curve = curve};
+    snprintf(h->folder, sizeof h->folder, "%s/dispatch-XXXXXX", under);
+    if (!mkdtemp(h->folder) || (curve && make_keys(h)) || pipe(ready) || pipe(lifeline))
+        return -1;
+    snprintf(h->endpoint, sizeof h->endpoint, "tcp://127.0.0.1:%u", free_port());
+    h->pid = fork();
+    if (h->pid == 0) {
+        close(ready[0]);
+        close(lifeline[1]);
+        be_the_broker(h, ready[1], lifeline[0]);
+    }
+    close(ready[1]);
+    close(lifeline[0]);
+    h->lifeline = lifeline[1];
+    fcntl(h->lifeline, F_SETFD, FD_CLOEXEC);
+    ssize_t n = read(ready[0], line, sizeof line);
+    close(ready[0]);
+    if (n > 0)
+        return 0;
+    fprintf(stderr, "the broker did not start: see %s/log\n", h->folder);
+    return -1;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)st, (void)kind, (void)ftw;
+    return remove(path);
+}
+
+void house_close(struct house *h)
+{
+    close(h->lifeline);
+    if (h->pid > 0) {
+        kill(h->pid, SIGTERM);
+        waitpid(h->pid, NULL, 0);
+    }
+    nftw(h->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* --- clients --------------------------------------------------------------------------------- */
+
+/* Runs the client with its output on a pipe; the pipe's reading end, or -1. */
+static int client(const struct house *h, pid_t *pid, const char *command, const char *argument)
+{
+    char program[512];
+    int out[2];
+    beside("hillsweep", program, sizeof program);
+    if (pipe2(out, O_CLOEXEC))
+        return -1;
+    *pid = fork();
+    if (*pid == 0) {
+        dup2(out[1], STDOUT_FILENO);
+        dup2(out[1], STDERR_FILENO);
+        if (h->curve)
+            setenv("HILLSWEEP_KEYS", h->keys, 1);
+        execl(program, program, "--broker", h->endpoint, command, argument, NULL);
+        _exit(127);
+    }
+    close(out[1]);
+    return out[0];
+}
+
+static int finish(pid_t pid)
+{
+    int status;
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+}
+
+/* A time so long that a single point is all that a tile may have. */
+int house_submit(const struct house *h, unsigned q, unsigned a, unsigned times)
+{
+    char path[300], text[1024];
+    snprintf(path, sizeof path, "%s/job.json", h->folder);
+    FILE *file = fopen(path, "w");
+    if (!file)
+        return -1;
+    fprintf(file,
+            "{\"name\": \"null\", \"w\": {\"is\": \"cos(2*t)\", \"t\": [0, 1e5]},"
+            " \"z\": {\"ddz\": \"-(a + q*cos(2*t))*z\", \"start\": [1, 0], \"t\": [0, 1e5]},"
+            " \"grid\": {\"q\": {\"from\": 0, \"to\": 1, \"count\": %u},"
+            " \"a\": {\"from\": 1, \"to\": 2, \"count\": %u}},"
+            " \"output\": {\"F\": \"z(1e5)\"}, \"errors\": false}\n",
+            q, a);
+    fclose(file);
+    for (unsigned i = 0; i < times; i++) {
+        pid_t pid;
+        int fd = client(h, &pid, "submit", path);
+        if (fd < 0)
+            return -1;
+        size_t len = 0;
+        for (ssize_t n; (n = read(fd, text + len, sizeof text - 1 - len)) > 0;)
+            len += (size_t)n;
+        text[len] = '\0';
+        close(fd);
+        if (finish(pid)) {
+            fprintf(stderr, "%s", text);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int house_metric(const struct house *h, const char *name, double *value)
+{
+    pid_t pid;
+    char line[512];
+    int fd = client(h, &pid, "status", "--metrics"), rc = -1;
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+    size_t len = strlen(name);
+    while (file && fgets(line, sizeof line, file))
+        if (strncmp(line, name, len) == 0 && line[len] == ' ') {
+            *value = strtod(line + len, NULL);
+            rc = 0;
+        }
+    if (file)
+        fclose(file);
+    return finish(pid) || rc ? -1 : 0;
+}
+
+/* --- /proc ----------------------------------------------------------------------------------- */
+
+static bool read_text(char *text, size_t size, const char *fmt, ...)
+{
+    char path[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(path, sizeof path, fmt, ap);
+    va_end(ap);
+    FILE *file = fopen(path, "r");
+    size_t n = file ? fread(text, 1, size - 1, file) : 0;
+    text[n] = '\0';
+    if (file)
+        fclose(file);
+    return n > 0;
+}
+
+/* The loop is the process's first thread, the sink's is the one without a name of libzmq's. */
+struct house_cpu house_cpu(const struct house *h)
+{
+    struct house_cpu cpu = {0};
+    char path[64], text[512], name[64];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)h->pid);
+    DIR *dir = opendir(path);
+    struct dirent *e;
+    while (dir && (e = readdir(dir))) {
+        if (e->d_name[0] == '.' || !read_text(name, sizeof name, "%s/%s/comm", path, e->d_name) ||
+            !read_text(text, sizeof text, "%s/%s/schedstat", path, e->d_name))
+            continue;
+        uint64_t ns = strtoull(text, NULL, 10);
+        if (atoi(e->d_name) == (int)h->pid)
+            cpu.loop += ns;
+        else if (strncmp(name, "ZMQ", 3) == 0)
+            cpu.io += ns;
+        else
+            cpu.sink += ns;
+    }
+    if (dir)
+        closedir(dir);
+    return cpu;
+}
+
+size_t house_memory(const struct house *h)
+{
+    char text[4096];
+    const char *at = NULL;
+    if (read_text(text, sizeof text, "/proc/%d/status", (int)h->pid))
+        at = strstr(text, "VmHWM:");
+    return at ? strtoull(at + 6, NULL, 10) * 1024 : 0;
+}
