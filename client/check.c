@@ -102,7 +102,7 @@ static int ask_solver(struct check *c, const struct jobfile *file, struct err *e
                                          .w_turns = -1,
                                          .worst_stated = (double)NAN,
                                          .exact_stated = (double)NAN};
-    if (probe_ask(file, &answer, &why) == 0) {
+    if (probe_ask(&file->canonical, "--probe", &answer, &why) == 0) {
         take_probe(c, answer);
         json_destroy(answer);
         return 0;

@@ -31,6 +31,7 @@ void command_help(const struct command *command, FILE *out); /* NULL: the overvi
 /* --help, --version, --man, --completion without a command (manual.h): 1 answered, 0 none, -1. */
 int command_asked(const struct args *args, struct err *err);
 
+command_fn command_boundaries;
 command_fn command_cancel;
 command_fn command_check;
 command_fn command_completion;

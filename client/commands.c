@@ -84,6 +84,13 @@ static const struct option_spec PLOT[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec BOUNDARIES[] = {
+    {"output", 'o', "FILE", "curves.csv, .json or .txt (default -, standard output)"},
+    {"q", 0, "FROM:TO:COUNT", "these values of q (default: those of the grid)"},
+    {"format", 0, "FORMAT", "csv, json or txt (default: by the file's ending; txt on -)"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct option_spec KEYS[] = {
     {"prepare", 0, NULL, "of rotate: only make and pin the next key of the broker"},
     {NULL, 0, NULL, NULL},
@@ -178,6 +185,22 @@ static const struct command COMMANDS[] = {
      "ones\n"
      "magenta.\n",
      PLOT, 1, 1, command_plot},
+    {"boundaries", "JOB.json|JOB|DIR", "the edges of stability as curves a(q)",
+     "  hillsweep boundaries mathieu.json                  rows \"a_1 q a error\"\n"
+     "  hillsweep boundaries mathieu.json --q 0:25:200 -o curves.csv\n"
+     "  hillsweep boundaries 7 -o curves.json              of a job's equation\n",
+     "For an equation with w.period, within the range of the grid's a. Nothing needs to be solved "
+     "before:\n"
+     "the edges are eigenvalues, found to about 14 digits, each with its error. Where w, u and v "
+     "are even\n"
+     "about a time, a_m are those whose solution is even about it and b_m those whose is odd, with "
+     "m zeros\n"
+     "in a period (DLMF 28.2; Mathieu's q goes with w = -2*cos(2*t)); otherwise lower_m and "
+     "upper_m are the\n"
+     "edges of the m-th gap. For even m the solution has the period of w, for odd m twice that. A "
+     "curve that\n"
+     "leaves the range of a is cut; an empty line ends each piece.\n",
+     BOUNDARIES, 1, 1, command_boundaries},
     {"verify", "JOB|DIR", "every stored byte against its checksum, with repair",
      "  hillsweep verify last\n"
      "  hillsweep verify out/                     the folder of a run\n"

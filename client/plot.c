@@ -1,6 +1,6 @@
 /* plot: a field of a job or of a folder as a picture. It shows what there is, also of a job that is
  * still running. */
-#include "boundary.h"
+#include "frontier.h"
 #include "chart.h"
 #include "command.h"
 #include "json.h"
@@ -69,24 +69,14 @@ static int parse_size(struct plot *p, struct err *err)
                : 0;
 }
 
-/* Reads all of text[0 .. len) as a number with a sign. */
-static bool read_number(const char *text, size_t len, double *out)
-{
-    size_t sign = len > 0 && (*text == '-' || *text == '+');
-    if (number_parse(text + sign, len - sign, 1, out) != len - sign || len == sign)
-        return false;
-    *out = *text == '-' ? -*out : *out;
-    return isfinite(*out);
-}
-
 static int parse_range(struct plot *p, struct err *err)
 {
     const char *text = args_value(p->session->args, "range");
     if (!text)
         return 0;
     size_t len = strcspn(text, ":");
-    if (!text[len] || !read_number(text, len, &p->wish.low) ||
-        !read_number(text + len + 1, strlen(text + len + 1), &p->wish.high) ||
+    if (!text[len] || !real_parse(text, len, &p->wish.low) ||
+        !real_parse(text + len + 1, strlen(text + len + 1), &p->wish.high) ||
         !(p->wish.low < p->wish.high)) {
         err_set(err, ERR_USAGE, "--range wants LOW:HIGH with LOW < HIGH, not \"%.60s\"", text);
         return err_hint(err, "for example --range -2:2");
@@ -257,7 +247,7 @@ static int plot(struct plot *p, struct err *err)
     say_much(p);
     int rc = read_points(p, err);
     if (rc == 0)
-        rc = boundary_find(&p->origin, &p->q, &p->a, &p->boundary, &p->boundary_label, err);
+        rc = frontier_find(&p->origin, &p->q, &p->a, &p->boundary, &p->boundary_label, err);
     if (rc == 0) {
         choose_shade(p);
         write_titles(p);

@@ -12,13 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PROBE_MS = 20000, ANSWER_BYTES_MAX = 1 << 20 };
+enum { PROBE_MS = 20000, ANSWER_BYTES_MAX = 64 << 20 };
 
-static int write_question(int fd, const struct jobfile *job, struct err *err)
+static int write_question(int fd, const struct buf *job, struct err *err)
 {
     size_t at = 0;
-    while (at < job->canonical.len) {
-        ssize_t n = write(fd, job->canonical.data + at, job->canonical.len - at);
+    while (at < job->len) {
+        ssize_t n = write(fd, job->data + at, job->len - at);
         if (n <= 0)
             return err_errno(err, ERR_OTHER, "cannot keep the job in memory");
         at += (size_t)n;
@@ -29,7 +29,7 @@ static int write_question(int fd, const struct jobfile *job, struct err *err)
 
 static int read_answer(int fd, struct json **out, struct err *err)
 {
-    static const struct json_limits LIMITS = {ANSWER_BYTES_MAX, 4096, 65536};
+    static const struct json_limits LIMITS = {ANSWER_BYTES_MAX, 1 << 21, 1 << 21};
     struct buf text = {0};
     off_t size = lseek(fd, 0, SEEK_END);
     size_t want = size > 0 && size < ANSWER_BYTES_MAX ? (size_t)size : 0;
@@ -37,7 +37,7 @@ static int read_answer(int fd, struct json **out, struct err *err)
     text.len = n > 0 ? (size_t)n : 0;
     int rc = json_parse((const char *)text.data, text.len, &LIMITS, out, err);
     buf_fini(&text);
-    return rc ? err_prefix(err, "the answer of hillsweep-worker --probe") : 0;
+    return rc ? err_prefix(err, "the answer of hillsweep-worker") : 0;
 }
 
 /* What the worker refuses the job for is in its answer. */
@@ -50,26 +50,26 @@ static int explain(const struct child *child, int answer, struct err *err)
     return answer_error(text, (size_t)n, WEXITSTATUS(child->wait_status), err);
 }
 
-static int run_child(int question, int answer, struct err *err)
+static int run_child(const char *option, int question, int answer, struct err *err)
 {
-    static const char *const ARGV[] = {"hillsweep-worker", "--probe", NULL};
+    const char *const argv[] = {"hillsweep-worker", option, NULL};
     struct child child = {.output_fd = -1};
     struct child_files files = {question, answer, -1, -1};
-    if (child_start(&child, ARGV, &files, err))
+    if (child_start(&child, argv, &files, err))
         return -1;
     child_await(&child, PROBE_MS);
     bool well = WIFEXITED(child.wait_status) && WEXITSTATUS(child.wait_status) == 0;
     return well ? 0 : explain(&child, answer, err);
 }
 
-int probe_ask(const struct jobfile *job, struct json **out, struct err *err)
+int probe_ask(const struct buf *job, const char *option, struct json **out, struct err *err)
 {
     int question = memfd_create("question", MFD_CLOEXEC);
     int answer = memfd_create("answer", MFD_CLOEXEC);
     int rc = question < 0 || answer < 0 ? err_errno(err, ERR_OTHER, "cannot keep files in memory")
                                         : write_question(question, job, err);
     if (rc == 0)
-        rc = run_child(question, answer, err);
+        rc = run_child(option, question, answer, err);
     if (rc == 0)
         rc = read_answer(answer, out, err);
     if (question >= 0)

@@ -1,10 +1,10 @@
 /* See text.h. Nothing here depends on the locale. */
 #include "text.h"
 
-#include <ctype.h>
+#include "number.h"
 
+#include <ctype.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +123,15 @@ int integer_parse(const char *text, long low, long high, const char *what, long 
         return err_set(err, ERR_USAGE, "%s is from %ld to %ld, not %.40s", what, low, high, text);
     *value = (long)v;
     return 0;
+}
+
+bool real_parse(const char *text, size_t len, double *value)
+{
+    size_t sign = len > 0 && (*text == '-' || *text == '+');
+    if (number_parse(text + sign, len - sign, 1, value) != len - sign || len == sign)
+        return false;
+    *value = *text == '-' ? -*value : *value;
+    return isfinite(*value);
 }
 
 char *duration_format(double seconds, char out[TEXT_MAX])

@@ -1,4 +1,5 @@
 /* hillsweep-worker: command line and process. */
+#include "edges.h"
 #include "err.h"
 #include "guest.h"
 #include "json.h"
@@ -21,7 +22,7 @@ struct settings {
     unsigned threads; /* 0: as many as a guest may take */
     double share;
     int lifeline;
-    bool probe, full, no_sandbox;
+    bool probe, boundaries, full, no_sandbox;
     const char *yield; /* NULL: as a guest does */
     struct rules rules;
 };
@@ -113,6 +114,13 @@ static int set_probe(struct settings *s, const char *text, struct err *err)
     return 0;
 }
 
+static int set_boundaries(struct settings *s, const char *text, struct err *err)
+{
+    (void)text, (void)err;
+    s->boundaries = true;
+    return 0;
+}
+
 static int set_yield(struct settings *s, const char *text, struct err *err)
 {
     s->yield = text;
@@ -133,11 +141,11 @@ static int set_no_sandbox(struct settings *s, const char *text, struct err *err)
     return 0;
 }
 
-enum { SETTERS = 11 };
+enum { SETTERS = 12 };
 
 static int (*const setters[SETTERS])(struct settings *s, const char *text, struct err *err) = {
     set_broker, set_keys,       set_threads,  set_limit, set_name,  set_yield,
-    set_full,   set_no_sandbox, set_lifeline, set_log,   set_probe,
+    set_full,   set_no_sandbox, set_lifeline, set_log,   set_probe, set_boundaries,
 };
 
 /* The first SETTERS rows have a setter each. */
@@ -154,6 +162,7 @@ static const struct option_spec OPTIONS[] = {
     {"lifeline", 0, "FD", "leave when this pipe ends"},
     {"log", 0, "warn|info|debug", "how much it says on standard error (default info)"},
     {"probe", 0, NULL, "read a job on standard input, print what it would cost here"},
+    {"boundaries", 0, NULL, "read a job on standard input, print its edges of stability"},
     {"help", 'h', NULL, "this help"},
     {"version", 'V', NULL, "the version"},
     {"man", 0, NULL, NULL},
@@ -225,12 +234,14 @@ static int probe(const struct settings *s, struct err *err)
 {
     struct buf text = {0}, out = {0};
     if (isatty(STDIN_FILENO)) {
-        err_set(err, ERR_USAGE, "--probe reads a job on standard input");
-        return err_hint(err, "hillsweep-worker --probe < job.json");
+        const char *option = s->boundaries ? "boundaries" : "probe";
+        err_set(err, ERR_USAGE, "--%s reads a job on standard input", option);
+        return err_hint(err, "hillsweep-worker --%s < job.json", option);
     }
     int rc = read_all(&text, err);
     if (rc == 0)
-        rc = survey_run(text.data, text.len, s->threads, &out, err);
+        rc = s->boundaries ? edges_run(text.data, text.len, &out, err)
+                           : survey_run(text.data, text.len, s->threads, &out, err);
     if (rc)
         print_error(err, &out);
     fwrite(out.data, 1, out.len, stdout);
@@ -293,7 +304,7 @@ int main(int argc, char **argv)
     if (s.threads == 0)
         s.threads = guest_threads(s.full);
     if (rc == 0)
-        rc = s.probe ? probe(&s, &err) : work(&s, &err);
+        rc = s.probe || s.boundaries ? probe(&s, &err) : work(&s, &err);
     if (rc >= 0)
         return 0;
     log_warnx("%s", err_format(&err, text, sizeof text));

@@ -50,6 +50,18 @@ void recipe_destroy(struct recipe *p)
     free(p);
 }
 
+/* A document begins with two lengths, the first below 2^24; a text has no zero byte. */
+static bool is_document(const void *text, size_t len)
+{
+    return len >= 8 && memchr(text, 0, 4) != NULL;
+}
+
+int recipe_read_job(const void *text, size_t len, struct job **out, struct err *err)
+{
+    return is_document(text, len) ? job_decode(text, len, out, err)
+                                  : job_parse(text, len, NULL, out, err);
+}
+
 void recipe_spec(const struct job *job, struct sweep_output *outputs, struct sweep_spec *spec)
 {
     for (size_t i = 0; i < job->output_count; i++)

@@ -38,6 +38,9 @@ int recipe_adopt(struct recipe *p, const void *table, size_t len, struct err *er
 int recipe_solve(struct recipe *p, unsigned thread, uint32_t tile, uint32_t first, uint32_t count,
                  struct planes *out, solver_yield_fn *yield, void *arg);
 
+/* A job from its text (JSON) or its document, whichever it is. *out is returned owned. */
+int recipe_read_job(const void *text, size_t len, struct job **out, struct err *err);
+
 /* The job in the solver's terms. outputs has room for job->output_count; spec borrows from both. */
 void recipe_spec(const struct job *job, struct sweep_output *outputs, struct sweep_spec *spec);
 

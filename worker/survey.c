@@ -226,12 +226,6 @@ static void report(const struct survey *s, unsigned threads, double setup_ms, st
     json_out_destroy(o);
 }
 
-/* A document begins with two lengths, the first below 2^24; a text has no zero byte. */
-static bool is_document(const void *text, size_t len)
-{
-    return len >= 8 && memchr(text, 0, 4) != NULL;
-}
-
 static int survey_job(struct survey *s, unsigned threads, struct buf *out, struct err *err)
 {
     struct sweep_output outputs[JOB_OUTPUTS_MAX];
@@ -255,8 +249,7 @@ int survey_run(const void *text, size_t len, unsigned threads, struct buf *out, 
     struct survey s = {.worst_error = -1, .w_turns = -1};
     s.worst.stated = s.worst.exact_stated = (double)NAN;
     struct job *job;
-    if (is_document(text, len) ? job_decode(text, len, &job, err)
-                               : job_parse(text, len, NULL, &job, err))
+    if (recipe_read_job(text, len, &job, err))
         return -1;
     s.job = job;
     int rc = survey_job(&s, threads, out, err);

@@ -90,6 +90,16 @@ hillsweep --connect-timeout 20ms --broker ipc:///nonexistent/socket results empt
 hillsweep results ./missing
 hillsweep --connect-timeout 20ms --broker ipc:///nonexistent/socket plot good.json
 hillsweep plot
+hillsweep boundaries
+hillsweep boundaries good.json
+hillsweep boundaries missing.json
+hillsweep boundaries empty -o curves
+hillsweep boundaries good.json --format xml
+hillsweep boundaries good.json --json --format csv
+hillsweep boundaries good.json --q 0:1
+hillsweep boundaries good.json --q 0:1:many
+hillsweep boundaries good.json --q 1:1:5
+hillsweep --connect-timeout 20ms --broker ipc:///nonexistent/socket boundaries empty
 hillsweep workers pause
 hillsweep workers limit 3
 hillsweep workers stop 3

@@ -156,7 +156,8 @@ class House(unittest.TestCase):
         return self.start(program("hillsweep-worker"), "--broker", self.endpoint, "--threads",
                           str(threads), "--log", "debug", *rules, *more)
 
-    def client(self, *args, code=0, timeout=60, broker=True, text=True, env=None):
+    def client(self, *args, code=0, timeout=60, broker=True, text=True, env=None,
+               stdin=subprocess.DEVNULL):
         """Runs a client to its end; returns the finished process. A run does not stand back for the
         other tests: it would wait for as long as they keep the machine busy."""
         if args[:1] == ("run",) and "--full" not in args:
@@ -164,7 +165,7 @@ class House(unittest.TestCase):
         command = [program("hillsweep")]
         if broker:
             command += ["--broker", self.endpoint]
-        p = subprocess.run(command + list(args), stdin=subprocess.DEVNULL, capture_output=True,
+        p = subprocess.run(command + list(args), stdin=stdin, capture_output=True,
                            text=text, env=dict(self.env, **(env or {})), cwd=self.folder,
                            timeout=timeout * SLOW)
         if code is not None:

@@ -164,6 +164,10 @@ class Json(House):
                          "commands whose --json is neither in client/schema.json nor tried here")
 
     def extra_commands(self, path):
+        periodic = self.write_job(driven(y=None, w={"is": "cos(2*t)", "period": "pi"},
+                                         z__t=[0, 1], output={"F": "z(1)"}), "periodic.json")
+        self.ask("boundaries", periodic)
+        self.ask("boundaries", periodic, "-o", self.path("curves.csv"))
         if "verify" in self.commands():
             self.ask("verify", "1")
 

@@ -162,6 +162,13 @@ static int trace_even(struct tracer *t)
 
 /* --- all of it ------------------------------------------------------------------------------- */
 
+static int refuse(struct err *err, const char *path, const char *hint)
+{
+    if (err != NULL)
+        snprintf(err->path, sizeof err->path, "%s", path);
+    return err_hint(err, "%s", hint);
+}
+
 /* v at the points of its segments, and its mean. */
 static int check_v(const struct boundary_spec *spec, double *mean, struct err *err)
 {
@@ -182,32 +189,29 @@ static int check_v(const struct boundary_spec *spec, double *mean, struct err *e
             if (value[i] >= -ROUNDING * most)
                 continue;
             err_set(err, ERR_JOB_REFUSED,
-                    "v is negative at t = %.6g: the edges of stability are not eigenvalues that "
-                    "can be counted then",
+                    "v is negative at t = %.6g: the edges of stability are then not eigenvalues "
+                    "that can be counted",
                     t0 + g.x[i] * (t1 - t0));
-            return err_hint(err, "boundaries need z.v >= 0 everywhere");
+            return refuse(err, "z.v", "boundaries need v >= 0 everywhere");
         }
     }
     if (*mean > 0)
         return 0;
     err_set(err, ERR_JOB_REFUSED, "v is 0 throughout: a has no influence");
-    return err_hint(err, "boundaries are curves a(q)");
+    return refuse(err, "z.v", "boundaries are curves a(q)");
 }
 
 static int check(const struct boundary_spec *spec, double *v_mean, struct err *err)
 {
     double bound, unused;
     drive_bounds(&spec->drive->damping, spec->from, spec->from + spec->period, 0, &bound, &unused);
-    if (bound > 0) {
-        err_set(err, ERR_JOB_REFUSED,
-                "the equation has damping: multipliers of modulus 1 are then no eigenvalues in a");
-        err_hint(err, "without z.damping the curves are those of the undamped equation; for the "
-                      "damped one ask for mu and let plot draw where it becomes positive");
-        if (err != NULL)
-            snprintf(err->path, sizeof err->path, "z.damping");
-        return -1;
-    }
-    return check_v(spec, v_mean, err);
+    if (bound == 0)
+        return check_v(spec, v_mean, err);
+    err_set(err, ERR_JOB_REFUSED,
+            "the equation has damping: where its multipliers have modulus 1 is no eigenvalue in a");
+    return refuse(err, "z.damping",
+                  "without z.damping the curves are those of the undamped equation; for the damped "
+                  "one ask for mu and let plot draw where it becomes positive");
 }
 
 static int trace_all(struct tracer *t, const struct symmetry *symmetry, double v_mean)

@@ -1,5 +1,5 @@
-/* See boundary.h. A grid finer than a picture is read at every k-th q and a. */
-#include "boundary.h"
+/* See frontier.h. A grid finer than a picture is read at every k-th q and a. */
+#include "frontier.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -112,7 +112,7 @@ static int read_row(const struct points *p, const struct kind *kind, size_t row,
     return rc;
 }
 
-int boundary_find(struct origin *origin, const struct axis *q, const struct axis *a,
+int frontier_find(struct origin *origin, const struct axis *q, const struct axis *a,
                   struct contour *out, const char **label, struct err *err)
 {
     struct points points = {.origin = origin, .count = 1};

@@ -1,5 +1,5 @@
-#ifndef CLIENT_BOUNDARY_H
-#define CLIENT_BOUNDARY_H
+#ifndef CLIENT_FRONTIER_H
+#define CLIENT_FRONTIER_H
 
 #include "axis.h"
 #include "contour.h"
@@ -12,7 +12,7 @@
 /* Adds the boundaries, as places on both axes; *label says what they are. A job without such an
  * output, or with an axis of one value, adds nothing. z1(T) + dz2(T) is a trace too, of the
  * propagator to T. */
-int boundary_find(struct origin *origin, const struct axis *q, const struct axis *a,
+int frontier_find(struct origin *origin, const struct axis *q, const struct axis *a,
                   struct contour *out, const char **label, struct err *err);
 
 #endif
