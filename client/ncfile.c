@@ -6,10 +6,12 @@
 #include <dlfcn.h>
 #include <math.h>
 #include <netcdf.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* --- the library ----------------------------------------------------------------------------- */
 
@@ -54,6 +56,46 @@ static int library_open(struct library *lib, struct err *err)
     return missing ? err_set(err, ERR_OTHER, "the NetCDF library has no %s", missing) : 0;
 }
 
+/* --- what the library does on a full disk ----------------------------------------------------
+
+ * HDF5 1.10 gives up a file that it cannot write by crashing: in nc_close when its last block does
+ * not go out, and in its own handler at the end of the process. So nc_close is watched, and after a
+ * failure that handler is passed by. A signal handler and an exit handler have no argument of
+ * ours: the only globals here. */
+
+static char closing[4096]; /* path of the file, for who removes it */
+static bool broken;
+
+static void on_crash(int signal)
+{
+    static const char words[] =
+        "hillsweep: cannot write the NetCDF file: its library broke off, as "
+        "it does when the disk is full\n";
+    (void)signal;
+    if (write(STDERR_FILENO, words, sizeof words - 1) > 0)
+        unlink(closing);
+    _exit(ERR_STORAGE);
+}
+
+static int close_watched(const struct library *lib, int id)
+{
+    struct sigaction watched = {.sa_handler = on_crash}, before[2];
+    sigaction(SIGSEGV, &watched, &before[0]);
+    sigaction(SIGABRT, &watched, &before[1]);
+    int rc = lib->nc_close(id);
+    sigaction(SIGSEGV, &before[0], NULL);
+    sigaction(SIGABRT, &before[1], NULL);
+    return rc;
+}
+
+static void pass_by(int status, void *arg)
+{
+    (void)arg;
+    fflush(NULL);
+    if (broken)
+        _exit(status);
+}
+
 /* --- the file -------------------------------------------------------------------------------- */
 
 enum { Q, A, GRID_DIMENSIONS };
@@ -75,8 +117,10 @@ static int outcome(const struct ncfile *f, struct err *err)
 {
     if (f->rc == 0)
         return 0;
-    return err_set(err, ERR_STORAGE, "cannot write the NetCDF file: %s",
-                   f->rc > 0 ? strerror(f->rc) : f->lib.nc_strerror(f->rc));
+    broken = true;
+    err_set(err, ERR_STORAGE, "cannot write the NetCDF file: %s",
+            f->rc > 0 ? strerror(f->rc) : f->lib.nc_strerror(f->rc));
+    return f->rc == NC_EHDFERR ? err_hint(err, "is there room on the disk?") : -1;
 }
 
 static void text(struct ncfile *f, int variable, const char *name, const char *value)
@@ -193,7 +237,9 @@ int ncfile_create(const char *path, const struct ncfile_about *about, struct ncf
         free(f);
         return -1;
     }
+    snprintf(closing, sizeof closing, "%s", path);
     f->rc = f->lib.nc_create(path, NC_NETCDF4 | NC_CLOBBER, &f->id);
+    on_exit(pass_by, NULL); /* handlers run in reverse order: before the library's */
     if (f->rc) {
         outcome(f, err);
         free(f);
@@ -234,7 +280,7 @@ int ncfile_close(struct ncfile *f, struct err *err)
 {
     if (!f)
         return 0;
-    int rc = f->lib.nc_close(f->id);
+    int rc = close_watched(&f->lib, f->id);
     f->rc = f->rc ? f->rc : rc;
     rc = outcome(f, err);
     free(f);

@@ -183,6 +183,15 @@ static int write_body(struct export *x, struct batch *b, struct err *err)
     }
 }
 
+/* Its data; what the library adds is small. */
+static uint64_t nc_bytes(const struct export *x, size_t drive_count)
+{
+    const struct job *job = x->origin.job;
+    size_t of_point = x->points.count * (sizeof(double) + (job->errors ? sizeof(float) : 0)) + 1;
+    uint64_t points = (uint64_t)job->q.count * job->a.count;
+    return points * of_point + (job->q.count + job->a.count + 2 * drive_count) * sizeof(double);
+}
+
 /* The file is made anew under its temporary name, which `save` will sync and rename. */
 static int begin_nc(struct export *x, struct err *err)
 {
@@ -200,6 +209,8 @@ static int begin_nc(struct export *x, struct err *err)
         rc = origin_drive(&x->origin, &drive, err);
     about.drive = (const double *)(const void *)drive.data;
     about.drive_count = drive.len / (2 * sizeof(double));
+    if (rc == 0)
+        rc = save_reserve(&x->save, nc_bytes(x, about.drive_count), err);
     if (rc == 0)
         rc = ncfile_create(x->save.temporary, &about, &x->nc, err);
     buf_fini(&drive);

@@ -114,6 +114,13 @@ int save_write(struct save *s, const void *data, size_t len, struct err *err)
     return s->pending.len >= PENDING_MAX ? save_flush(s, err) : 0;
 }
 
+int save_reserve(struct save *s, uint64_t bytes, struct err *err)
+{
+    if (fallocate(s->fd, 0, 0, (off_t)bytes) && errno != EOPNOTSUPP)
+        return failed(s, err);
+    return ftruncate(s->fd, 0) ? failed(s, err) : 0;
+}
+
 /* The rename itself must survive a power cut too. */
 static int sync_folder(struct save *s, struct err *err)
 {

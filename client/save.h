@@ -29,6 +29,9 @@ int save_resume(struct save *s, const char *path, uint32_t identity, struct err 
  * gone away (the caller then ends quietly). */
 int save_write(struct save *s, const void *data, size_t len, struct err *err);
 int save_flush(struct save *s, struct err *err);
+/* Whether there is room for a file of so many bytes, which another library is to write under the
+ * temporary name and whose own words would not say what is wrong. */
+int save_reserve(struct save *s, uint64_t bytes, struct err *err);
 
 int save_commit(struct save *s, struct err *err); /* flush, sync, rename, close */
 void save_abort(struct save *s);                  /* removes the temporary; harmless after commit */

@@ -3,10 +3,10 @@
  *
  *   HILLSWEEP_FAULT=KIND:N      alloc, write, sync, rename, sqlite or zmq; 0: none, only count
  *   HILLSWEEP_FAULT_IN=PROGRAM  hillsweep, hillsweep-broker or hillsweep-worker
- *   HILLSWEEP_FAULT_MARK=FILE   made when the failure happens; while it is there nothing fails
- *   HILLSWEEP_DISK_FLAG=FILE    while it is there every write and sync fails, as its text says:
- *                               ENOSPC, EDQUOT, EIO or EROFS
- *   HILLSWEEP_FAULT_COUNT=FILE  the numbers of calls of all kinds, as longs in that order */
+ *   HILLSWEEP_FAULT_STATE=FILE  an empty file at first, then a struct state: the calls of all
+ * kinds, and whose the one was that failed. All processes of that name share it, so that in all of
+ * them together one call fails HILLSWEEP_DISK_FLAG=FILE    while it is there every write and sync
+ * fails, as its text says: ENOSPC, EDQUOT, EIO or EROFS */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,50 +16,59 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 enum kind { ALLOC, WRITE, SYNC, RENAME, SQLITE, ZMQ, KINDS };
 static const char *const names[KINDS] = {"alloc", "write", "sync", "rename", "sqlite", "zmq"};
 
+struct state {
+    atomic_long calls[KINDS];
+    char caller[256]; /* path of the program or library whose call failed; "": none has */
+};
+
 static enum kind kind;
 static long wanted;
-static atomic_long own[KINDS], *calls = own;
+static struct state own, *state = &own;
 static bool armed;
 
 __attribute__((constructor)) static void begin(void)
 {
     const char *fault = getenv("HILLSWEEP_FAULT"), *in = getenv("HILLSWEEP_FAULT_IN");
-    const char *mark = getenv("HILLSWEEP_FAULT_MARK");
     char name[16];
     if (!fault || !in || strcmp(in, program_invocation_short_name) != 0 ||
         sscanf(fault, "%15[a-z]:%ld", name, &wanted) != 2)
         return;
     while (kind < ZMQ && strcmp(names[kind], name) != 0)
         kind++;
-    armed = !mark || access(mark, F_OK) != 0;
-    const char *path = getenv("HILLSWEEP_FAULT_COUNT");
+    armed = true;
+    const char *path = getenv("HILLSWEEP_FAULT_STATE");
     int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
     if (fd < 0)
         return;
+    /* a page that stays when the process is killed, and that its sandbox lets it write */
     void *shared = ftruncate(fd, sizeof own) == 0
                        ? mmap(NULL, sizeof own, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
                        : MAP_FAILED;
-    if (shared != MAP_FAILED) /* also what a program counts that is killed is told */
-        calls = shared;
+    if (shared != MAP_FAILED)
+        state = shared;
     close(fd);
 }
 
 /* Whether this call is the one. */
-static bool fails(enum kind what)
+static bool fails_for(enum kind what, const void *caller)
 {
-    if (!armed || atomic_fetch_add(&calls[what], 1) + 1 != wanted || what != kind)
+    if (!armed || atomic_fetch_add(&state->calls[what], 1) + 1 != wanted || what != kind)
         return false;
-    const char *mark = getenv("HILLSWEEP_FAULT_MARK");
-    if (mark)
-        close((int)syscall(SYS_openat, AT_FDCWD, mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    Dl_info info;
+    bool known = dladdr(caller, &info) && info.dli_fname;
+    strncpy(state->caller, known ? info.dli_fname : "?", sizeof state->caller - 1);
     return true;
 }
+
+/* In a function that takes a call's place. */
+#define fails(what) fails_for(what, __builtin_return_address(0))
 
 static void *next(const char *name)
 {
@@ -135,16 +144,25 @@ static int disk_error(void)
     return 0;
 }
 
-static bool file_fails(enum kind what)
+static bool file_fails_for(enum kind what, const void *caller)
 {
     int error = disk_error();
     if (error)
         errno = error;
-    else if (fails(what))
+    else if (fails_for(what, caller))
         file_error();
     else
         return false;
     return true;
+}
+#define file_fails(what) file_fails_for(what, __builtin_return_address(0))
+
+/* Pipes, sockets and what a library wakes its threads with are no files. */
+ssize_t write(int fd, const void *data, size_t len)
+{
+    struct stat st;
+    bool fails = armed && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && file_fails(WRITE);
+    return fails ? -1 : syscall(SYS_write, fd, data, len);
 }
 
 ssize_t pwrite(int fd, const void *data, size_t len, off_t at)
@@ -170,6 +188,11 @@ int fdatasync(int fd)
 int rename(const char *from, const char *to)
 {
     return file_fails(RENAME) ? -1 : (int)syscall(SYS_rename, from, to);
+}
+
+int link(const char *from, const char *to)
+{
+    return file_fails(RENAME) ? -1 : (int)syscall(SYS_link, from, to);
 }
 
 /* --- SQLite ---------------------------------------------------------------------------------- */
