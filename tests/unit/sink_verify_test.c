@@ -337,6 +337,70 @@ static void test_a_cancelled_job(void **state)
     job_destroy(job);
 }
 
+/* Nothing is to be found that sink_distrust has said before. */
+static void expect_nothing(struct rig *r)
+{
+    struct sink_event e;
+    sink_verify(r->sink, 77); /* there is no such job: the answer comes after all others */
+    do {
+        while (!sink_next(r->sink, &e))
+            sem_wait(&r->woken);
+        assert_int_not_equal(e.type, SINK_DAMAGED);
+    } while (e.type != SINK_VERIFIED);
+}
+
+/* Its bytes are what was stored, and wrong: other machines have computed others. */
+static void test_a_tile_that_is_not_believed(void **state)
+{
+    enum { LIE = 2 };
+    struct rig *r = *state;
+    struct content wrong = {.salt = 32, .odd = true};
+    struct job *job = make_job(11, 14, 2, true, 1e6);
+    uint32_t n = (uint32_t)job_tile_count(job);
+    char folder[160];
+    folder_of(r, 1, folder);
+    rig_open(r);
+    rig_submit(r, 1, job);
+    for (uint32_t tile = 0; tile < n; tile++)
+        if (tile != LIE)
+            store_tile_again(r, 1, job, tile);
+    sink_distrust(r->sink, 1, LIE); /* not there yet */
+    expect_nothing(r);
+    sink_store(r->sink, make_result(job, 1, LIE, &wrong, 1));
+    struct sink_event stored = *rig_wait(r, SINK_DURABLE);
+    sink_finish(r->sink, 1);
+    rig_wait(r, SINK_FINISHED);
+
+    sink_distrust(r->sink, 1, LIE);
+    struct sink_event damaged = *rig_wait(r, SINK_DAMAGED);
+    assert_int_equal(damaged.job, 1);
+    assert_int_equal(damaged.tile, LIE);
+    assert_int_equal(damaged.crc, stored.crc);
+    assert_int_equal(damaged.points_failed, stored.points_failed);
+    sink_distrust(r->sink, 1, LIE); /* it is gone already, */
+    sink_distrust(r->sink, 1, n);   /* and these never were */
+    sink_distrust(r->sink, 9, 0);
+    expect_nothing(r);
+    expect_clean(r, 1); /* all others are as they were */
+
+    rig_close(r);
+    rig_open(r);
+    const struct sink_job *known = sink_job(r->sink, 0);
+    assert_int_equal(known->state, JOB_RUNNING);
+    for (uint32_t tile = 0; tile < n; tile++)
+        assert_int_equal(known->tile_done[tile], tile != LIE);
+    store_tile_again(r, 1, job, LIE);
+    sink_finish(r->sink, 1);
+    rig_wait(r, SINK_FINISHED);
+    check_planes(job, folder, ".npy", &odd, NULL);
+    expect_clean(r, 1);
+
+    sink_job_state(r->sink, 1, JOB_CANCELLED, "nobody will read it");
+    sink_distrust(r->sink, 1, LIE);
+    expect_nothing(r);
+    job_destroy(job);
+}
+
 static void test_files_that_are_gone(void **state)
 {
     struct rig *r = *state;
@@ -384,7 +448,7 @@ int main(void)
         TEST(test_flips_in_a_done_job),    TEST(test_flips_in_a_folder_of_results),
         TEST(test_flips_in_a_running_job), TEST(test_a_restart_before_the_repair),
         TEST(test_a_cancelled_job),        TEST(test_files_that_are_gone),
-        TEST(test_closing_meanwhile),
+        TEST(test_closing_meanwhile),      TEST(test_a_tile_that_is_not_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
