@@ -80,6 +80,7 @@ static int replace_q(struct job *job, const char *text, struct err *err)
     q.values = values;
     free(job->q.values);
     job->q = q;
+    job_cut_tiles(job);
     return 0;
 }
 

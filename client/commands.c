@@ -79,6 +79,7 @@ static const struct option_spec PLOT[] = {
     {"linear", 0, NULL, "colours in proportion, whatever the values"},
     {"range", 0, "LOW:HIGH", "what the ends of the colour bar stand for"},
     {"colours", 0, "MAP", "viridis, cividis or blues-reds (default: by the values' signs)"},
+    {"boundaries", 0, NULL, "the edges of stability as the solver traces them (needs w.period)"},
     {"size", 0, "WxH", "in pixels (default 960x720)"},
     {"format", 0, "FORMAT", "png, svg or pdf (default: by the file's ending)"},
     {NULL, 0, NULL, NULL},
@@ -179,11 +180,10 @@ static const struct command COMMANDS[] = {
      "  hillsweep plot 7 -f F --range -2:2        one field, colours from -2 to 2\n"
      "  hillsweep plot last -o chart.pdf          also while the job runs\n",
      "q goes to the right, a upwards. A pixel is the mean of the points in it. Stability "
-     "boundaries "
-     "are\n"
-     "drawn when trace, stable or mu is an output. Points that are not done are hatched, failed "
-     "ones\n"
-     "magenta.\n",
+     "boundaries are\n"
+     "drawn when trace, stable or mu is an output, as well as the points tell; with --boundaries "
+     "as the\n"
+     "solver traces them. Points that are not done are hatched, failed ones magenta.\n",
      PLOT, 1, 1, command_plot},
     {"boundaries", "JOB.json|JOB|DIR", "the edges of stability as curves a(q)",
      "  hillsweep boundaries mathieu.json                  rows \"a_1 q a error\"\n"

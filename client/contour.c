@@ -148,6 +148,12 @@ void contour_add_touching(struct contour *c, const double *values, const double 
     }
 }
 
+void contour_add_piece(struct contour *c, struct contour_point from, struct contour_point to)
+{
+    add(c, from);
+    add(c, to);
+}
+
 void contour_fini(struct contour *c)
 {
     free(c->points);

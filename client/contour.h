@@ -25,6 +25,9 @@ void contour_add(struct contour *c, const double *values, const double *x, size_
 void contour_add_touching(struct contour *c, const double *values, const double *x, size_t nx,
                           const double *y, size_t ny, double level);
 
+/* Adds one piece as it is. */
+void contour_add_piece(struct contour *c, struct contour_point from, struct contour_point to);
+
 void contour_fini(struct contour *c); /* a contour of zeros is empty and valid */
 
 #endif

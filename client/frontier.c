@@ -1,6 +1,8 @@
 /* See frontier.h. A grid finer than a picture is read at every k-th q and a. */
 #include "frontier.h"
 
+#include "curves.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,4 +136,55 @@ int frontier_find(struct origin *origin, const struct axis *q, const struct axis
     lines_fini(&across);
     lines_fini(&up);
     return rc;
+}
+
+/* --- as the solver traces it ----------------------------------------------------------------- */
+
+#define TRACED 600 /* values of q across the picture */
+
+/* From edge to edge of the axis. */
+static struct job_values range_of(const struct axis *axis, size_t count)
+{
+    struct job_values v = {.count = count,
+                           .log = axis->scale.kind == SCALE_LOG,
+                           .from = axis->scale.lo,
+                           .to = axis->scale.hi};
+    double *values = mem_alloc(count, sizeof *values);
+    job_values_write(&v, values);
+    v.values = values;
+    return v;
+}
+
+static void add_piece(const struct curves *c, const struct curves_piece *p, const struct axis *q,
+                      const struct axis *a, struct contour *out)
+{
+    struct contour_point last = {0, 0};
+    for (size_t i = 0; i < p->count; i++) {
+        struct contour_point here = {scale_at(&q->scale, c->q[p->first + i]),
+                                     scale_at(&a->scale, p->a[i])};
+        if (i > 0)
+            contour_add_piece(out, last, here);
+        last = here;
+    }
+}
+
+int frontier_trace(const struct job *job, const struct axis *q, const struct axis *a,
+                   struct contour *out, const char **label, struct err *err)
+{
+    struct job wanted = *job;
+    struct curves curves;
+    wanted.q = range_of(q, TRACED);
+    wanted.a = range_of(a, 2);
+    job_cut_tiles(&wanted);
+    int rc = curves_ask(&wanted, &curves, err);
+    free(wanted.q.values);
+    free(wanted.a.values);
+    if (rc)
+        return rc;
+    for (size_t k = 0; k < curves.count; k++)
+        for (size_t i = 0; i < curves.lines[k].piece_count; i++)
+            add_piece(&curves, &curves.lines[k].pieces[i], q, a, out);
+    curves_fini(&curves);
+    *label = "edge of stability";
+    return 0;
 }

@@ -15,4 +15,9 @@
 int frontier_find(struct origin *origin, const struct axis *q, const struct axis *a,
                   struct contour *out, const char **label, struct err *err);
 
+/* The same as the solver traces it (curves.h), exactly and up to the picture's edges, whatever the
+ * outputs are. ERR_JOB_REFUSED for an equation that has no period. */
+int frontier_trace(const struct job *job, const struct axis *q, const struct axis *a,
+                   struct contour *out, const char **label, struct err *err);
+
 #endif

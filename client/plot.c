@@ -230,6 +230,13 @@ static void say(const struct plot *p)
     buf_fini(&text);
 }
 
+static int find_frontier(struct plot *p, struct err *err)
+{
+    if (args_has(p->session->args, "boundaries"))
+        return frontier_trace(p->origin.job, &p->q, &p->a, &p->boundary, &p->boundary_label, err);
+    return frontier_find(&p->origin, &p->q, &p->a, &p->boundary, &p->boundary_label, err);
+}
+
 static int plot(struct plot *p, struct err *err)
 {
     double sharp = canvas_sharpness(p->kind);
@@ -247,7 +254,7 @@ static int plot(struct plot *p, struct err *err)
     say_much(p);
     int rc = read_points(p, err);
     if (rc == 0)
-        rc = frontier_find(&p->origin, &p->q, &p->a, &p->boundary, &p->boundary_label, err);
+        rc = find_frontier(p, err);
     if (rc == 0) {
         choose_shade(p);
         write_titles(p);

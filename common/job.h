@@ -141,6 +141,9 @@ uint32_t job_tile_count(const struct job *job);
 struct job_tile job_tile(const struct job *job, uint32_t tile);
 size_t job_tile_points(const struct job *job, uint32_t tile);
 
+/* Fills q_blocks and a_blocks from everything else, also when an axis has been replaced. */
+void job_cut_tiles(struct job *job);
+
 /* A rough cost of one point in nanoseconds on a slow core, from the job alone and by + - * / sqrt
  * only (never measured, so that every machine cuts the same tiles). For an estimate of a run's time
  * ask the solver. */

@@ -132,8 +132,6 @@ int job_read_z(struct job_reader *r, const struct json *v);
 
 /* ---- job_tiles.c ---- */
 
-/* Fills q_blocks and a_blocks; everything else is known. */
-void job_cut_tiles(struct job *job);
 size_t job_point_bytes(const struct job *job);  /* of results */
 size_t job_largest_tile(const struct job *job); /* points */
 

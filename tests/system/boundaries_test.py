@@ -122,6 +122,23 @@ class Boundaries(House):
         for a, want in zip(q0, [0, 1, 1, 4, 4]):
             self.assertAlmostEqual(a, want, delta=1e-12)
 
+    def test_plot(self):
+        self.client("run", self.write_job(hill(q=(0, 2, 5))), "-o", "out", broker=False)
+        for more, drawn in ([], False), (["--boundaries"], True):
+            p = self.client("plot", "out", "-o", "chart.svg", "--json", *more, broker=False)
+            self.assertEqual(json.loads(p.stdout)["boundary"], drawn)
+        job = hill()
+        job["w"] = {"is": "cos(2*t)", "t": [0, 4]}
+        self.client("run", self.write_job(job), "-o", "other", broker=False)
+        p = self.client("plot", "other", "--boundaries", broker=False, code=8)
+        self.assertIn("period", p.stderr)
+
+    def test_many_values(self):
+        q, a = self.one(self.curves(hill(), "--q", "1:0:2001"), "a_0")
+        self.assertTrue((q == numpy.linspace(1, 0, 2001)).all())
+        for i in range(0, 2001, 100):
+            self.assertAlmostEqual(a[i], characteristic("a", 0, q[i]), delta=1e-12)
+
     def refused(self, job, path, word):
         p = self.client("boundaries", self.write_job(job), "--json", broker=False, code=8)
         error = json.loads(p.stderr)
