@@ -1,10 +1,11 @@
-/* What a machine's owner runs while others sweep, for tests/bench/guest.py: a small task that a
- * timer wakes every millisecond, and a loop that wants a core.
+/* What a machine's owner runs while others sweep, for tests/bench/guest.py and side_by_side: a small
+ * task that a timer wakes every millisecond, and a loop that wants a core.
  *
  *   foreground cyclic MS        prints the median, the 99th percentile and the maximum of how late
- *                               it woke up, in microseconds
+ *                               it woke up, in microseconds; SIGTERM ends it early
  *   foreground spin N           N threads do a fixed amount of work; prints the seconds it took */
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,14 @@
 #include <time.h>
 
 enum { PERIOD_NS = 1000000, SPIN_STEPS = 30000000, THREADS_MAX = 256 };
+
+static volatile sig_atomic_t ended;
+
+static void end(int number)
+{
+    (void)number;
+    ended = 1;
+}
 
 static int64_t now_ns(void)
 {
@@ -28,17 +37,18 @@ static int by_size(const void *a, const void *b)
 
 static int cyclic(long ms)
 {
-    size_t n = (size_t)ms;
-    int64_t *late = malloc(n * sizeof *late), at = now_ns();
+    size_t most = (size_t)ms, n = 0;
+    int64_t *late = malloc(most * sizeof *late), at = now_ns();
     if (!late)
         return 1;
-    for (size_t i = 0; i < n; i++) {
+    signal(SIGTERM, end);
+    while (n < most && (n == 0 || !ended)) {
         at += PERIOD_NS;
         struct timespec t = {at / 1000000000, at % 1000000000};
         while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL))
             ;
         int64_t now = now_ns();
-        late[i] = now - at;
+        late[n++] = now - at;
         if (now > at + PERIOD_NS)
             at = now; /* missed cycles are not caught up with */
     }
