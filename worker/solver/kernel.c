@@ -293,8 +293,11 @@ static int read(const double *state, const double *sum, size_t lanes, struct rea
         vector size = larger(most, sum_of_both * ROOT_HALF) + 1, allowed = size * r->tolerance;
         vector own = cross[0].v[g] * r->unit, rounding = cross[2].v[g] * r->rounding;
         bits doubt = ~((own <= allowed) & (rounding <= allowed));
+        vector error = own + cross[1].v[g] * r->unit;
+        if (r->stated != NULL)
+            error = error + *((const loose *)(const void *)r->stated + g);
         *((loose *)(void *)r->value + g) = z[r->row].v[g] * r->unit;
-        *((loose *)(void *)r->error + g) = own + cross[1].v[g] * r->unit;
+        *((loose *)(void *)r->error + g) = error;
         *((loose *)(void *)r->size + g) = size;
         *((loose_bits *)(void *)r->doubtful + g) = doubt;
         any |= doubt;

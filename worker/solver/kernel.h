@@ -12,13 +12,14 @@
 
 /* One number's values per lane, and how it is judged: with an S = 1 + hypot(z, z' / omega) that is
  * at most 8 % too small, times `tolerance`, against the method's error and against `rounding` times
- * the sum of all |row| |state|. */
+ * the sum of all |row| |state|. The arrays are the caller's, [32]. */
 struct reading {
     int row;                                 /* 0: z, 1: z' */
     double unit, slope, tolerance, rounding; /* of the number; omega of p over that of the point */
-    double value[LANES], error[LANES];       /* times 2^exponent */
-    double size[LANES];                      /* S */
-    int64_t doubtful[LANES];                 /* 0 or -1 */
+    const double *stated;                    /* another error, to be added; NULL: none */
+    double *value, *error;                   /* times 2^exponent */
+    double *size;                            /* S */
+    int64_t *doubtful;                       /* 0 or -1 */
     int exponent[LANES];
     int has_exponents; /* any that is not 0 */
 };

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WITHIN 4.0 /* kappa within stretches of a leaf against that at their ends */
+
 /* What one level needs; made when it is first used. */
 struct lanes_level {
     const struct parts *parts;
@@ -28,14 +30,33 @@ struct lanes_work {
     const struct kernel *kernel;
     struct lanes_level level[LEVELS], *now;
     const struct margin *margin; /* of LEVEL_LEAF */
-    double *stated, *doubt;      /* of it, [probe][STRIP] of the strip at hand */
+    double *stated;              /* of it, [probe][STRIP] of the strip at hand */
     double *x, *sum;             /* [32], [3][32] */
+    double *value, *error;       /* [32] of a number */
+    double *size;                /* [32] */
+    int64_t *doubtful;           /* [32] */
+    int extreme_start;           /* whether a start may be too large or small for states */
     size_t lanes;                /* of the chunk at hand */
     double a[LANES], start[2][LANES];
     int exponent[LANES];
     double *kappa; /* kappa^2 of the number at hand, [32], ... */
     int has_kappa; /* ... once it was asked for */
 };
+
+static int is_extreme(double z, double s)
+{
+    double size = fabs(z) + fabs(s);
+    return !(size <= KERNEL_LARGE) || (size < KERNEL_SMALL && size > 0);
+}
+
+/* Whether all points start with the same numbers, of a size that needs no care. */
+static int starts_moderately(const struct sweep *s)
+{
+    static const double nowhere[2] = {0};
+    double z = expr_eval(s->start[0], nowhere), dz = expr_eval(s->start[1], nowhere);
+    return expr_is_constant(s->start[0]) && expr_is_constant(s->start[1]) && !is_extreme(z, 0) &&
+           !is_extreme(dz, 0) && fabs(dz) < 1e50 && (fabs(dz) > 1e-50 || dz == 0);
+}
 
 struct lanes_work *lanes_create(const struct sweep *s, const struct kernel *kernel)
 {
@@ -46,7 +67,11 @@ struct lanes_work *lanes_create(const struct sweep *s, const struct kernel *kern
     w->sum = lanes_array(3 * LANES);
     w->kappa = lanes_array(LANES);
     w->stated = lanes_array(s->outputs.probe_count * STRIP);
-    w->doubt = lanes_array(s->outputs.probe_count * STRIP);
+    w->value = lanes_array(LANES);
+    w->error = lanes_array(LANES);
+    w->size = lanes_array(LANES);
+    w->doubtful = (int64_t *)(void *)lanes_array(LANES);
+    w->extreme_start = !starts_moderately(s);
     return w;
 }
 
@@ -69,7 +94,10 @@ void lanes_destroy(struct lanes_work *w)
     free(w->sum);
     free(w->kappa);
     free(w->stated);
-    free(w->doubt);
+    free(w->value);
+    free(w->error);
+    free(w->size);
+    free(w->doubtful);
     free(w);
 }
 
@@ -126,9 +154,15 @@ int lanes_row(struct lanes_work *w, enum level level, double q)
     return 1;
 }
 
-/* The points of a chunk, in lanes; the last one fills up. */
+/* The points of a chunk, in lanes; the last one fills up, or what follows in a run. */
 static void gather(struct lanes_work *w, const struct strip *strip, const uint16_t *at, size_t n)
 {
+    if (w->now == &w->level[LEVEL_LEAF]) {
+        memcpy(w->a, strip->a + at[0], sizeof w->a);
+        for (int c = 0; c < 2; c++)
+            memcpy(w->start[c], strip->start[c] + at[0], sizeof w->start[c]);
+        return;
+    }
     for (size_t k = 0; k < LANES; k++) {
         size_t i = at[k < n ? k : n - 1];
         w->a[k] = strip->a[i];
@@ -137,27 +171,36 @@ static void gather(struct lanes_work *w, const struct strip *strip, const uint16
     }
 }
 
-/* State 0 of each lane, brought to a moderate size. */
-static void start(struct lanes_work *w, const struct parts *p, enum vector_kind vector)
+/* Brings states to a moderate size. */
+static void moderate(struct lanes_work *w)
 {
-    int extreme = 0;
     for (size_t k = 0; k < LANES; k++) {
-        double z = vector == VECTOR_START ? w->start[0][k] : vector == VECTOR_ONE;
-        double dz = vector == VECTOR_START ? w->start[1][k] : vector == VECTOR_TWO;
-        double s = dz / p->omega, size = fabs(z) + fabs(s);
-        w->exponent[k] = 0;
-        w->now->state[k] = z;
-        w->now->state[LANES + k] = s;
-        extreme |= (size > KERNEL_LARGE) | ((size < KERNEL_SMALL) & (size > 0));
-    }
-    for (size_t k = 0; extreme && k < LANES; k++) {
         double *z = &w->now->state[k], *s = &w->now->state[LANES + k], size = fabs(*z) + fabs(*s);
-        if (!isfinite(size) || size == 0)
+        if (!isfinite(size) || !is_extreme(*z, *s))
             continue;
         frexp(size, &w->exponent[k]);
         *z = ldexp(*z, -w->exponent[k]);
         *s = ldexp(*s, -w->exponent[k]);
     }
+}
+
+/* State 0 of each lane. */
+static void start(struct lanes_work *w, const struct parts *p, enum vector_kind vector)
+{
+    double *restrict z = w->now->state, *restrict s = z + LANES;
+    double inverse = 1 / p->omega; /* a power of two */
+    memset(w->exponent, 0, sizeof w->exponent);
+    for (size_t k = 0; k < LANES; k++)
+        z[k] = vector == VECTOR_ONE;
+    for (size_t k = 0; k < LANES; k++)
+        s[k] = vector == VECTOR_TWO ? inverse : 0;
+    if (vector != VECTOR_START)
+        return;
+    memcpy(z, w->start[0], sizeof w->start[0]);
+    for (size_t k = 0; k < LANES; k++)
+        s[k] = w->start[1][k] * inverse;
+    if (w->extreme_start)
+        moderate(w);
 }
 
 /* The power of two that the state of a lane at a node must be multiplied by. */
@@ -219,15 +262,19 @@ static void judge(struct lanes_work *w, const struct parts *p, const struct prob
     int exponent = exponent_at(w, p, node, lane);
     double size = ldexp(1, -exponent) + sqrt(state[0] * state[0] + slope * slope);
     double allowed = s->tolerance * size * (probe->row == 0 ? 1 : omega);
-    double rounding = 8 * DBL_EPSILON * p->omega * unit * w->sum[2 * LANES + lane];
+    double rounding = r->rounding * w->sum[2 * LANES + lane];
     r->exponent[lane] = exponent;
     if (isnan(r->error[lane]))
         r->error[lane] = INFINITY;
     if (!(w->sum[lane] * unit <= allowed))
         *coarse = 1;
-    if (w->now != &w->level[LEVEL_LEAF] && !(rounding <= allowed) &&
-        !(8 * DBL_EPSILON * kappa_of(w, p, r, node, lane) <= allowed))
-        *limited = 1;
+    if (rounding <= allowed)
+        return;
+    double by_kappa = 8 * DBL_EPSILON * kappa_of(w, p, r, node, lane);
+    if (w->now != &w->level[LEVEL_LEAF])
+        *limited |= !(by_kappa <= allowed);
+    else /* kappa is that of the ends of stretches: the fine parts know better */
+        *coarse |= !(WITHIN * by_kappa <= allowed);
 }
 
 static int was_rescaled(const struct lanes_work *w, const struct parts *p, size_t node, size_t n)
@@ -280,18 +327,17 @@ static void put(struct strip *strip, size_t j, const uint16_t *at, size_t n, int
     }
 }
 
-/* In a leaf: the errors of its nodes. Points by themselves tell about those whose conditioning may
- * matter. */
-static void add_margin(const struct lanes_work *w, size_t index, const uint16_t *at, size_t n,
-                       struct reading *r, unsigned char *coarse)
+/* The quantity that a probe is, as it is, if it is no other's; else the count of all. */
+static size_t only_quantity(const struct outputs *o, size_t probe)
 {
-    const double *stated = w->stated + index * STRIP, *doubt = w->doubt + index * STRIP;
-    double tolerance = w->sweep->tolerance, least = w->margin->probe[index].least;
-    for (size_t k = 0; k < n; k++) {
-        double allowed = tolerance * (r->size[k] > least ? r->size[k] : least);
-        r->error[k] += stated[at[k]];
-        coarse[k] |= !(doubt[at[k]] <= allowed);
+    size_t found = o->quantity_count, times = 0;
+    for (size_t j = 0; j < o->quantity_count; j++) {
+        if (o->quantity[j].probe != probe)
+            continue;
+        found = j;
+        times += o->quantity[j].is_log ? 2 : 1;
     }
+    return times == 1 ? found : o->quantity_count;
 }
 
 void lanes_take_strip(struct lanes_work *w, const struct strip *strip)
@@ -299,7 +345,6 @@ void lanes_take_strip(struct lanes_work *w, const struct strip *strip)
     for (size_t i = 0; i < w->sweep->outputs.probe_count; i++) {
         const struct margin_probe *p = &w->margin->probe[i];
         margin_columns(p->stated_knot, strip->column, strip->count, w->stated + i * STRIP);
-        margin_columns(p->doubt_knot, strip->column, strip->count, w->doubt + i * STRIP);
     }
 }
 
@@ -310,14 +355,26 @@ static void read_probe(struct lanes_work *w, size_t index, struct strip *strip, 
     const struct sweep *s = w->sweep;
     const struct parts *p = w->now->parts;
     const struct probe *probe = &s->outputs.probe[index];
-    size_t node = p->record[probe->record];
+    size_t node = p->record[probe->record], straight = s->outputs.quantity_count;
     int leaf = w->now == &w->level[LEVEL_LEAF];
     struct reading r = {.row = probe->row,
                         .unit = probe->row == 0 ? 1 : p->omega,
                         .slope = p->omega / w->now->omega,
-                        .tolerance = s->tolerance};
-    /* kappa <= omega times the sum of all |row| |state|; in a leaf the margin knows. */
-    r.rounding = leaf ? 0 : 8 * DBL_EPSILON * p->omega * r.unit;
+                        .tolerance = s->tolerance,
+                        .value = w->value,
+                        .error = w->error,
+                        .size = w->size,
+                        .doubtful = w->doubtful};
+    /* kappa <= omega times the sum of all |row| |state|. */
+    r.rounding = (leaf ? WITHIN : 1) * 8 * DBL_EPSILON * p->omega * r.unit;
+    if (leaf) { /* a run: where it is to go is known */
+        r.stated = w->stated + index * STRIP + at[0];
+        straight = only_quantity(&s->outputs, index);
+        if (straight < s->outputs.quantity_count) {
+            r.value = strip->value + straight * STRIP + at[0];
+            r.error = strip->error + straight * STRIP + at[0];
+        }
+    }
     w->kernel->backward(p, w->now->matrix, n, w->now->state, w->now->scale, w->now->node, node,
                         probe->row, w->sum);
     w->lanes = n;
@@ -326,13 +383,11 @@ static void read_probe(struct lanes_work *w, size_t index, struct strip *strip, 
     r.has_exponents = was_rescaled(w, p, node, n);
     if (leaf && r.has_exponents)
         memset(coarse, 1, n); /* the margin knows nothing of powers of two: point by point */
-    else if (leaf)
-        add_margin(w, index, at, n, &r, coarse);
     for (size_t k = 0; (any || r.has_exponents) && k < n; k++)
         if (r.has_exponents || r.doubtful[k])
             judge(w, p, probe, k, &r, &coarse[k], &strip->limited[at[k]]);
     for (size_t j = 0; j < s->outputs.quantity_count; j++)
-        if (s->outputs.quantity[j].probe == index)
+        if (s->outputs.quantity[j].probe == index && j != straight)
             put(strip, j, at, n, s->outputs.quantity[j].is_log, &r);
 }
 
@@ -343,9 +398,10 @@ size_t lanes_solve(struct lanes_work *w, struct strip *strip, const uint16_t *at
     const struct parts *p = w->now->parts;
     unsigned char coarse[LANES] = {0};
     size_t count = 0;
+    double *restrict x = w->x, a0 = p->a0, a_inverse = p->a_inverse;
     gather(w, strip, at, n);
     for (size_t k = 0; k < LANES; k++)
-        w->x[k] = (w->a[k] - p->a0) * p->a_inverse;
+        x[k] = (w->a[k] - a0) * a_inverse;
     for (size_t k = 0; k < n; k++)
         strip->limited[at[k]] = 0;
     w->kernel->propagate(p, w->now->row, w->x, n, w->now->matrix);

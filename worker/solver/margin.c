@@ -111,7 +111,7 @@ static int read_probe(struct margin *m, const struct lattice *l, size_t index, s
         to->value[at + k] = (probe->row == 0 ? z : slope)[k] * unit;
         to->size[at + k] = size;
         to->stated[at + k] = BETWEEN * (sum[k] + sum[LANES + k]) * unit;
-        to->doubt[at + k] = BETWEEN * fmax(sum[k] * unit, 8 * DBL_EPSILON * kappa);
+        to->doubt[at + k] = BETWEEN * 8 * DBL_EPSILON * kappa;
         to->least = fmin(to->least, BETWEEN_S * size);
         if (!isfinite(size) || !isfinite(kappa) || !isfinite(to->stated[at + k]))
             return -1;

@@ -9,6 +9,14 @@
 #define ALLOW 0.3  /* of the same: what it may be off by, at all but ... */
 #define FEW   0.1  /* ... this share of the nodes */
 
+#define BALANCE_LEAST 0x1p-20
+
+/* Fits of the four entries of a stretch, and what each is off by. */
+struct fitted {
+    struct fit fit[4];
+    double off[4], noise[4], least;
+};
+
 struct products {
     const struct parts *fine;
     const struct kernel *kernel;
@@ -20,7 +28,8 @@ struct products {
     double *value;
     size_t value_cap;
     double *product, *work;
-    double *no_constant; /* by probe */
+    double *no_constant;   /* by probe */
+    struct fitted *fitted; /* [stretch] */
 };
 
 #define ENTRY ((CHEBYSHEV_MAX + LATTICE_SPOT_ROWS) * LATTICE_STRIDE)
@@ -38,8 +47,8 @@ struct products *products_create(const struct sweep *s, const struct kernel *ker
     p->work = lanes_array(LATTICE_WORK);
     p->no_constant = mem_alloc(s->outputs.probe_count + 1, sizeof(double));
     p->parts.chebyshev = 1;
-    p->parts.omega = p->fine->omega;
     p->parts.part = mem_alloc(LEAF_STRETCHES_MAX, sizeof *p->parts.part);
+    p->fitted = mem_alloc(LEAF_STRETCHES_MAX, sizeof *p->fitted);
     /* Errors of the nodes are the margin's. */
     p->parts.cross = mem_alloc(LEAF_STRETCHES_MAX + 1, sizeof(double));
     p->parts.node = mem_alloc(LEAF_STRETCHES_MAX + 1, sizeof(double));
@@ -62,6 +71,7 @@ void products_destroy(struct products *p)
     free(p->product);
     free(p->work);
     free(p->no_constant);
+    free(p->fitted);
     free(p);
 }
 
@@ -110,47 +120,76 @@ static int solve_nodes(struct products *p, struct lattice *l)
     return 0;
 }
 
+/* The values at the nodes are no longer needed then: their room takes the coefficients. */
+static void fit_stretch(struct products *p, const struct lattice *l, size_t s)
+{
+    struct fitted *f = &p->fitted[s];
+    f->least = p->tolerance * lattice_quantile(l, p->value + (s * 5 + 4) * ENTRY, FEW);
+    for (size_t e = 0; e < 4; e++) {
+        double *value = p->value + (s * 5 + e) * ENTRY;
+        struct fit *fit = &f->fit[e];
+        lattice_fit(l, value, DROP * f->least, p->work, fit);
+        f->off[e] = lattice_off(l, fit, value);
+        f->noise[e] = fit_noise(fit);
+        memcpy(value, fit->coef, (size_t)(fit->na + 1) * (size_t)(fit->nq + 1) * sizeof *fit->coef);
+        fit->coef = value;
+    }
+}
+
+/* A power of two by which p = z' / omega is to be divided, so that an error of a leaf's propagators
+ * counts alike whether it is of z by p or of p by z: what the whole grid's omega is may be far from
+ * how fast solutions turn over on the leaf. */
+static double balance(const struct products *p)
+{
+    double z_by_p = 0, p_by_z = 0, ratio = 1;
+    for (size_t s = 0; s < p->parts.count; s++) {
+        z_by_p += p->fitted[s].off[1];
+        p_by_z += p->fitted[s].off[2];
+    }
+    while (z_by_p * ratio > 2 * p_by_z / ratio && ratio > BALANCE_LEAST)
+        ratio *= 0.5;
+    while (p_by_z / ratio > 2 * z_by_p * ratio && ratio < 1 / BALANCE_LEAST)
+        ratio *= 2;
+    return ratio;
+}
+
 /* The four fits of a stretch, whose degrees differ, become one part. */
-static void pack(struct products *p, struct part *part, const struct fit fit[4],
-                 double *const coef[4])
+static void pack(struct products *p, struct part *part, const struct fitted *f,
+                 const double scale[4])
 {
     part->na = part->nq = 0;
     for (int e = 0; e < 4; e++) {
-        part->na = fit[e].na > part->na ? fit[e].na : part->na;
-        part->nq = fit[e].nq > part->nq ? fit[e].nq : part->nq;
+        part->na = f->fit[e].na > part->na ? f->fit[e].na : part->na;
+        part->nq = f->fit[e].nq > part->nq ? f->fit[e].nq : part->nq;
     }
     double *out = parts_room(&p->parts, part);
-    for (int e = 0; e < 4; e++)
-        for (int j = 0; j <= fit[e].nq; j++)
-            for (int i = 0; i <= fit[e].na; i++)
+    for (int e = 0; e < 4; e++) {
+        const struct fit *fit = &f->fit[e];
+        for (int j = 0; j <= fit->nq; j++)
+            for (int i = 0; i <= fit->na; i++)
                 out[(size_t)j * part->width + 4 * (size_t)i + (size_t)e] =
-                    coef[e][j * (fit[e].na + 1) + i];
+                    fit->coef[j * (fit->na + 1) + i] * scale[e];
+    }
 }
 
-static int fit_stretch(struct products *p, const struct lattice *l, size_t s)
+/* -1: it is off by too much. */
+static int take_stretch(struct products *p, const struct leaf *leaf, size_t s, double ratio)
 {
-    struct fit fit[4];
+    const struct fitted *f = &p->fitted[s];
+    const double scale[4] = {1, ratio, 1 / ratio, 1};
     struct part *part = &p->parts.part[s];
-    double least = p->tolerance * lattice_quantile(l, p->value + (s * 5 + 4) * ENTRY, FEW);
     double off = 0, noise = 0;
-    double *coef[4];
-    for (size_t e = 0; e < 4; e++) {
-        const double *value = p->value + (s * 5 + e) * ENTRY;
-        lattice_fit(l, value, DROP * least, p->work, &fit[e]);
-        off = fmax(off, lattice_off(l, &fit[e], value));
-        noise = fmax(noise, fit_noise(&fit[e]));
-        /* The values at the nodes are no longer needed: their room takes the coefficients. */
-        coef[e] = p->value + (s * 5 + e) * ENTRY;
-        memcpy(coef[e], fit[e].coef,
-               (size_t)(fit[e].na + 1) * (size_t)(fit[e].nq + 1) * sizeof(double));
+    for (int e = 0; e < 4; e++) {
+        off = fmax(off, f->off[e] * scale[e]);
+        noise = fmax(noise, f->noise[e] * scale[e]);
     }
-    part->t0 = p->fine->part[l->leaf->cut[s]].t0;
-    part->t1 = p->fine->part[l->leaf->cut[s + 1] - 1].t1;
-    pack(p, part, fit, coef);
+    part->t0 = p->fine->part[leaf->cut[s]].t0;
+    part->t1 = p->fine->part[leaf->cut[s + 1] - 1].t1;
+    pack(p, part, f, scale);
     /* Roundings of different stretches cancel for a part. */
-    double share = fmax(0.35, fmin(1, 1.2 / sqrt((double)l->leaf->stretches)));
+    double share = fmax(0.35, fmin(1, 1.2 / sqrt((double)leaf->stretches)));
     p->parts.cross[s] = off > noise ? off : share * off;
-    return off <= ALLOW * least ? 0 : -1;
+    return off <= ALLOW * f->least ? 0 : -1;
 }
 
 /* The nodes of the stretches at the output times, and how often states are rescaled. */
@@ -188,7 +227,11 @@ int products_fit(struct products *p, struct lattice *l)
     if (solve_nodes(p, l) != 0)
         return -1;
     for (size_t s = 0; s < leaf->stretches; s++)
-        if (fit_stretch(p, l, s) != 0)
+        fit_stretch(p, l, s);
+    double ratio = balance(p);
+    parts->omega = p->fine->omega * ratio;
+    for (size_t s = 0; s < leaf->stretches; s++)
+        if (take_stretch(p, leaf, s, ratio) != 0)
             return -1;
     margin_end(p->margin);
     return 0;
