@@ -26,7 +26,7 @@
 #define NS_NODE_BLOCK 50.0  /* a fine part, for each 32 nodes and solution, there and back */
 #define NS_NODE_PAIR  140.0 /* a fine part, for each 32 nodes, as products */
 #define NS_FIT        0.5   /* a coefficient, for each degree */
-#define ATTEMPTS      3.0   /* at products, on average: growth that the plan cannot see */
+#define ATTEMPTS      2.0   /* at products, on average: growth that the plan cannot see */
 #define NS_LEAF       20000 /* a leaf, whatever it is */
 #define NS_COEF       0.12  /* a coefficient, for each row of the piece */
 #define NS_DEGREE     0.05  /* a degree of one polynomial, for each point */
