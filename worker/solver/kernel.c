@@ -294,8 +294,11 @@ static int read(const double *state, const double *sum, size_t lanes, struct rea
         vector own = cross[0].v[g] * r->unit, rounding = cross[2].v[g] * r->rounding;
         bits doubt = ~((own <= allowed) & (rounding <= allowed));
         vector error = own + cross[1].v[g] * r->unit;
-        if (r->stated != NULL)
+        if (r->stated != NULL) {
             error = error + *((const loose *)(const void *)r->stated + g);
+            allowed = larger(size, (vector){0} + r->least) * r->tolerance;
+            doubt |= ~(*((const loose *)(const void *)r->doubt + g) <= allowed);
+        }
         *((loose *)(void *)r->value + g) = z[r->row].v[g] * r->unit;
         *((loose *)(void *)r->error + g) = error;
         *((loose *)(void *)r->size + g) = size;

@@ -16,7 +16,9 @@
 struct reading {
     int row;                                 /* 0: z, 1: z' */
     double unit, slope, tolerance, rounding; /* of the number; omega of p over that of the point */
-    const double *stated;                    /* another error, to be added; NULL: none */
+    const double *stated;                    /* another error, to be added; NULL: none ... */
+    const double *doubt;                     /* ... and a bound to be judged, too, by an S of ... */
+    double least;                            /* ... at least this */
     double *value, *error;                   /* times 2^exponent */
     double *size;                            /* S */
     int64_t *doubtful;                       /* 0 or -1 */

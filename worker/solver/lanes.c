@@ -30,7 +30,7 @@ struct lanes_work {
     const struct kernel *kernel;
     struct lanes_level level[LEVELS], *now;
     const struct margin *margin; /* of LEVEL_LEAF */
-    double *stated;              /* of it, [probe][STRIP] of the strip at hand */
+    double *stated, *doubt;      /* of it, [probe][STRIP] of the strip at hand */
     double *x, *sum;             /* [32], [3][32] */
     double *value, *error;       /* [32] of a number */
     double *size;                /* [32] */
@@ -67,6 +67,7 @@ struct lanes_work *lanes_create(const struct sweep *s, const struct kernel *kern
     w->sum = lanes_array(3 * LANES);
     w->kappa = lanes_array(LANES);
     w->stated = lanes_array(s->outputs.probe_count * STRIP);
+    w->doubt = lanes_array(s->outputs.probe_count * STRIP);
     w->value = lanes_array(LANES);
     w->error = lanes_array(LANES);
     w->size = lanes_array(LANES);
@@ -94,6 +95,7 @@ void lanes_destroy(struct lanes_work *w)
     free(w->sum);
     free(w->kappa);
     free(w->stated);
+    free(w->doubt);
     free(w->value);
     free(w->error);
     free(w->size);
@@ -266,7 +268,7 @@ static void judge(struct lanes_work *w, const struct parts *p, const struct prob
     r->exponent[lane] = exponent;
     if (isnan(r->error[lane]))
         r->error[lane] = INFINITY;
-    if (!(w->sum[lane] * unit <= allowed))
+    if (!(w->sum[lane] * unit <= allowed) || (r->doubt != NULL && !(r->doubt[lane] <= allowed)))
         *coarse = 1;
     if (rounding <= allowed)
         return;
@@ -345,6 +347,7 @@ void lanes_take_strip(struct lanes_work *w, const struct strip *strip)
     for (size_t i = 0; i < w->sweep->outputs.probe_count; i++) {
         const struct margin_probe *p = &w->margin->probe[i];
         margin_columns(p->stated_knot, strip->column, strip->count, w->stated + i * STRIP);
+        margin_columns(p->doubt_knot, strip->column, strip->count, w->doubt + i * STRIP);
     }
 }
 
@@ -369,6 +372,8 @@ static void read_probe(struct lanes_work *w, size_t index, struct strip *strip, 
     r.rounding = (leaf ? WITHIN : 1) * 8 * DBL_EPSILON * p->omega * r.unit;
     if (leaf) { /* a run: where it is to go is known */
         r.stated = w->stated + index * STRIP + at[0];
+        r.doubt = w->doubt + index * STRIP + at[0];
+        r.least = w->margin->probe[index].least;
         straight = only_quantity(&s->outputs, index);
         if (straight < s->outputs.quantity_count) {
             r.value = strip->value + straight * STRIP + at[0];
@@ -387,7 +392,7 @@ static void read_probe(struct lanes_work *w, size_t index, struct strip *strip, 
         if (r.has_exponents || r.doubtful[k])
             judge(w, p, probe, k, &r, &coarse[k], &strip->limited[at[k]]);
     for (size_t j = 0; j < s->outputs.quantity_count; j++)
-        if (s->outputs.quantity[j].probe == index && j != straight)
+        if (s->outputs.quantity[j].probe == index && (j != straight || r.has_exponents))
             put(strip, j, at, n, s->outputs.quantity[j].is_log, &r);
 }
 

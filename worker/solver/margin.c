@@ -93,6 +93,14 @@ static int was_rescaled(const struct margin *m, size_t node)
     return 0;
 }
 
+/* Where solutions grow, errors do by factors from node to node: the eighth roots of what is
+ * stated are what is interpolated, which is nearly the logarithm; doubt is linear, which is more.
+ */
+static double eighth_root(double x)
+{
+    return sqrt(sqrt(sqrt(x)));
+}
+
 /* One probe at the nodes of the block at hand, whose states are there. */
 static int read_probe(struct margin *m, const struct lattice *l, size_t index, size_t block)
 {
@@ -110,8 +118,8 @@ static int read_probe(struct margin *m, const struct lattice *l, size_t index, s
         double kappa = sqrt(sum[3 * LANES + k]);
         to->value[at + k] = (probe->row == 0 ? z : slope)[k] * unit;
         to->size[at + k] = size;
-        to->stated[at + k] = BETWEEN * (sum[k] + sum[LANES + k]) * unit;
-        to->doubt[at + k] = BETWEEN * 8 * DBL_EPSILON * kappa;
+        to->stated[at + k] = eighth_root(BETWEEN * (sum[k] + sum[LANES + k]) * unit);
+        to->doubt[at + k] = BETWEEN * fmax(sum[k] * unit, 8 * DBL_EPSILON * kappa);
         to->least = fmin(to->least, BETWEEN_S * size);
         if (!isfinite(size) || !isfinite(kappa) || !isfinite(to->stated[at + k]))
             return -1;
@@ -232,13 +240,15 @@ void margin_end(struct margin *m)
     }
 }
 
-/* to = from at a spot between two rows. */
-static void mix(const double *from, size_t rows_apart, double share, double constant, size_t n,
-                double *to)
+/* to = from at a spot between two rows, no longer rooted. */
+static void mix(const double *from, size_t rows_apart, double share, int rooted, double constant,
+                size_t n, double *to)
 {
     const double *next = from + rows_apart;
-    for (size_t g = 0; g < n; g++)
-        to[g] = from[g] + share * (next[g] - from[g]) + constant;
+    for (size_t g = 0; g < n; g++) {
+        double root = from[g] + share * (next[g] - from[g]), square = root * root;
+        to[g] = (rooted ? square * square * (square * square) : root) + constant;
+    }
 }
 
 void margin_row(struct margin *m, double q, const double *constant)
@@ -249,8 +259,8 @@ void margin_row(struct margin *m, double q, const double *constant)
     size_t at = (size_t)row.i * m->knots, apart = row.share > 0 ? m->knots : 0;
     for (size_t i = 0; i < m->sweep->outputs.probe_count; i++) {
         struct margin_probe *p = &m->probe[i];
-        mix(p->stated_knots + at, apart, row.share, constant[i], m->knots, p->stated_knot);
-        mix(p->doubt_knots + at, apart, row.share, constant[i], m->knots, p->doubt_knot);
+        mix(p->stated_knots + at, apart, row.share, 1, constant[i], m->knots, p->stated_knot);
+        mix(p->doubt_knots + at, apart, row.share, 0, constant[i], m->knots, p->doubt_knot);
     }
 }
 

@@ -9,12 +9,13 @@
  * every KERNEL_KNOT-th column of a row, linear between. One thread's workspace. */
 
 struct margin_probe {
-    double *value;          /* the numbers themselves, [row][LATTICE_STRIDE], rows of spots too */
-    double *size;           /* S of the error contract, times omega for a z' */
-    double least;           /* of size on the leaf */
-    double *stated, *doubt; /* [row][LATTICE_STRIDE]: error; 16 u kappa, if that is larger */
-    double *stated_knots, *doubt_knots; /* [row][knots], by KERNEL_KNOT columns of the leaf */
-    double *stated_knot, *doubt_knot;   /* of the row at hand, [knots] */
+    double *value; /* the numbers themselves, [row][LATTICE_STRIDE], rows of spots too */
+    double *size;  /* S of the error contract, times omega for a z' */
+    double least;  /* of size on the leaf */
+    /* The eighth root of the error; the method's error or 16 u kappa, whichever is larger:
+     * [row][LATTICE_STRIDE] at the nodes, [row][knots] by KERNEL_KNOT columns of the leaf */
+    double *stated, *doubt, *stated_knots, *doubt_knots;
+    double *stated_knot, *doubt_knot; /* of the row at hand, [knots] */
 };
 
 struct margin {
