@@ -1,10 +1,12 @@
-/* Periods: what is refused because it does not repeat itself. */
+/* Periods: what is refused because it does not repeat itself; times far beyond w.t; what follows from
+ * the monodromy matrix. FLOQUET_SHOW=1 prints what was reached. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "solver_job.h"
+#include "truth.h"
 #include <math.h>
 
 /* ---- what repeats itself ---- */
@@ -88,11 +90,87 @@ static void test_tables_that_repeat_themselves(void **state)
     }
 }
 
+/* ---- long times ---- */
+
+static const enum sweep_method METHODS[] = {SWEEP_POINT, SWEEP_TILE, SWEEP_AUTO};
+
+static int by_size(const void *x, const void *y)
+{
+    double a = *(const double *)x, b = *(const double *)y;
+    return (a > b) - (a < b);
+}
+
+/* Output k at a point against its truth. */
+static void check(const struct solver_job *j, size_t k, size_t i, double truth, double allowed)
+{
+    double got = j->field[k][i], error = fabs(got - truth), stated = (double)j->error[k][i];
+    if (!(error <= allowed) || !(error <= stated))
+        fail_msg("%s at q %.17g a %.17g: %.17g, not %.17g: error %.3g, allowed %.3g, stated %.3g",
+                 j->spec.outputs[k].text, j->q[i / j->spec.a_count], j->a[i % j->spec.a_count], got,
+                 truth, error, allowed, stated);
+}
+
+/* The table of time 200, from one period or half of it. */
+static void check_long(const struct truth *truth, double tolerance, enum sweep_method method,
+                       double period)
+{
+    struct solver_job j;
+    double times[] = {0, 200}, ratio[512];
+    job_init(&j, 0, 4, 100, -2, 7, 100);
+    j.spec.w_to = period;
+    j.spec.period = period;
+    j.spec.times = times;
+    j.spec.time_count = 2;
+    j.spec.tolerance = tolerance;
+    j.spec.method = method;
+    j.outputs[0].text = "z(200)";
+    j.outputs[1] = (struct sweep_output){"dz", "dz(t[1])"};
+    j.outputs[2] = (struct sweep_output){"u", "z2(t[1])"};
+    j.outputs[3] = (struct sweep_output){"du", "dz2(t[1])"};
+    j.outputs[4] = (struct sweep_output){"l", "lnabs(t[1])"};
+    j.spec.output_count = 5;
+    job_run(&j);
+    for (size_t n = 0; n < truth->count; n++) {
+        const struct truth_row *r = &truth->row[n];
+        size_t i = (size_t)r->iq * 100 + (size_t)r->ia;
+        double size = 1 + hypot(r->z, r->dz / r->omega);
+        double allowed = tolerance * size + 16 * 0x1p-53 * r->kappa;
+        assert_true(j.status[i] == POINT_DONE || j.status[i] == POINT_LIMITED);
+        check(&j, 0, i, r->z, allowed);
+        check(&j, 1, i, r->dz, INFINITY);
+        check(&j, 2, i, r->u, INFINITY);
+        check(&j, 3, i, r->du, INFINITY);
+        check(&j, 4, i, log(fabs(r->z)), INFINITY);
+        ratio[n] = (double)j.error[0][i] / fmax(fabs(j.field[0][i] - r->z), 1e-3 * tolerance * size);
+    }
+    qsort(ratio, truth->count, sizeof *ratio, by_size);
+    double sharpness = ratio[truth->count / 2];
+    if (getenv("FLOQUET_SHOW") != NULL)
+        print_message("%g, method %d, period %.3g: stated / true %.3g\n", tolerance, (int)method,
+                      period, sharpness);
+    if (!(sharpness < 100))
+        fail_msg("%g: the stated error is %.3g times too large", tolerance, sharpness);
+    job_fini(&j);
+}
+
+static void test_long_times(void **state)
+{
+    static const double tolerances[] = {1e-6, 1e-9, 1e-12};
+    struct truth truth;
+    (void)state;
+    truth_read(&truth, "mathieu_long");
+    assert_int_equal(truth.count, 100);
+    for (size_t m = 0; m < 3; m++)
+        for (size_t t = 0; t < 3; t++)
+            check_long(&truth, tolerances[t], METHODS[m], t == 1 ? 2 * M_PI : M_PI);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_repeats_itself),
         cmocka_unit_test(test_tables_that_repeat_themselves),
+        cmocka_unit_test(test_long_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

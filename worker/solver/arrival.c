@@ -122,7 +122,7 @@ struct bound arrival_bound(const struct rows *l, int c, size_t k, int row)
 static void put_quantity(struct flight *w, size_t quantity, size_t k, double value, double error)
 {
     size_t at = quantity * STRIP + point_of(&w->rows, k);
-    if (w->g->outputs->quantity[quantity].is_log) {
+    if (w->g->outputs->quantity[quantity].kind == QUANTITY_LOG) {
         error /= fabs(value);
         value = log(fabs(value));
         error += 2 * DBL_EPSILON * fabs(value);
@@ -172,9 +172,9 @@ static void fill_rest(struct flight *w, size_t k, int overflow)
         int c = component_of(&g->equation, p->vector);
         double value = p->row == 0 ? l->state.z[c][k] : l->state.dz[c][k];
         size_t at = j * STRIP + point_of(l, k);
-        w->points->value[at] = !overflow               ? NAN
-                               : o->quantity[j].is_log ? INFINITY
-                                                       : copysign(INFINITY, value);
+        w->points->value[at] = !overflow                             ? NAN
+                               : o->quantity[j].kind == QUANTITY_LOG ? INFINITY
+                                                                     : copysign(INFINITY, value);
         w->points->error[at] = overflow ? INFINITY : NAN;
     }
 }

@@ -219,7 +219,7 @@ static int has_knots(const struct sweep_spec *spec)
            spec->interpolation != SWEEP_COUPLED;
 }
 
-int drive_create(const struct sweep_spec *spec, double last, struct drive **out, struct err *err)
+int drive_create(const struct sweep_spec *spec, struct drive **out, struct err *err)
 {
     struct drive *d = mem_alloc(1, sizeof *d);
     struct builder b = {.spec = spec, .drive = d};
@@ -237,7 +237,7 @@ int drive_create(const struct sweep_spec *spec, double last, struct drive **out,
     }
     gauss_init(&b.gauss, 16);
     int rc = 0;
-    if (spec->times[0] < d->t0 || last > d->t1 || !(d->t0 < d->t1)) {
+    if (spec->times[0] < d->t0 || spec->times[0] > d->t1 || !(d->t0 < d->t1)) {
         err_set(err, ERR_JOB_REFUSED, "times reach beyond w.t");
         rc = at_path(err, "z.t");
     } else if (has_knots(spec) && spec->knots < 2) {

@@ -16,8 +16,7 @@ struct drive {
     size_t knot_count;
 };
 
-/* `last` is the last time that an output asks for; it must lie within w.t. */
-int drive_create(const struct sweep_spec *spec, double last, struct drive **out, struct err *err);
+int drive_create(const struct sweep_spec *spec, struct drive **out, struct err *err);
 void drive_destroy(struct drive *d);
 
 /* See sweep_table_encode and sweep_table_adopt. adopt returns 1 when the drive has changed. */

@@ -264,6 +264,7 @@ static void judge(struct lanes_work *w, const struct parts *p, const struct prob
     int exponent = exponent_at(w, p, node, lane);
     double size = ldexp(1, -exponent) + sqrt(state[0] * state[0] + slope * slope);
     double allowed = s->tolerance * size * (probe->row == 0 ? 1 : omega);
+    double promised = s->promised * size * (probe->row == 0 ? 1 : omega);
     double rounding = r->rounding * w->sum[2 * LANES + lane];
     r->exponent[lane] = exponent;
     if (isnan(r->error[lane]))
@@ -274,7 +275,7 @@ static void judge(struct lanes_work *w, const struct parts *p, const struct prob
         return;
     double by_kappa = 8 * DBL_EPSILON * kappa_of(w, p, r, node, lane);
     if (w->now != &w->level[LEVEL_LEAF])
-        *limited |= !(by_kappa <= allowed);
+        *limited |= !(by_kappa <= promised);
     else /* kappa is that of the ends of stretches: the fine parts know better */
         *coarse |= !(WITHIN * by_kappa <= allowed);
 }
@@ -298,29 +299,37 @@ static void take_log(double *v, double *e, int exponent)
     *e += 2 * DBL_EPSILON * fabs(*v);
 }
 
-void strip_put(struct strip *strip, size_t j, const double *value, const double *error, int is_log)
+void strip_put(struct strip *strip, size_t j, const double *value, const double *error,
+               enum quantity_kind kind)
 {
     double *v = strip->value + j * STRIP, *e = strip->error + j * STRIP;
     memcpy(v, value, strip->count * sizeof *v);
     memcpy(e, error, strip->count * sizeof *e);
-    for (size_t k = 0; is_log && k < strip->count; k++)
+    if (kind == QUANTITY_SCALED)
+        memset(strip->exponent + j * STRIP, 0, strip->count * sizeof *strip->exponent);
+    for (size_t k = 0; kind == QUANTITY_LOG && k < strip->count; k++)
         take_log(&v[k], &e[k], 0);
 }
 
 /* The numbers of one probe become those of quantity j. */
-static void put(struct strip *strip, size_t j, const uint16_t *at, size_t n, int is_log,
-                const struct reading *r)
+static void put(struct strip *strip, size_t j, const uint16_t *at, size_t n,
+                enum quantity_kind kind, const struct reading *r)
 {
     double *value = strip->value + j * STRIP, *error = strip->error + j * STRIP;
     for (size_t k = 0; k < n; k++) {
         value[at[k]] = r->value[k];
         error[at[k]] = r->error[k];
     }
-    if (!is_log && !r->has_exponents)
+    if (kind == QUANTITY_SCALED) {
+        for (size_t k = 0; k < n; k++)
+            strip->exponent[j * STRIP + at[k]] = r->has_exponents ? r->exponent[k] : 0;
+        return;
+    }
+    if (kind != QUANTITY_LOG && !r->has_exponents)
         return;
     for (size_t k = 0; k < n; k++) {
         double *v = &value[at[k]], *e = &error[at[k]];
-        if (is_log) {
+        if (kind == QUANTITY_LOG) {
             take_log(v, e, r->exponent[k]);
         } else {
             *v = ldexp(*v, r->exponent[k]);
@@ -337,7 +346,7 @@ static size_t only_quantity(const struct outputs *o, size_t probe)
         if (o->quantity[j].probe != probe)
             continue;
         found = j;
-        times += o->quantity[j].is_log ? 2 : 1;
+        times += o->quantity[j].kind == QUANTITY_VALUE ? 1 : 2;
     }
     return times == 1 ? found : o->quantity_count;
 }
@@ -348,6 +357,22 @@ void lanes_take_strip(struct lanes_work *w, const struct strip *strip)
         const struct margin_probe *p = &w->margin->probe[i];
         margin_columns(p->stated_knot, strip->column, strip->count, w->stated + i * STRIP);
         margin_columns(p->doubt_knot, strip->column, strip->count, w->doubt + i * STRIP);
+    }
+}
+
+/* How often z has changed its sign up to a node. No part has two zeros: cycle_nodes. */
+static void count_zeros(const struct lanes_work *w, size_t node, size_t j, struct strip *strip,
+                        const uint16_t *at, size_t n)
+{
+    double count[LANES] = {0};
+    for (size_t i = 1; i < node; i++) {
+        const double *before = w->now->state + i * 2 * LANES, *after = before + 2 * LANES;
+        for (size_t k = 0; k < LANES; k++)
+            count[k] += (before[k] < 0) != (after[k] < 0);
+    }
+    for (size_t k = 0; k < n; k++) {
+        strip->value[j * STRIP + at[k]] = count[k];
+        strip->error[j * STRIP + at[k]] = 0;
     }
 }
 
@@ -391,9 +416,13 @@ static void read_probe(struct lanes_work *w, size_t index, struct strip *strip, 
     for (size_t k = 0; (any || r.has_exponents) && k < n; k++)
         if (r.has_exponents || r.doubtful[k])
             judge(w, p, probe, k, &r, &coarse[k], &strip->limited[at[k]]);
-    for (size_t j = 0; j < s->outputs.quantity_count; j++)
-        if (s->outputs.quantity[j].probe == index && (j != straight || r.has_exponents))
-            put(strip, j, at, n, s->outputs.quantity[j].is_log, &r);
+    for (size_t j = 0; j < s->outputs.quantity_count; j++) {
+        const struct quantity *q = &s->outputs.quantity[j];
+        if (q->probe == index && q->kind == QUANTITY_ZEROS)
+            count_zeros(w, node, j, strip, at, n);
+        else if (q->probe == index && (j != straight || r.has_exponents))
+            put(strip, j, at, n, q->kind, &r);
+    }
 }
 
 size_t lanes_solve(struct lanes_work *w, struct strip *strip, const uint16_t *at, size_t n,

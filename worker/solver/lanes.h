@@ -11,7 +11,8 @@ struct strip {
     size_t column; /* of the first point, in its leaf */
     double q, a[STRIP];
     double start[2][STRIP];       /* z, z' */
-    double *value, *error;        /* [quantity][STRIP] */
+    double *value, *error;        /* [quantity][STRIP], ... */
+    double *exponent;             /* ... times 2^exponent where the quantity is scaled */
     unsigned char limited[STRIP]; /* rounding decides */
 };
 
@@ -21,7 +22,8 @@ struct lanes_work *lanes_create(const struct sweep *s, const struct kernel *kern
 void lanes_destroy(struct lanes_work *w);
 
 /* Stores the numbers of one probe, value[i] and error[i] of point i, as quantity j. */
-void strip_put(struct strip *strip, size_t j, const double *value, const double *error, int is_log);
+void strip_put(struct strip *strip, size_t j, const double *value, const double *error,
+               enum quantity_kind kind);
 
 /* Turns to a row at a level; 0 when there is no such level. */
 int lanes_row(struct lanes_work *w, enum level level, double q);

@@ -1,5 +1,6 @@
 /* Walks a block: tiles, their leaves, rows of one q, strips of a row, chunks of 32 points; then the
  * strip is stored. */
+#include "floquet.h"
 #include "general.h"
 #include "store.h"
 #include "tile.h"
@@ -16,7 +17,8 @@ struct solver {
     struct lanes_work *lanes;
     struct tile *tile; /* NULL: by points */
     struct strip strip;
-    double q[STRIP]; /* strip.q as a column */
+    double q[STRIP];         /* strip.q as a column */
+    struct floquet *floquet; /* NULL: nothing is derived from a monodromy matrix */
     struct store *store;
     double work_ns, chunk_ns;
     struct general_work *general; /* NULL: parts do it */
@@ -33,6 +35,10 @@ struct solver *solver_create_with(const struct sweep *s, const struct kernel *ke
         solver->general = general_work_create(s, kernel);
     solver->strip.value = mem_alloc(quantities * STRIP + 1, sizeof(double));
     solver->strip.error = mem_alloc(quantities * STRIP + 1, sizeof(double));
+    if (s->outputs.derived_count > 0) {
+        solver->strip.exponent = mem_alloc(quantities * STRIP, sizeof(double));
+        solver->floquet = floquet_create(s, kernel);
+    }
     solver->store = store_create(&s->outputs);
     solver->chunk_ns = LANES * sweep_point_cost_ns(s);
     return solver;
@@ -52,6 +58,8 @@ void solver_destroy(struct solver *s)
     tile_destroy(s->tile);
     free(s->strip.value);
     free(s->strip.error);
+    free(s->strip.exponent);
+    floquet_destroy(s->floquet);
     store_destroy(s->store);
     free(s);
 }
@@ -107,6 +115,24 @@ static int solve_level(struct solver *s, const uint16_t *at, size_t count, uint1
     return 0;
 }
 
+/* Derives from the points at[0..count) what is to be derived. again[0..rest) are left to another
+ * level already; returns how many there are now. */
+static size_t derive(struct solver *s, const uint16_t *at, size_t count, uint16_t *again,
+                     size_t rest)
+{
+    unsigned char listed[STRIP] = {0};
+    uint16_t more[STRIP];
+    if (s->floquet == NULL)
+        return rest;
+    size_t found = floquet_solve(s->floquet, &s->strip, at, count, more);
+    for (size_t i = 0; i < rest; i++)
+        listed[again[i]] = 1;
+    for (size_t i = 0; i < found; i++)
+        if (!listed[more[i]])
+            again[rest++] = more[i];
+    return rest;
+}
+
 /* First as the strip's leaf says, then point by point at finer and finer levels, whatever is left.
  */
 static int solve_strip(struct solver *s, enum leaf_form form, const struct caller *c)
@@ -121,7 +147,9 @@ static int solve_strip(struct solver *s, enum leaf_form form, const struct calle
     for (size_t i = 0; i < count; i++)
         at[i] = (uint16_t)i;
     if (form == LEAF_SURFACE) {
-        count = surface_solve(tile_surface(s->tile), &s->strip, at);
+        rest = surface_solve(tile_surface(s->tile), &s->strip, again);
+        count = derive(s, at, count, again, rest);
+        memcpy(at, again, count * sizeof *at);
         if (stopped(s, STRIP * SURFACE_NS, c))
             return -1;
     }
@@ -130,6 +158,7 @@ static int solve_strip(struct solver *s, enum leaf_form form, const struct calle
             break;
         if (solve_level(s, at, count, again, &rest, c) != 0)
             return -1;
+        rest = derive(s, at, count, again, rest);
         memcpy(at, again, rest * sizeof *at);
         count = rest;
     }

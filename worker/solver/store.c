@@ -19,9 +19,9 @@ struct store *store_create(const struct outputs *o)
 {
     struct store *s = mem_alloc(1, sizeof *s);
     s->outputs = o;
-    s->grad = mem_alloc(o->quantity_count * STRIP + 1, sizeof(double));
-    s->grad_of = mem_alloc(o->quantity_count + 2, sizeof *s->grad_of);
-    s->in = mem_alloc(o->quantity_count + 2, sizeof *s->in);
+    s->grad = mem_alloc((o->quantity_count + 4) * STRIP, sizeof(double));
+    s->grad_of = mem_alloc(o->quantity_count + 6, sizeof *s->grad_of);
+    s->in = mem_alloc(o->quantity_count + 6, sizeof *s->in);
     return s;
 }
 
@@ -75,8 +75,9 @@ static void evaluate(struct store *s, size_t k, const struct points *points, con
     s->in[1] = points->q;
     s->grad_of[0] = s->grad_of[1] = NULL;
     for (size_t i = 0; i < o->quantity_count; i++) {
-        s->in[2 + i] = points->value + o->quantity[i] * STRIP;
-        s->grad_of[2 + i] = s->grad + i * STRIP;
+        int used = o->quantity[i] != NO_QUANTITY;
+        s->in[2 + i] = used ? points->value + o->quantity[i] * STRIP : NULL;
+        s->grad_of[2 + i] = used ? s->grad + i * STRIP : NULL;
     }
     if (to->errors == NULL) {
         expr_eval_batch(o->expr, n, s->in, field);
@@ -86,6 +87,8 @@ static void evaluate(struct store *s, size_t k, const struct points *points, con
         return;
     expr_eval_grad(o->expr, n, s->in, field, s->grad_of, rounding);
     for (size_t i = 0; i < o->quantity_count; i++) {
+        if (o->quantity[i] == NO_QUANTITY)
+            continue;
         const double *error = points->error + o->quantity[i] * STRIP, *grad = s->grad_of[2 + i];
         for (size_t p = 0; p < n; p++)
             rounding[p] += grad[p] != 0 ? fabs(grad[p]) * error[p] : 0;

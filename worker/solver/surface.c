@@ -140,7 +140,7 @@ size_t surface_solve(struct surface *f, struct strip *strip, uint16_t *again)
         any |= some;
         for (size_t j = 0; j < o->quantity_count; j++)
             if (o->quantity[j].probe == i)
-                strip_put(strip, j, f->value + lead, f->error + lead, o->quantity[j].is_log);
+                strip_put(strip, j, f->value + lead, f->error + lead, o->quantity[j].kind);
     }
     memset(strip->limited, 0, strip->count);
     for (size_t k = 0; any && k < strip->count; k++)

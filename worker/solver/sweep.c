@@ -165,15 +165,61 @@ static void drop_levels(struct sweep *s)
     s->outlook = NULL;
 }
 
+#define FINEST_TILES 2e-13 /* a tolerance that tiles can keep */
+
+/* Of the entries of the monodromy matrix, so that what is derived from them keeps what is promised:
+ * powers multiply their errors, halves of a period are multiplied with each other. Where this does
+ * not do, points are solved again at the fine level (floquet.h). */
+static double inner_tolerance(const struct sweep *s)
+{
+    const struct outputs *o = &s->outputs;
+    double made_of_it = (o->half ? 4 : 2) * fmax(1, (double)o->most_periods);
+    return o->has_monodromy ? fmax(s->promised / made_of_it, fmin(s->promised, FINEST_TILES))
+                            : s->promised;
+}
+
+static int refuse_period(struct err *err, const char *text)
+{
+    err_set(err, ERR_JOB_REFUSED, "%s", text);
+    if (err != NULL)
+        snprintf(err->path, sizeof err->path, "w.period");
+    return -1;
+}
+
+static int number_outputs(struct sweep *s, const struct sweep_spec *spec, struct err *err)
+{
+    struct outputs *o = &s->outputs;
+    double *node = NULL;
+    size_t nodes = 0;
+    int mirrors = cycle_measure(&s->cycle, s->drive);
+    if (o->counts_zeros) {
+        node = cycle_nodes(&s->cycle, s->drive, fmax(fabs(s->grid.a_min), fabs(s->grid.a_max)),
+                           fmax(fabs(s->grid.q_min), fabs(s->grid.q_max)), &nodes);
+        s->method = SWEEP_POINT; /* polynomials have no zeros to count */
+    }
+    if (nodes < CYCLE_NODES_MAX)
+        outputs_number(o, spec, mirrors && !o->counts_zeros, node, nodes);
+    free(node);
+    if (nodes < CYCLE_NODES_MAX)
+        return 0;
+    refuse_period(err, "solutions turn too often within a period for nu, which counts zeros");
+    return err_hint(err, "make grid.a or grid.q smaller, or leave nu out");
+}
+
 static int build(struct sweep *s, const struct sweep_spec *spec, struct err *err)
 {
     double unused;
-    if (compile_start(s, spec, err) != 0 || outputs_init(&s->outputs, spec, err) != 0)
+    if (compile_start(s, spec, err) != 0 || outputs_init(&s->outputs, spec, err) != 0 ||
+        drive_create(spec, &s->drive, err) != 0)
+        return -1;
+    cycle_init(&s->cycle, spec);
+    if (s->outputs.has_monodromy && (spec->ddz != NULL || spec->interpolation == SWEEP_COUPLED))
+        return refuse_period(err, "only Hill's form with a drive of its own is solved by periods");
+    if (number_outputs(s, spec, err) != 0)
         return -1;
     if (s->outputs.record_count > 0)
         s->last = s->outputs.record[s->outputs.record_count - 1];
-    if (drive_create(spec, s->last, &s->drive, err) != 0)
-        return -1;
+    s->tolerance = inner_tolerance(s);
     if (spec->ddz != NULL || spec->interpolation == SWEEP_COUPLED)
         return general_create(spec, s->drive, &s->outputs, &s->general, err);
     drive_bounds(&s->drive->w, s->from, s->last, 0, &s->w_bound, &unused);
@@ -190,7 +236,7 @@ int sweep_create(const struct sweep_spec *spec, struct sweep **out, struct err *
     s->q_count = spec->q_count;
     s->a_count = spec->a_count;
     s->from = s->last = spec->times[0];
-    s->tolerance = spec->tolerance;
+    s->promised = spec->tolerance;
     s->grid.points = (double)spec->q_count * (double)spec->a_count;
     s->method = spec->method;
     s->q_blocks = spec->q_blocks != 0 ? spec->q_blocks : 1;
@@ -232,6 +278,7 @@ int sweep_table_adopt(struct sweep *s, const unsigned char *table, size_t len, s
     int changed = drive_adopt(s->drive, table, len, err);
     if (changed <= 0)
         return changed;
+    cycle_measure(&s->cycle, s->drive);
     if (s->general != NULL) {
         general_refresh(s->general);
         return 0;

@@ -1,6 +1,7 @@
 #ifndef SOLVER_SWEEP_PRIVATE_H
 #define SOLVER_SWEEP_PRIVATE_H
 
+#include "cycle.h"
 #include "expr.h"
 #include "kernel.h"
 #include "plan.h"
@@ -18,17 +19,41 @@ struct probe {
     size_t record;
 };
 
-/* A number that outputs use: z(T), dz(T) or lnabs(T) and their like. */
+#define NO_QUANTITY SIZE_MAX
+
+/* A number that outputs use, or others are derived from. */
+enum quantity_kind {
+    QUANTITY_VALUE,   /* z(T), dz(T) and their like */
+    QUANTITY_LOG,     /* ln|z(T)| */
+    QUANTITY_SCALED,  /* as VALUE, times a power of two that is kept */
+    QUANTITY_ZEROS,   /* how often the solution has changed its sign, counted at ends of parts */
+    QUANTITY_DERIVED, /* from others (floquet.h): has no probe */
+};
 struct quantity {
     size_t probe;
-    int is_log; /* ln|z| */
+    enum quantity_kind kind;
 };
 
 struct output {
     char *name;
     struct expr *expr;
-    size_t *quantity; /* of the expression's solutions, in their order */
+    size_t *quantity; /* of the expression's inputs after a and q; NO_QUANTITY: not used */
     size_t quantity_count;
+};
+
+enum derived_kind { DERIVED_TRACE, DERIVED_MU, DERIVED_NU, DERIVED_STABLE, DERIVED_LATE };
+
+/* What follows from the monodromy matrix, and goes to a quantity. */
+struct derived {
+    enum derived_kind kind;
+    size_t quantity;
+    /* DERIVED_LATE: z or z' of a solution, so many periods and a rest after the first time */
+    double time;
+    enum vector_kind vector;
+    int row, is_log;
+    uint64_t periods;
+    double time_error; /* of the rest, by roundings of the time */
+    size_t entry[2];   /* quantities: the row of the propagator over the rest; none: it is 0 */
 };
 
 struct outputs {
@@ -41,9 +66,19 @@ struct outputs {
     double *record; /* times, increasing, without repetition */
     size_t record_count;
     int uses[VECTOR_COUNT];
+    struct derived *derived;
+    size_t derived_count;
+    size_t entry[4], zeros; /* quantities: z1, z1', z2, z2' and the zeros of z2, that ... */
+    int half;               /* ... belong to half a period; they come before all others */
+    uint64_t most_periods;
+    int has_monodromy, counts_zeros;
 };
 
+/* Compiles the outputs, and numbers what they ask for. half: half a period gives the monodromy
+ * matrix. node[nodes]: times at which signs are looked at, where zeros are counted. */
 int outputs_init(struct outputs *o, const struct sweep_spec *spec, struct err *err);
+void outputs_number(struct outputs *o, const struct sweep_spec *spec, int half, const double *node,
+                    size_t nodes);
 void outputs_fini(struct outputs *o);
 
 /* Points by themselves: the coarse level meets the tolerance at almost all points at least cost;
@@ -62,11 +97,14 @@ struct late {
 struct sweep {
     double *q, *a;
     size_t q_count, a_count;
-    double from, last, tolerance;
+    double from, last;
+    double tolerance; /* of what is solved: less than what is promised where more is made of it */
+    double promised;
     struct grid grid;
     struct drive *drive;
     struct expr *start[2];
     struct outputs outputs;
+    struct cycle cycle;
     struct general *general; /* what solves z.ddz and coupled drives; NULL: parts do */
     enum sweep_method method;
     size_t q_blocks, a_blocks; /* the tiles */

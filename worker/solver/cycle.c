@@ -1,0 +1,100 @@
+/* See cycle.h. */
+#include "cycle.h"
+
+#include "buf.h"
+#include "parts.h"
+#include "period.h"
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#define POINTS 16    /* of each segment, at which the halves are compared */
+#define ALIKE  1e-13 /* of the largest value: far above roundings, far below what anybody means */
+
+void cycle_init(struct cycle *c, const struct sweep_spec *spec)
+{
+    memset(c, 0, sizeof *c);
+    if (!(spec->period > 0))
+        return;
+    c->from = spec->times[0];
+    c->to = period_end(spec);
+    c->period = spec->period;
+    c->may_mirror = spec->f == NULL && spec->w != NULL && spec->damping == NULL &&
+                    spec->interpolation == SWEEP_EXACT;
+}
+
+/* The mean difference between the curve and its mirror image; *alike is cleared when it is more
+ * than rounding anywhere. */
+static double unevenness(const struct cycle *c, const struct curve *curve, int *alike)
+{
+    double most = 0, worst = 0, integral = 0;
+    for (size_t k = 0; k < curve->count; k++) {
+        const struct segment *s = &curve->segments[k];
+        double from = fmax(s->t0, c->from), to = fmin(s->t1, c->to);
+        for (int i = 0; from < to && i < POINTS; i++) {
+            double t = from + (to - from) * (i + 0.5) / POINTS, mirror = c->from + (c->to - t);
+            double x = curve_eval(curve, k, t);
+            double off = fabs(x - curve_eval(curve, curve_find(curve, mirror, 0), mirror));
+            worst = fmax(worst, off);
+            most = fmax(most, fabs(x));
+            integral += off * (to - from) / POINTS;
+        }
+    }
+    *alike &= worst <= ALIKE * most;
+    return integral / (c->to - c->from);
+}
+
+static void integrate_damping(struct cycle *c, const struct curve *curve)
+{
+    struct gauss g;
+    gauss_init(&g, GAUSS_MAX);
+    c->damping = c->damping_error = 0;
+    for (size_t k = 0; k < curve->count; k++) {
+        const struct segment *s = &curve->segments[k];
+        double from = fmax(s->t0, c->from), to = fmin(s->t1, c->to), value[GAUSS_MAX];
+        if (!(from < to))
+            continue;
+        curve_at_points(curve, k, &g, from, to, value);
+        for (int i = 0; i < g.n; i++)
+            c->damping += (to - from) * g.b[i] * value[i];
+        c->damping_error += (to - from) * (s->error + 8 * DBL_EPSILON * s->bound);
+    }
+}
+
+int cycle_measure(struct cycle *c, const struct drive *d)
+{
+    int alike = c->may_mirror;
+    if (!(c->period > 0))
+        return 0;
+    integrate_damping(c, &d->damping);
+    c->u_uneven = unevenness(c, &d->u, &alike);
+    c->v_uneven = unevenness(c, &d->v, &alike);
+    c->w_uneven = unevenness(c, &d->w, &alike);
+    return alike;
+}
+
+/* Two zeros need length * integral of |K| e^|damping| > 4 (Lyapunov; Hartman, Ordinary Differential
+ * Equations, XI.5). */
+static int may_have_two(const struct drive *d, double a, double q, double t0, double t1)
+{
+    double damping, unused, h = t1 - t0;
+    drive_bounds(&d->damping, t0, t1, 0, &damping, &unused);
+    return !(h * h * parts_stiffness(d, a, q, t0, t1) * exp(h * damping) < 3.9);
+}
+
+double *cycle_nodes(const struct cycle *c, const struct drive *d, double a, double q, size_t *count)
+{
+    double *node = mem_alloc(CYCLE_NODES_MAX, sizeof *node), t = c->from, step = c->to - c->from;
+    *count = 0;
+    while (t < c->to && *count < CYCLE_NODES_MAX) {
+        double end = fmin(t + step, c->to);
+        while (end > t && may_have_two(d, a, q, t, end))
+            end = t + (end - t) / 2;
+        if (!(end > t))
+            *count = CYCLE_NODES_MAX - 1;
+        node[(*count)++] = end;
+        step = 2 * (end - t);
+        t = end;
+    }
+    return node;
+}

@@ -1,0 +1,44 @@
+#ifndef SOLVER_FLOQUET_H
+#define SOLVER_FLOQUET_H
+
+#include "lanes.h"
+
+/* What follows from the monodromy matrix M (monodromy.h), with a bound of the error of each number.
+ * With lambda the larger |multiplier|, P the period and L = integral of the damping over it / 2, so
+ * that det M = exp(-2 L):
+ *
+ *   trace    m11 + m22
+ *   mu       ln(lambda) / P, the exponent by which solutions grow per unit time:
+ *            (asinh(sqrt(D) e^L) - L) / P where D > 0, else -L / P (0 without damping)
+ *   stable   1 where lambda < 1, or = 1 and D < 0: all solutions stay bounded; -1 where one grows,
+ *            0 where the error of D does not say which, as on the edges themselves and where a gap
+ *            is closed (M = +-I). Without damping the sign of -D, with it that of
+ *            (1 - e^(-2 L)) / 2 - sqrt(D)
+ *   nu       rotation number: half turns of (z, z') per period on average. In a band of stability
+ *            cos(pi nu) = trace / 2 (over sqrt(det M) with damping), in gap m it is m. The number
+ * of zeros of z2 within one period is floor(nu), or m - 1 or m in gap m, of which the sign of the
+ * trace picks one (Coddington and Levinson, chapter 8; Johnson and Moser 1982) z(T) ..  for T =
+ * times[0] + N P + r: R(r) M^N (z, z')(times[0]), R the propagator over r and M^N = c + s X with c
+ * + s sqrt(D) = (x + sqrt(D))^N, by squaring, scaled
+ *
+ * Errors of mu, nu and stable are by intervals, for they are square roots near an edge. That of
+ * M^N is its differential, which without damping (x^2 - D = 1) is dc = N s dx, ds = (N c - x s) / D
+ * dx, otherwise dc = N (c' dx + s' dD / 2), ds = N s' dx + (N c' - s) / (2 D) dD with c', s' of the
+ * power N - 1. Norms of products would overestimate without bound. What rounding does on
+ * the way is about N 2^-53 and part of it. Where the phase itself is lost, N dlambda > 1/2, the
+ * error is infinite, but not that of lnabs.
+ *
+ * trace, stable and z(T) use + - * / sqrt only; mu and nu call libm. One thread's workspace. */
+
+struct floquet;
+
+struct floquet *floquet_create(const struct sweep *s, const struct kernel *kernel);
+void floquet_destroy(struct floquet *f);
+
+/* Derives all there is to derive at the points at[0..n) of the strip, whose other quantities are
+ * there. Lists those whose errors leave what is promised, or that are undecided, in again[], marks
+ * them as limited, and returns their number: a finer level may do better. */
+size_t floquet_solve(struct floquet *f, struct strip *strip, const uint16_t *at, size_t n,
+                     uint16_t *again);
+
+#endif
