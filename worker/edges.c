@@ -77,7 +77,7 @@ static int trace(const struct job *job, struct buf *out, struct err *err)
     struct drive *drive;
     struct boundary boundary;
     recipe_spec(job, outputs, &spec);
-    if (drive_create(&spec, period_end(&spec), &drive, err))
+    if (drive_create(&spec, &drive, err))
         return -1;
     struct boundary_spec wanted = {.drive = drive,
                                    .from = spec.times[0],

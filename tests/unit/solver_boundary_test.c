@@ -28,7 +28,7 @@ static void trace_drive(struct trace *t)
     t->spec.times = t->time;
     t->spec.time_count = 1;
     t->time[0] = t->spec.w_from;
-    if (drive_create(&t->spec, t->spec.w_from + t->spec.period, &t->drive, &err) != 0)
+    if (drive_create(&t->spec, &t->drive, &err) != 0)
         fail_msg("%s", err_format(&err, text, sizeof text));
 }
 

@@ -8,9 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-#define POINTS 16    /* of each segment, at which the halves are compared */
-#define ALIKE  1e-13 /* of the largest value: far above roundings, far below what anybody means */
-
 void cycle_init(struct cycle *c, const struct sweep_spec *spec)
 {
     memset(c, 0, sizeof *c);
@@ -19,29 +16,8 @@ void cycle_init(struct cycle *c, const struct sweep_spec *spec)
     c->from = spec->times[0];
     c->to = period_end(spec);
     c->period = spec->period;
-    c->may_mirror = spec->f == NULL && spec->w != NULL && spec->damping == NULL &&
-                    spec->interpolation == SWEEP_EXACT;
-}
-
-/* The mean difference between the curve and its mirror image; *alike is cleared when it is more
- * than rounding anywhere. */
-static double unevenness(const struct cycle *c, const struct curve *curve, int *alike)
-{
-    double most = 0, worst = 0, integral = 0;
-    for (size_t k = 0; k < curve->count; k++) {
-        const struct segment *s = &curve->segments[k];
-        double from = fmax(s->t0, c->from), to = fmin(s->t1, c->to);
-        for (int i = 0; from < to && i < POINTS; i++) {
-            double t = from + (to - from) * (i + 0.5) / POINTS, mirror = c->from + (c->to - t);
-            double x = curve_eval(curve, k, t);
-            double off = fabs(x - curve_eval(curve, curve_find(curve, mirror, 0), mirror));
-            worst = fmax(worst, off);
-            most = fmax(most, fabs(x));
-            integral += off * (to - from) / POINTS;
-        }
-    }
-    *alike &= worst <= ALIKE * most;
-    return integral / (c->to - c->from);
+    c->may_mirror =
+        spec->damping == NULL && (spec->w == NULL || spec->interpolation == SWEEP_EXACT);
 }
 
 static void integrate_damping(struct cycle *c, const struct curve *curve)
@@ -63,14 +39,10 @@ static void integrate_damping(struct cycle *c, const struct curve *curve)
 
 int cycle_measure(struct cycle *c, const struct drive *d)
 {
-    int alike = c->may_mirror;
     if (!(c->period > 0))
         return 0;
     integrate_damping(c, &d->damping);
-    c->u_uneven = unevenness(c, &d->u, &alike);
-    c->v_uneven = unevenness(c, &d->v, &alike);
-    c->w_uneven = unevenness(c, &d->w, &alike);
-    return alike;
+    return symmetry_about(d, c->from, c->to - c->from, c->from, &c->symmetry) && c->may_mirror;
 }
 
 /* Two zeros need length * integral of |K| e^|damping| > 4 (Lyapunov; Hartman, Ordinary Differential

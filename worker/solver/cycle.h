@@ -1,16 +1,16 @@
 #ifndef SOLVER_CYCLE_H
 #define SOLVER_CYCLE_H
 
-#include "drive.h"
+#include "symmetry.h"
 
 /* What all points share of a period: its length, the damping over it, and whether it is its own
  * mirror image. Transparent. */
 
 struct cycle {
-    double from, to, period;             /* 0: none */
-    int may_mirror;                      /* nothing but expressions of t, without damping */
-    double damping, damping_error;       /* integral over the period */
-    double u_uneven, v_uneven, w_uneven; /* what the halves differ by, on average */
+    double from, to, period;       /* 0: none */
+    int may_mirror;                /* all of w is known, and there is no damping */
+    double damping, damping_error; /* integral over the period */
+    struct symmetry symmetry;
 };
 
 void cycle_init(struct cycle *c, const struct sweep_spec *spec);

@@ -110,9 +110,9 @@ static void take_chunk(struct floquet *f, const struct strip *strip, const uint1
         take(&f->entry[i], strip, o->entry[i], at, n);
     for (size_t k = 0; k < LANES; k++) {
         size_t i = at[k < n ? k : n - 1];
-        double a = strip->a[i], uneven = cycle->u_uneven + fabs(a) * cycle->v_uneven;
+        double a = strip->a[i], uneven = cycle->symmetry.u + fabs(a) * cycle->symmetry.v;
         f->doubt.omega[k] = sweep_omega(f->sweep, a, strip->q);
-        f->doubt.asymmetry[k] = 0.5 * cycle->period * (uneven + fabs(strip->q) * cycle->w_uneven);
+        f->doubt.asymmetry[k] = 0.5 * cycle->period * (uneven + fabs(strip->q) * cycle->symmetry.w);
         f->zeros[k] = o->zeros != NO_QUANTITY ? strip->value[o->zeros * STRIP + i] : 0;
         f->start[0][k] = strip->start[0][i];
         f->start[1][k] = strip->start[1][i];

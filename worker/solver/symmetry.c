@@ -93,6 +93,14 @@ static int harmonic(const struct stretch *x, const struct curve *c, double *phas
     return found;
 }
 
+int symmetry_about(const struct drive *d, double from, double period, double centre,
+                   struct symmetry *out)
+{
+    struct stretch x = {.from = from, .period = period};
+    gauss_init(&x.gauss, POINTS);
+    return all_even(&x, d, centre, out);
+}
+
 int symmetry_find(const struct drive *d, double from, double period, struct symmetry *out)
 {
     struct stretch x = {.from = from, .period = period};

@@ -12,6 +12,10 @@ struct symmetry {
     double w, u, v;
 };
 
+/* Whether they are about this time. */
+int symmetry_about(const struct drive *d, double from, double period, double centre,
+                   struct symmetry *out);
+
 /* The curves cover [from, from + period]. 1 when there is such a time, else 0. */
 int symmetry_find(const struct drive *d, double from, double period, struct symmetry *out);
 
