@@ -140,6 +140,21 @@ static void malformed(struct server *s, const struct route *from, const struct w
     server_send(s, from, &m);
 }
 
+/* All else sees the house settled, and leaves it so: a worker that says goodbye and comes again is
+ * forgotten in between. */
+static void on_other_message(struct server *s, const struct route *from, const struct wire_msg *msg,
+                             zmq_msg_t *frame)
+{
+    act_all(s);
+    if (msg->type >= WIRE_HELLO && msg->type <= WIRE_RESULTS)
+        workers_message(s, from, msg, frame);
+    else if (msg->type >= WIRE_REQUEST && msg->type <= WIRE_FETCH)
+        clients_message(s, from, msg);
+    else
+        s->dropped++; /* only the broker says such things */
+    act_all(s);
+}
+
 static void on_message(void *arg, const void *route, size_t route_len, zmq_msg_t *frame, int frames)
 {
     struct server *s = arg;
@@ -161,12 +176,17 @@ static void on_message(void *arg, const void *route, size_t route_len, zmq_msg_t
         malformed(s, &from, &msg, &err);
     else if (!entrance_admits(s, &from, &msg))
         s->dropped++;
-    else if (msg.type >= WIRE_HELLO && msg.type <= WIRE_RESULTS)
-        workers_message(s, &from, &msg, frame);
-    else if (msg.type >= WIRE_REQUEST && msg.type <= WIRE_FETCH)
-        clients_message(s, &from, &msg);
+    else if (msg.type == WIRE_RESULT || msg.type == WIRE_RESULTS)
+        workers_message(s, &from, &msg, frame); /* what follows from it waits for on_drained */
     else
-        s->dropped++; /* only the broker says such things */
+        on_other_message(s, &from, &msg, frame);
+}
+
+/* What results bring about is done for all of a turn together: an acknowledgement tells of many
+ * tiles, and who has room for a lease is asked once. */
+static void on_drained(void *arg)
+{
+    struct server *s = arg;
     settle(s);
 }
 
@@ -289,13 +309,18 @@ static void sink_event(struct server *s, const struct sink_event *e)
     }
 }
 
+/* After a large group there are tens of thousands: messages are read in between. */
 static void on_sink(uv_async_t *async)
 {
+    enum { EVENTS_A_TURN = 2048 };
     struct server *s = async->data;
-    wake_up(s);
     struct sink_event event;
-    while (sink_next(s->sink, &event))
+    int n = 0;
+    wake_up(s);
+    for (; n < EVENTS_A_TURN && sink_next(s->sink, &event); n++)
         sink_event(s, &event);
+    if (n == EVENTS_A_TURN)
+        uv_async_send(async);
     settle(s);
 }
 
@@ -420,7 +445,7 @@ static int server_open(struct server *s, struct err *err)
     if (sink_start(s->sink, err))
         return -1;
     uv_timer_start(&s->crowd, on_crowd, DOOR_LOOK_MS, DOOR_LOOK_MS);
-    s->zloop = zloop_create(&s->loop, s->socket, true, on_message, s);
+    s->zloop = zloop_create(&s->loop, s->socket, true, on_message, on_drained, s);
     return 0;
 }
 

@@ -34,8 +34,11 @@ static struct order *order_new(enum order_type type, uint32_t job)
 
 void sink_order_free(struct order *o)
 {
-    if (o->result)
-        o->result->release(o->result);
+    while (o->results) {
+        struct sink_result *r = o->results;
+        o->results = r->next;
+        r->release(r);
+    }
     free(o->table);
     free(o->text);
     free(o);
@@ -45,34 +48,83 @@ static void order_put(struct sink *s, struct order *o)
 {
     pthread_mutex_lock(&s->mutex);
     bool first = !s->orders;
-    *s->orders_end = o;
+    *s->orders_end = s->orders_last = o;
     s->orders_end = &o->next;
     pthread_mutex_unlock(&s->mutex);
     if (first)
         pthread_cond_signal(&s->cond);
 }
 
+/* Small results that come one after the other make one order: there may be a hundred thousand. */
+static bool joins(const struct order *o, const struct sink_result *r)
+{
+    enum { RESULTS = 1024, BYTES = 1 << 20 };
+    return o && o->type == ORDER_RESULT && o->job == r->job && o->result_count < RESULTS &&
+           o->result_bytes + r->data_bytes <= BYTES;
+}
+
+static void join(struct order *o, struct sink_result *r)
+{
+    r->next = NULL;
+    *o->results_end = r;
+    o->results_end = &r->next;
+    o->result_count++;
+    o->result_bytes += r->data_bytes;
+}
+
 void sink_push(struct sink *s, const struct sink_event *event)
 {
-    pthread_mutex_lock(&s->mutex);
-    if (s->event_first == s->event_count)
-        s->event_first = s->event_count = 0;
-    if (s->event_count == s->event_room) {
-        s->event_room = s->event_room ? 2 * s->event_room : 64;
-        s->events = mem_resize(s->events, s->event_room, sizeof *s->events);
+    struct told told = {event->type,   event->job,        event->tile,
+                        event->worker, event->frontier,   event->points_failed,
+                        event->crc,    event->data_bytes, NULL};
+    if (event->err.code || event->err.text[0]) {
+        told.err = mem_alloc(1, sizeof *told.err);
+        *told.err = event->err;
     }
-    s->events[s->event_count++] = *event;
+    pthread_mutex_lock(&s->mutex);
+    struct news *n = &s->news;
+    if (n->count == n->room) {
+        n->room = n->room ? 2 * n->room : 64;
+        n->list = mem_resize(n->list, n->room, sizeof *n->list);
+    }
+    n->list[n->count++] = told;
     pthread_mutex_unlock(&s->mutex);
+}
+
+/* Takes all that there are at once, for this call and later ones. */
+static bool take_news(struct sink *s)
+{
+    struct news empty = s->taken;
+    empty.count = 0;
+    s->taken_next = 0;
+    pthread_mutex_lock(&s->mutex);
+    s->taken = s->news;
+    s->news = empty;
+    pthread_mutex_unlock(&s->mutex);
+    return s->taken.count > 0;
 }
 
 bool sink_next(struct sink *s, struct sink_event *event)
 {
-    pthread_mutex_lock(&s->mutex);
-    bool any = s->event_first < s->event_count;
-    if (any)
-        *event = s->events[s->event_first++];
-    pthread_mutex_unlock(&s->mutex);
-    return any;
+    if (s->taken_next == s->taken.count && !take_news(s))
+        return false;
+    struct told *t = &s->taken.list[s->taken_next++];
+    event->type = t->type;
+    event->job = t->job;
+    event->tile = t->tile;
+    event->worker = t->worker;
+    event->frontier = t->frontier;
+    event->points_failed = t->points_failed;
+    event->crc = t->crc;
+    event->data_bytes = t->data_bytes;
+    event->err.code = ERR_NONE;
+    event->err.line = event->err.column = 0;
+    event->err.path[0] = event->err.text[0] = event->err.hint[0] = '\0';
+    if (t->err)
+        event->err = *t->err;
+    free(t->err);
+    t->err = NULL;
+    return true;
 }
 
 void sink_submit(struct sink *s, uint32_t id, uint64_t key, int32_t priority, const char *owner,
@@ -99,8 +151,16 @@ void sink_table(struct sink *s, uint32_t job, const void *table, size_t bytes)
 
 void sink_store(struct sink *s, struct sink_result *result)
 {
+    pthread_mutex_lock(&s->mutex);
+    bool joined = s->orders && joins(s->orders_last, result);
+    if (joined)
+        join(s->orders_last, result);
+    pthread_mutex_unlock(&s->mutex);
+    if (joined)
+        return;
     struct order *o = order_new(ORDER_RESULT, result->job);
-    o->result = result;
+    o->results_end = &o->results;
+    join(o, result);
     order_put(s, o);
 }
 
@@ -398,7 +458,12 @@ void sink_close(struct sink *s)
         close(s->lock_fd);
     pthread_mutex_destroy(&s->mutex);
     pthread_cond_destroy(&s->cond);
-    free(s->events);
+    for (size_t i = s->taken_next; i < s->taken.count; i++)
+        free(s->taken.list[i].err);
+    for (size_t i = 0; i < s->news.count; i++)
+        free(s->news.list[i].err);
+    free(s->taken.list);
+    free(s->news.list);
     free(s->band);
     free(s->scratch);
     free(s->data);

@@ -79,6 +79,7 @@ struct sink_part {
     uint32_t worker; /* who sent it, in a result of several workers; else 0 */
 };
 struct sink_result {            /* covers its tile completely, once */
+    struct sink_result *next;   /* the sink's own */
     uint32_t job, tile, worker; /* worker 0: pieces of several, see parts */
     uint64_t data_bytes;
     bool compare; /* compare with what is stored instead of storing */

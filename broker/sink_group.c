@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define GROUP_ORDERS 65536
-#define GROUP_BYTES  (64u << 20) /* of results, and of statuses that wait for the commit */
+#define GROUP_RESULTS 65536
+#define GROUP_BYTES   (64u << 20) /* of results, and of statuses that wait for the commit */
 
 /* --- making it durable ----------------------------------------------------------------------- */
 
@@ -256,10 +256,14 @@ static void succeed(struct sink *s, struct group *g)
 static size_t weight(const struct sink *s, const struct order *o)
 {
     const struct live *l = o->type == ORDER_RESULT ? sink_live(s, o->job) : NULL;
-    if (!l || o->result->tile >= job_tile_count(l->spec))
-        return 0;
-    size_t n = job_tile_points(l->spec, o->result->tile);
-    return n > o->result->data_bytes ? n : o->result->data_bytes;
+    size_t sum = 0;
+    for (const struct sink_result *r = l ? o->results : NULL; r; r = r->next) {
+        if (r->tile >= job_tile_count(l->spec))
+            continue;
+        size_t n = job_tile_points(l->spec, r->tile);
+        sum += n > r->data_bytes ? n : r->data_bytes;
+    }
+    return sum;
 }
 
 /* Cuts the orders off that make one group; returns the rest. */
@@ -269,7 +273,8 @@ static struct order *cut(const struct sink *s, struct order *orders)
     struct order *last = NULL;
     for (struct order *o = orders; o && o->type < ORDER_SUBMIT; last = o, o = o->next) {
         bytes += weight(s, o);
-        if (last && (++count == GROUP_ORDERS || bytes > GROUP_BYTES))
+        count += o->result_count + 1;
+        if (last && (count > GROUP_RESULTS || bytes > GROUP_BYTES))
             break;
     }
     struct order *rest = last->next;

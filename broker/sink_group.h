@@ -28,7 +28,7 @@ struct group {
     struct entry *entries;
     size_t entry_count;
     struct run *runs;
-    size_t run_count;
+    size_t run_count, run_room;
     uint64_t seq;
 };
 

@@ -28,8 +28,9 @@ struct order {
     struct order *next;
     enum order_type type;
     uint32_t job;
-    struct sink_result *result; /* owned */
-    void *table;                /* owned */
+    struct sink_result *results, **results_end; /* owned; of one job, in the order of arrival */
+    size_t result_count, result_bytes;
+    void *table; /* owned */
     size_t table_bytes;
     uint32_t frontier;
     int state;
@@ -69,6 +70,17 @@ struct live {
     bool status_stale;
 };
 
+/* Events on their way to the caller's thread; there may be a hundred thousand. */
+struct news {
+    struct told {
+        enum sink_event_type type;
+        uint32_t job, tile, worker, frontier, points_failed, crc;
+        uint64_t data_bytes;
+        struct err *err; /* owned; NULL: none */
+    } * list;
+    size_t count, room;
+};
+
 struct sink {
     char *data, *results; /* constant */
     void (*wake)(void *arg);
@@ -80,7 +92,9 @@ struct sink {
 
     struct sink_job *recovered; /* the caller's thread */
     size_t recovered_count;
-    uint32_t next_job; /* the caller's thread */
+    uint32_t next_job; /* the caller's thread, as are those below */
+    struct news taken;
+    size_t taken_next;
 
     struct live **lives; /* by number */
     size_t live_count;
@@ -94,10 +108,9 @@ struct sink {
     bool started;
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t cond;
-    struct order *orders, **orders_end;
+    struct order *orders, **orders_end, *orders_last;
     bool stop;
-    struct sink_event *events;
-    size_t event_first, event_count, event_room;
+    struct news news;
 };
 
 /* sink.c */

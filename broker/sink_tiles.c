@@ -26,17 +26,17 @@ void group_open(struct group *g, struct sink *s, struct order *orders)
     *g = (struct group){.orders = orders, .seq = s->seq + 1};
     size_t n = 0;
     for (const struct order *o = g->orders; o; o = o->next)
-        n += o->type == ORDER_RESULT;
+        n += o->result_count;
     g->entries = mem_alloc(n, sizeof *g->entries);
-    g->runs = mem_alloc(n, sizeof *g->runs);
     for (const struct order *o = g->orders; o; o = o->next) {
-        if (o->type != ORDER_RESULT)
-            continue;
-        struct entry *e = &g->entries[g->entry_count];
-        e->result = o->result;
-        e->live = sink_live(s, o->job);
-        e->arrival = g->entry_count++;
-        e->fits = e->live && tile_fits(e->live->spec, o->result, NULL, NULL) == 0;
+        struct live *l = o->results ? sink_live(s, o->job) : NULL;
+        for (struct sink_result *r = o->results; r; r = r->next) {
+            struct entry *e = &g->entries[g->entry_count];
+            e->result = r;
+            e->live = l;
+            e->arrival = g->entry_count++;
+            e->fits = l && tile_fits(l->spec, r, NULL, NULL) == 0;
+        }
     }
     qsort(g->entries, g->entry_count, sizeof *g->entries, by_tile);
 }
@@ -101,6 +101,10 @@ static void plan_runs(struct group *g)
             run->band.a1 = at.a1;
             run->count++;
         } else {
+            if (g->run_count == g->run_room) {
+                g->run_room = g->run_room ? 2 * g->run_room : 64;
+                g->runs = mem_resize(g->runs, g->run_room, sizeof *g->runs);
+            }
             g->runs[g->run_count++] = (struct run){.first = i, .count = 1, .band = at};
         }
     }

@@ -14,6 +14,7 @@ struct zloop {
     bool router;
     bool closing;
     zloop_recv_fn *recv;
+    zloop_drained_fn *drained;
     void *arg;
     uv_poll_t poll;
     uv_prepare_t prepare;
@@ -59,6 +60,7 @@ static void drain(struct zloop *z)
 {
     char route[ROUTE_MAX];
     size_t route_len;
+    int received = 0;
     for (int i = 0; i < ZLOOP_BATCH && !z->closing && readable(z); i++) {
         zmq_msg_t frame;
         zmq_msg_init(&frame);
@@ -67,8 +69,11 @@ static void drain(struct zloop *z)
             z->recv(z->arg, route, route_len, &frame, frames);
         zmq_msg_close(&frame);
         if (frames < 0)
-            return;
+            break;
+        received++;
     }
+    if (received > 0 && z->drained && !z->closing)
+        z->drained(z->arg);
 }
 
 /* Only wakes the loop: the work is done in the check phase. */
@@ -102,12 +107,13 @@ static void on_check(uv_check_t *handle)
 }
 
 struct zloop *zloop_create(uv_loop_t *loop, void *socket, bool router, zloop_recv_fn *recv,
-                           void *arg)
+                           zloop_drained_fn *drained, void *arg)
 {
     struct zloop *z = mem_alloc(1, sizeof *z);
     z->socket = socket;
     z->router = router;
     z->recv = recv;
+    z->drained = drained;
     z->arg = arg;
     int fd;
     size_t len = sizeof fd;

@@ -21,9 +21,13 @@ struct zloop;
 typedef void zloop_recv_fn(void *arg, const void *route, size_t route_len, zmq_msg_t *frame,
                            int frames);
 
-/* borrows socket and loop; `router` tells whether messages begin with a routing id. */
+/* Messages were received in this turn, and for now there are no more. */
+typedef void zloop_drained_fn(void *arg);
+
+/* `drained` may be NULL. borrows socket and loop; `router` tells whether messages begin with a
+ * routing id. */
 struct zloop *zloop_create(uv_loop_t *loop, void *socket, bool router, zloop_recv_fn *recv,
-                           void *arg);
+                           zloop_drained_fn *drained, void *arg);
 
 /* Sends one message without blocking: [route] frame. Takes the frame's bytes (copy). 0, or -1 with
  * errno: EHOSTUNREACH (the peer is gone), EAGAIN (its pipe is full). */

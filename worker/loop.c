@@ -227,7 +227,7 @@ static int open_handles(struct loop *l, struct err *err)
     service_watchdog(&l->uv, &l->watchdog);
     l->check.data = l->timer.data = l;
     uv_check_start(&l->check, on_check); /* before the socket's, see above */
-    l->socket = zloop_create(&l->uv, door_socket(l->door), false, on_message, l);
+    l->socket = zloop_create(&l->uv, door_socket(l->door), false, on_message, NULL, l);
     for (size_t i = 0; i < sizeof signal_numbers / sizeof *signal_numbers; i++) {
         uv_signal_init(&l->uv, &l->signals[i]);
         l->signals[i].data = l;

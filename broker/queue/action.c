@@ -27,6 +27,8 @@ struct queue_action *action_add(struct queue *q, enum action_type type)
 bool queue_next(struct queue *q, struct queue_action *action)
 {
     if (q->action_count == 0)
+        dispatch_pending(q);
+    if (q->action_count == 0)
         return false;
     *action = q->actions[q->action_first];
     q->action_first = (q->action_first + 1) % q->action_cap;

@@ -76,7 +76,7 @@ static void check_worker(const struct queue *q, const struct worker *w)
             points += n;
             bytes += n * j->point_bytes;
         }
-        assert(pending == l->pending && unsettled > 0);
+        assert(pending == l->pending && unsettled == l->unsettled && unsettled > 0);
     }
     assert(leases == w->lease_count && bytes == w->bytes_in_hand && points == w->points_in_hand);
     if (w->state == WORKER_GONE)
@@ -84,17 +84,59 @@ static void check_worker(const struct queue *q, const struct worker *w)
     assert(w->granted >= w->received && w->unsettled >= w->at_sink);
 }
 
+static bool may_have(const struct queue *q, const struct worker *w)
+{
+    for (size_t i = 0; i < q->job_count; i++) {
+        const struct job_entry *j = q->jobs[i];
+        struct hurt *h;
+        if (!job_is_live(j) || !worker_can_work(w, j->id))
+            continue;
+        if (piece_for(q, j, w, &h))
+            return true;
+        for (uint32_t t = 0; t < j->frontier; t++)
+            if (tile_get(&j->tiles, t) == TILE_OPEN)
+                return true;
+    }
+    return false;
+}
+
+/* When all is given out nobody waits for work that there is, and nobody is forgotten. */
+static void check_lines(const struct queue *q)
+{
+    size_t in_line[LINES] = {0};
+    bool rest = !q->appeared && !q->line_first[LINE_READY] && !q->stalled;
+    for (size_t i = 0; i < q->worker_count; i++) {
+        const struct worker *w = q->workers[i];
+        in_line[w->line]++;
+        assert(w->state != WORKER_GONE || (w->line == LINE_NONE && w->due_at == 0));
+        assert(w->state == WORKER_GONE || w->due_at > 0);
+        assert(w->due_at == 0 || q->due[w->due_at - 1] == w);
+        if (!rest || w->state != WORKER_UP || w->paused || w->hold_bytes == 0)
+            continue;
+        assert(w->line == LINE_HUNGRY || w->lease_count > 0);
+        assert(w->line != LINE_HUNGRY || !may_have(q, w));
+    }
+    for (size_t i = 2; i <= q->due_count; i++)
+        assert(q->due[i / 2 - 1]->due_ms <= q->due[i - 1]->due_ms);
+    for (enum line line = LINE_READY; line < LINES; line++)
+        assert(in_line[line] == q->line_count[line]);
+}
+
 void queue_check(const struct queue *q)
 {
-    uint64_t sum = 0;
-    size_t up = 0;
+    uint64_t sum = 0, at_sink = 0;
+    size_t up = 0, leases = 0;
     for (size_t i = 0; i < q->worker_count; i++) {
         const struct worker *w = q->workers[i];
         check_worker(q, w);
         sum += w->granted - w->received + w->unsettled;
         up += w->state != WORKER_GONE;
+        at_sink += w->at_sink;
+        leases += w->lease_count;
     }
-    assert(sum == q->granted_sum && up == q->workers_up);
+    assert(sum == q->granted_sum && up == q->workers_up && at_sink == q->at_sink);
+    assert(leases == q->lease_count);
+    check_lines(q);
     for (size_t i = 0; i < q->job_count; i++)
         check_job(q, q->jobs[i]);
 }

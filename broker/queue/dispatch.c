@@ -3,7 +3,14 @@
  * has been served least. After any lease the job that got it has been served more by that lease's
  * work, so between two jobs that both have open tiles the difference never exceeds one lease:
  * shares are equal up to that, however long the jobs are. Which tiles: what came back first (lowest
- * index), then in band order. */
+ * index), then in band order.
+ *
+ * Work is given out after an event, not in the middle of it, and to those whose turn it is alone:
+ *
+ *          its hand or its wishes changed          there was no work for it
+ *   NONE ---------------------------------> READY ---------------------------> HUNGRY
+ *    ^  <-------- it has enough --------------+ ^ <-------- work appeared --------+
+ */
 #include "queue_private.h"
 
 #include <string.h>
@@ -15,6 +22,7 @@ static bool has_work(struct queue *q, struct job_entry *j, const struct worker *
         return false;
     job_ask_frontier(q, j);
     bool open = tile_first_open(&j->tiles, j->frontier, tile);
+    j->frontier_short = j->frontier_short || (!open && j->tiles.cursor < j->tiles.count);
     job_ask_frontier(q, j); /* the cursor may have moved */
     return open || piece_for(q, j, w, &h);
 }
@@ -166,7 +174,7 @@ static struct lease *lease_apart(struct queue *q, struct worker *w, struct job_e
     struct lease *l = lease_add(q, new_token(q), w->number, j, tile, 1, q->now_ms);
     uint64_t bytes = points * j->point_bytes;
     l->tile[0] = LEASE_PENDING;
-    l->pending = 1;
+    l->pending = l->unsettled = 1;
     w->points_in_hand += points;
     w->bytes_in_hand += bytes;
     if (w->largest_bytes < bytes)
@@ -245,25 +253,106 @@ static bool give_recheck(struct queue *q, struct worker *w)
     return recheck_give(q, w);
 }
 
-void dispatch_worker(struct queue *q, struct worker *w)
+/* Gives the worker what it may have; false when there was no work for it. */
+static bool serve(struct queue *q, struct worker *w)
 {
-    while (w->state == WORKER_UP && !w->paused && !q->stalled) {
+    while (w->state == WORKER_UP && !w->paused) {
         if (give_recheck(q, w))
             continue;
         struct job_entry *j = choose_job(q, w);
         struct hurt *h;
         if (!j)
-            return;
+            return w->hold_bytes == 0;
         struct piece *p = piece_for(q, j, w, &h);
         if (p ? !give_piece(q, w, j, h, p) : !give_run(q, w, j))
-            return;
+            return true;
     }
+    return true;
 }
 
-/* The emptiest first would be fairer still; in turn is good enough and cheaper. */
-void dispatch_all(struct queue *q)
+/* --- lines ----------------------------------------------------------------------------------- */
+
+static void line_leave(struct queue *q, struct worker *w)
+{
+    if (w->line == LINE_NONE)
+        return;
+    if (w->line_prev)
+        w->line_prev->line_next = w->line_next;
+    else
+        q->line_first[w->line] = w->line_next;
+    if (w->line_next)
+        w->line_next->line_prev = w->line_prev;
+    else
+        q->line_last[w->line] = w->line_prev;
+    q->line_count[w->line]--;
+    w->line_next = w->line_prev = NULL;
+    w->line = LINE_NONE;
+}
+
+static void line_join(struct queue *q, struct worker *w, enum line line)
+{
+    line_leave(q, w);
+    w->line = line;
+    w->line_prev = q->line_last[line];
+    if (w->line_prev)
+        w->line_prev->line_next = w;
+    else
+        q->line_first[line] = w;
+    q->line_last[line] = w;
+    q->line_count[line]++;
+}
+
+void dispatch_soon(struct queue *q, struct worker *w)
+{
+    if (w->line != LINE_READY && w->state != WORKER_GONE)
+        line_join(q, w, LINE_READY);
+}
+
+void dispatch_appeared(struct queue *q)
+{
+    q->appeared = true;
+}
+
+void dispatch_everyone(struct queue *q)
 {
     for (size_t i = 0; i < q->worker_count; i++)
-        if (q->workers[i]->state == WORKER_UP)
-            dispatch_worker(q, q->workers[i]);
+        dispatch_soon(q, q->workers[i]);
+}
+
+void dispatch_never(struct queue *q, struct worker *w)
+{
+    line_leave(q, w);
+}
+
+/* What this worker has not found nobody will find. */
+static bool speaks_for_all(const struct queue *q, const struct worker *w)
+{
+    if (w->banned_count > 0 || q->rechecks_open > 0 || w->state != WORKER_UP || w->paused)
+        return false;
+    for (size_t i = 0; i < q->job_count; i++)
+        if (q->jobs[i]->hurt_count > 0)
+            return false;
+    return true;
+}
+
+void dispatch_pending(struct queue *q)
+{
+    struct worker *w;
+    while (!q->stalled && (w = q->line_first[LINE_READY])) {
+        line_leave(q, w);
+        if (!serve(q, w))
+            line_join(q, w, LINE_HUNGRY);
+    }
+    if (q->stalled || !q->appeared)
+        return;
+    q->appeared = false;
+    for (size_t n = q->line_count[LINE_HUNGRY]; n > 0; n--) {
+        w = q->line_first[LINE_HUNGRY];
+        line_leave(q, w);
+        if (serve(q, w))
+            continue;
+        line_join(q, w, LINE_HUNGRY);
+        if (speaks_for_all(q, w))
+            break;
+    }
 }

@@ -119,6 +119,8 @@ void queue_worker_heartbeat(struct queue *q, int64_t now_ms, uint32_t worker,
     struct worker *w = worker_find(q, worker);
     if (!w || w->state == WORKER_GONE)
         return;
+    if (w->hold_bytes > 0 && heartbeat->heartbeat.hold_bytes == 0)
+        dispatch_appeared(q); /* the pieces that it hunts are for others */
     w->hold_bytes = heartbeat->heartbeat.hold_bytes;
     if (w->hold_bytes > 0)
         w->rest[0] = '\0';
@@ -134,7 +136,7 @@ void queue_worker_heartbeat(struct queue *q, int64_t now_ms, uint32_t worker,
         ask_who(q, w);
     read_progress(q, w, &heartbeat->heartbeat.progress);
     action_pong(q, w, window_renew(q, w));
-    dispatch_all(q);
+    dispatch_soon(q, w);
 }
 
 static void give_back(struct queue *q, struct lease *l, uint32_t first, uint32_t end)
@@ -157,6 +159,7 @@ void queue_worker_return(struct queue *q, int64_t now_ms, uint32_t worker, const
         copy_text(w->rest, sizeof w->rest, &m->give_back.reason);
     if (w && (!nothing || w->rest[0]))
         w->hold_bytes = 0;
+    dispatch_appeared(q);
     if (nothing)
         return;
     struct job_entry *j = job_find(q, m->give_back.job);
@@ -169,7 +172,6 @@ void queue_worker_return(struct queue *q, int64_t now_ms, uint32_t worker, const
         if (token_equal(l->token, m->give_back.token) && l->job == j->id)
             give_back(q, l, first, first + count);
     }
-    dispatch_all(q);
 }
 
 void queue_worker_job_fail(struct queue *q, int64_t now_ms, uint32_t worker,
@@ -199,5 +201,6 @@ void queue_worker_job_fail(struct queue *q, int64_t now_ms, uint32_t worker,
     }
     if (j->state != JOB_DONE)
         snprintf(j->reason, sizeof j->reason, "worker %s cannot do it: %s", w->host, text);
-    dispatch_all(q);
+    dispatch_soon(q, w);
+    dispatch_appeared(q);
 }

@@ -176,7 +176,7 @@ uint32_t queue_worker_hello(struct queue *q, int64_t now_ms, uint64_t session,
     w->hello_tag = hello->tag;
     w->who_ms = 0;
     w->heard_ms = w->probed_ms = now_ms;
-    soon(q, now_ms + q->config.silence_ms);
+    deadline_set(q, w, now_ms + q->config.silence_ms);
     window_reset(q, w);
     for (uint32_t i = 0; i < hello->hello.holdings.count; i++) {
         struct wire_holding h = wire_holding_at(&hello->hello.holdings, i);
@@ -184,6 +184,7 @@ uint32_t queue_worker_hello(struct queue *q, int64_t now_ms, uint64_t session,
     }
     release_unclaimed(q, w);
     window_renew(q, w);
-    dispatch_all(q); /* released tiles may be for others */
+    dispatch_soon(q, w);
+    dispatch_appeared(q); /* released tiles may be for others */
     return w->number;
 }

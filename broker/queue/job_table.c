@@ -126,7 +126,7 @@ static void recover_tiles(struct queue *q, struct job_entry *j, const struct que
     t->cursor = j->frontier < t->count ? j->frontier : t->count;
     if (t->in_state[TILE_HELD] > 0) {
         j->hold_until_ms = q->now_ms + q->config.hold_ms;
-        soon(q, j->hold_until_ms);
+        q->held_ms = j->hold_until_ms < q->held_ms ? j->hold_until_ms : q->held_ms;
     }
 }
 
@@ -173,7 +173,7 @@ void queue_job_add(struct queue *q, int64_t now_ms, const struct queue_job *spec
     }
     job_check_complete(q, j);
     job_ask_frontier(q, j);
-    dispatch_all(q);
+    dispatch_appeared(q);
 }
 
 /* Ends the job's leases and tells their holders. */
@@ -228,7 +228,7 @@ int queue_job_pause(struct queue *q, int64_t now_ms, uint32_t job, struct err *e
     if (!j || !job_can(j, JOB_EV_PAUSE))
         return refuse(j, job, "paused", err);
     job_event(q, j, JOB_EV_PAUSE, "paused by the user");
-    dispatch_all(q); /* others may have the workers */
+    dispatch_appeared(q); /* others may have the workers */
     return 0;
 }
 
@@ -242,7 +242,7 @@ int queue_job_resume(struct queue *q, int64_t now_ms, uint32_t job, struct err *
     if (j->served_ns < level)
         j->served_ns = level;
     job_event(q, j, JOB_EV_RESUME, "");
-    dispatch_all(q);
+    dispatch_appeared(q);
     return 0;
 }
 
@@ -255,7 +255,7 @@ int queue_job_cancel(struct queue *q, int64_t now_ms, uint32_t job, struct err *
     job_event(q, j, JOB_EV_CANCEL, "cancelled by the user");
     recall(q, j);
     recheck_forget(q, j);
-    dispatch_all(q);
+    dispatch_appeared(q);
     return 0;
 }
 
@@ -287,7 +287,7 @@ void queue_job_fail(struct queue *q, int64_t now_ms, uint32_t job, const char *r
     job_event(q, j, JOB_EV_FAIL, reason);
     recall(q, j);
     recheck_forget(q, j);
-    dispatch_all(q);
+    dispatch_appeared(q);
 }
 
 void queue_tile_damaged(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
@@ -308,7 +308,7 @@ void queue_tile_damaged(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
         return;
     job_event(q, j, JOB_EV_ROT, "what was damaged on disk is computed again");
     job_ask_frontier(q, j);
-    dispatch_all(q);
+    dispatch_appeared(q);
 }
 
 void job_check_complete(struct queue *q, struct job_entry *j)
@@ -317,16 +317,21 @@ void job_check_complete(struct queue *q, struct job_entry *j)
         job_event(q, j, JOB_EV_COMPLETE, "");
 }
 
-/* The frontier runs ahead of the cursor by as many tiles as are out, so that the next ones may go
- * as soon as these are done, and not much further: what lies below it waits after a restart. */
+/* The frontier runs ahead of the cursor by as many tiles as are out and not yet durable, so that
+ * the next ones may go as soon as these are done, and not much further: what lies below it waits
+ * after a restart. Twice as many where that was not enough: tiles that are answered faster than the
+ * disk commits. */
 void job_ask_frontier(struct queue *q, struct job_entry *j)
 {
     if (job_state_is_over(j->state) || j->frontier_asked >= j->tiles.count)
         return;
-    uint32_t out = j->tiles.in_state[TILE_LEASED];
+    uint32_t out = j->tiles.in_state[TILE_LEASED] + j->tiles.in_state[TILE_ARRIVED];
     uint32_t ahead = out > q->config.frontier_ahead ? out : q->config.frontier_ahead;
+    if (j->frontier_short)
+        ahead *= 2;
     if (j->frontier_asked >= j->tiles.cursor + ahead / 2)
         return;
+    j->frontier_short = false;
     uint32_t left = j->tiles.count - j->tiles.cursor;
     j->frontier_asked = j->tiles.cursor + (left < ahead ? left : ahead);
     struct queue_action *a = action_add(q, ACTION_FRONTIER);
@@ -341,5 +346,5 @@ void queue_frontier_durable(struct queue *q, int64_t now_ms, uint32_t job, uint3
     if (!j || frontier <= j->frontier || frontier > j->tiles.count)
         return;
     j->frontier = frontier;
-    dispatch_all(q);
+    dispatch_appeared(q);
 }

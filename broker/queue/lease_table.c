@@ -79,12 +79,13 @@ struct lease *lease_add(struct queue *q, struct token token, uint32_t worker, st
     l->first_tile = first_tile;
     l->tile_count = tile_count;
     l->out_ms = now_ms;
-    soon(q, now_ms + PROBE_QUIET_MS);
+    deadline_set(q, w, now_ms + PROBE_QUIET_MS);
     if (q->straggle_ms == INT64_MAX)
         q->straggle_ms = now_ms + STRAGGLE_EVERY_MS;
     if (!worker_holds_job(w, j->id))
         j->holders++;
     j->lease_count++;
+    q->lease_count++;
     worker_list_add(w, l);
     l->hash_next = *bucket(q, token);
     *bucket(q, token) = l;
@@ -97,6 +98,7 @@ struct lease *lease_add(struct queue *q, struct token token, uint32_t worker, st
         tile_event(&j->tiles, j->a_blocks, tile, TILE_LEASE);
         l->tile[i] = LEASE_PENDING;
         l->pending++;
+        l->unsettled++;
         uint64_t bytes = tile_bytes(j, tile);
         w->points_in_hand += tile_points(j, tile);
         w->bytes_in_hand += bytes;
@@ -120,6 +122,7 @@ static void retire(struct queue *q, struct lease *l)
     struct worker *w = worker_find(q, l->worker);
     struct job_entry *j = job_find(q, l->job);
     worker_list_remove(w, l);
+    q->lease_count--;
     if (j) {
         j->lease_count--;
         if (!worker_holds_job(w, j->id))
@@ -150,11 +153,11 @@ void lease_settle(struct queue *q, struct lease *l, uint32_t tile)
     if ((*at & ~LEASE_CLAIMED) == LEASE_PENDING)
         l->pending--;
     *at = LEASE_SETTLED;
-    let_go(worker_find(q, l->worker), l, j, tile);
-    for (uint32_t i = 0; i < l->tile_count; i++)
-        if ((l->tile[i] & ~LEASE_CLAIMED) != LEASE_SETTLED)
-            return;
-    retire(q, l);
+    struct worker *w = worker_find(q, l->worker);
+    let_go(w, l, j, tile);
+    dispatch_soon(q, w);
+    if (--l->unsettled == 0)
+        retire(q, l);
 }
 
 /* Whether another active lease has the tile pending: only asked when there may be one. */
@@ -174,6 +177,7 @@ bool lease_elsewhere(const struct queue *q, const struct job_entry *j, const str
 static void release_tile(struct queue *q, struct job_entry *j, const struct lease *l, uint32_t tile)
 {
     j->served_ns -= tile_points(j, tile) * l->charge_ns;
+    dispatch_appeared(q);
     if (l->flags & WIRE_LEASE_VERIFY) {
         recheck_release(q, j, tile, l->worker);
     } else if (l->count) {
@@ -205,6 +209,7 @@ void lease_end(struct queue *q, struct lease *l)
         if (state == LEASE_PENDING)
             release_tile(q, j, l, l->first_tile + i);
     }
+    dispatch_soon(q, w);
     retire(q, l);
 }
 

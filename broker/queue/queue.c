@@ -27,7 +27,7 @@ struct queue *queue_create(const struct queue_config *config, int64_t now_ms)
     q->config = *config;
     q->start_ms = q->now_ms = now_ms;
     q->salt = config->random(config->random_arg);
-    q->due_ms = INT64_MAX;
+    q->held_ms = INT64_MAX;
     q->straggle_ms = now_ms + STRAGGLE_EVERY_MS;
     return q;
 }
@@ -47,14 +47,9 @@ void queue_destroy(struct queue *q)
     }
     free(q->workers);
     free(q->machines);
+    free(q->due);
     free(q->actions);
     free(q);
-}
-
-void soon(struct queue *q, int64_t at_ms)
-{
-    if (at_ms < q->due_ms)
-        q->due_ms = at_ms;
 }
 
 void queue_sink_stalled(struct queue *q, int64_t now_ms, const char *reason)
@@ -63,7 +58,7 @@ void queue_sink_stalled(struct queue *q, int64_t now_ms, const char *reason)
     q->stalled = reason != NULL;
     snprintf(q->stall_reason, sizeof q->stall_reason, "%s", reason ? reason : "");
     if (!q->stalled)
-        dispatch_all(q);
+        dispatch_everyone(q);
 }
 
 /* Silence, a lost connection that did not come back, and probes of what should have been heard. */
@@ -88,12 +83,12 @@ static void worker_tick(struct queue *q, struct worker *w)
         a->paused = w->paused;
         a->limit_percent = w->limit_percent;
     }
-    soon(q, w->heard_ms + q->config.silence_ms);
+    deadline_set(q, w, w->heard_ms + q->config.silence_ms);
     if (w->state == WORKER_DOUBTED)
-        soon(q, w->doubted_ms + q->config.grace_ms);
+        deadline_set(q, w, w->doubted_ms + q->config.grace_ms);
     if (w->lease_count > 0) {
         int64_t quiet_ms = w->heard_ms + PROBE_QUIET_MS, again_ms = w->probed_ms + PROBE_EVERY_MS;
-        soon(q, quiet_ms > again_ms ? quiet_ms : again_ms);
+        deadline_set(q, w, quiet_ms > again_ms ? quiet_ms : again_ms);
     }
 }
 
@@ -102,10 +97,11 @@ static void release_held(struct queue *q, struct job_entry *j)
     if (j->hold_until_ms == 0)
         return;
     if (q->now_ms < j->hold_until_ms) {
-        soon(q, j->hold_until_ms);
+        q->held_ms = j->hold_until_ms < q->held_ms ? j->hold_until_ms : q->held_ms;
         return;
     }
     j->hold_until_ms = 0;
+    dispatch_appeared(q);
     for (uint32_t tile = 0; tile < j->tiles.cursor; tile++)
         if (tile_get(&j->tiles, tile) == TILE_HELD)
             tile_event(&j->tiles, j->a_blocks, tile, TILE_RELEASE);
@@ -122,29 +118,30 @@ static void forgive(struct queue *q, int64_t late_ms)
     }
 }
 
+static int64_t next_due(const struct queue *q)
+{
+    int64_t due_ms = deadline_first(q);
+    due_ms = q->held_ms < due_ms ? q->held_ms : due_ms;
+    return q->straggle_ms < due_ms ? q->straggle_ms : due_ms;
+}
+
 int64_t queue_tick(struct queue *q, int64_t now_ms)
 {
     q->now_ms = now_ms;
-    if (now_ms < q->due_ms && now_ms < q->straggle_ms)
-        return q->due_ms < q->straggle_ms ? q->due_ms : q->straggle_ms;
-    if (now_ms >= q->due_ms) {
-        if (now_ms - q->due_ms >= LATE_MS)
-            forgive(q, now_ms - q->due_ms);
-        q->due_ms = INT64_MAX;
-        for (size_t i = 0; i < q->worker_count; i++)
-            if (q->workers[i]->state != WORKER_GONE)
-                worker_tick(q, q->workers[i]);
+    int64_t due_ms = deadline_first(q);
+    if (due_ms < now_ms && now_ms - due_ms >= LATE_MS)
+        forgive(q, now_ms - due_ms);
+    while (deadline_first(q) <= now_ms)
+        worker_tick(q, deadline_pop(q));
+    if (now_ms >= q->held_ms) {
+        q->held_ms = INT64_MAX;
         for (size_t i = 0; i < q->job_count; i++)
             release_held(q, q->jobs[i]);
-        dispatch_all(q);
     }
-    bool leases = false;
-    for (size_t i = 0; i < q->job_count; i++)
-        leases = leases || q->jobs[i]->lease_count > 0;
-    if (leases && now_ms >= q->straggle_ms)
-        dispatch_stragglers(q);
-    q->straggle_ms = leases ? now_ms + STRAGGLE_EVERY_MS : INT64_MAX;
-    if (leases)
-        soon(q, now_ms + PROBE_EVERY_MS);
-    return q->due_ms < q->straggle_ms ? q->due_ms : q->straggle_ms;
+    if (now_ms >= q->straggle_ms) {
+        if (q->lease_count > 0)
+            dispatch_stragglers(q);
+        q->straggle_ms = q->lease_count > 0 ? now_ms + STRAGGLE_EVERY_MS : INT64_MAX;
+    }
+    return next_due(q);
 }

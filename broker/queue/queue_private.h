@@ -123,6 +123,7 @@ struct job_entry {
     double point_cost_ns;
     struct tile_table tiles;
     uint32_t frontier, frontier_asked;
+    bool frontier_short; /* somebody found nothing below it, and there are tiles beyond */
     int64_t hold_until_ms; /* held tiles are released then; 0: none are held */
     uint64_t points_total, points_done, points_failed;
     uint32_t recomputed;
@@ -174,11 +175,12 @@ struct lease {
     uint32_t worker, job, first_tile, tile_count;
     uint32_t first, count; /* piece; count 0: whole tiles */
     uint16_t flags;
-    bool ended;       /* only its token is remembered */
-    bool adopted;     /* from a holding: its progress counts what is not in it too */
-    uint8_t unnamed;  /* heartbeats in a row that did not name it */
-    uint32_t pending; /* tiles in state PENDING */
-    double charge_ns; /* a point, added to its job's served_ns; 0: nothing was */
+    bool ended;         /* only its token is remembered */
+    bool adopted;       /* from a holding: its progress counts what is not in it too */
+    uint8_t unnamed;    /* heartbeats in a row that did not name it */
+    uint32_t pending;   /* tiles in state PENDING */
+    uint32_t unsettled; /* tiles in another state than SETTLED */
+    double charge_ns;   /* a point, added to its job's served_ns; 0: nothing was */
     int64_t out_ms;
     uint64_t points_done;
     uint32_t cpu_ms, progress_cpu_ms;
@@ -240,6 +242,9 @@ enum worker_state {
     WORKER_GONE,    /* dead or said goodbye; known by its session should it return */
 };
 
+/* Who stands where to be given work, dispatch.c. */
+enum line { LINE_NONE, LINE_READY, LINE_HUNGRY, LINES };
+
 enum worker_event { WORKER_HELLO, WORKER_HEARD, WORKER_UNREACHABLE, WORKER_DIE, WORKER_EVENTS };
 
 struct worker {
@@ -277,6 +282,10 @@ struct worker {
     int64_t strange_ms;
     struct blamed *blamed; /* at its death; taken back should it return */
     size_t blamed_count;
+    enum line line;
+    struct worker *line_next, *line_prev;
+    int64_t due_ms; /* worker_tick looks at it then, or before; deadline.c */
+    size_t due_at;  /* its place in the heap, from 1; 0: it has none */
 };
 
 struct worker *worker_find(const struct queue *q, uint32_t number);
@@ -306,11 +315,19 @@ struct queue {
     struct queue_action *actions; /* a ring */
     size_t action_first, action_count, action_cap;
     uint64_t granted_sum; /* budget in use by all workers */
+    uint64_t at_sink;     /* bytes, of all workers */
     size_t starved;       /* workers that wait for window */
     bool stalled;
     char stall_reason[256];
-    int64_t due_ms; /* of the next scan in queue_tick */
+    size_t lease_count; /* active leases of all jobs */
+    struct worker *line_first[LINES], *line_last[LINES];
+    size_t line_count[LINES];
+    bool appeared;       /* there may be work for those who are hungry */
+    struct worker **due; /* a heap by due_ms */
+    size_t due_count, due_cap;
+    int64_t held_ms; /* when to look for tiles that are held */
     int64_t straggle_ms;
+    size_t straggle_at; /* the worker to begin with */
 };
 
 struct queue_action *action_add(struct queue *q, enum action_type type); /* zeroed */
@@ -321,9 +338,20 @@ void action_pong(struct queue *q, struct worker *w, uint64_t window); /* wish.c 
 void wish_remembered(struct worker *w, const struct wire_msg *hello);
 void action_alarm(struct queue *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-void dispatch_worker(struct queue *q, struct worker *w);
-void dispatch_all(struct queue *q);
+/* Nothing is given out in the middle of an event. The worker may have room for more now; there may
+ * be work for those who have found none; everybody is to be looked at. */
+void dispatch_soon(struct queue *q, struct worker *w);
+void dispatch_appeared(struct queue *q);
+void dispatch_everyone(struct queue *q);
+void dispatch_never(struct queue *q, struct worker *w); /* it is gone */
+void dispatch_pending(struct queue *q);                 /* after the event: now */
 void dispatch_stragglers(struct queue *q);
+
+/* queue_tick looks at the worker then, or before (deadline.c). */
+void deadline_set(struct queue *q, struct worker *w, int64_t at_ms);
+void deadline_clear(struct queue *q, struct worker *w);
+int64_t deadline_first(const struct queue *q); /* INT64_MAX: none */
+struct worker *deadline_pop(struct queue *q);
 
 void window_reset(struct queue *q, struct worker *w); /* at HELLO */
 void window_close(struct queue *q, struct worker *w); /* it is gone */
@@ -331,6 +359,8 @@ void window_received(struct queue *q, struct worker *w, uint64_t bytes, bool kep
 /* What was sent and has not come is lost: true. */
 bool window_told(struct queue *q, struct worker *w, uint64_t sent);
 void window_settled(struct queue *q, struct worker *w, uint64_t bytes);
+void window_at_sink(struct queue *q, struct worker *w, uint64_t bytes);
+void window_leave_sink(struct queue *q, struct worker *w, uint64_t bytes); /* and settled */
 uint64_t window_renew(struct queue *q, struct worker *w); /* grants what it can; the window */
 
 /* The tile has become durable: it may be drawn. */
@@ -379,6 +409,4 @@ static inline void seen(const struct queue_config *c, enum queue_table table, un
 
 void copy_text(char *to, size_t size,
                const struct wire_span *from); /* what a peer says, printable */
-void soon(struct queue *q, int64_t at_ms);    /* queue_tick must look then */
-
 #endif

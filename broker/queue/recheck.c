@@ -36,6 +36,7 @@ static struct recheck *add(struct queue *q, struct job_entry *j, uint32_t tile)
     r = &j->rechecks[j->recheck_count++];
     *r = (struct recheck){.tile = tile, .author = tile_author(&j->tiles, tile)};
     q->rechecks_open++;
+    dispatch_appeared(q);
     return r;
 }
 
@@ -105,7 +106,7 @@ static struct recheck *wanted(const struct queue *q, const struct worker *w, str
 bool recheck_give(struct queue *q, struct worker *w)
 {
     struct job_entry *j;
-    struct recheck *r = q->rechecks_open > 0 ? wanted(q, w, &j) : NULL;
+    struct recheck *r = q->rechecks_open > 0 && q->machine_count > 1 ? wanted(q, w, &j) : NULL;
     if (!r)
         return false;
     r->worker = w->number;
@@ -121,6 +122,7 @@ void recheck_release(struct queue *q, struct job_entry *j, uint32_t tile, uint32
         return;
     r->worker = 0;
     q->rechecks_open++;
+    dispatch_appeared(q);
     if (++r->tries == TRIES_MAX)
         remove_one(q, j, r);
 }
@@ -177,6 +179,7 @@ void recheck_compared(struct queue *q, struct job_entry *j, uint32_t tile, const
     if (r && r->worker == w->number) {
         r->worker = 0;
         q->rechecks_open++;
+        dispatch_appeared(q);
     } else if (r && (!may_check(w, r) || same)) {
         return; /* a straggler of the same machine, or one that adds nothing */
     }

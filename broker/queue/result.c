@@ -139,10 +139,10 @@ enum queue_complete queue_result_complete(struct queue *q, int64_t now_ms, uint3
     if (where == COMPLETE_COMPARE && tile_get(&j->tiles, tile) == TILE_CUT)
         where = COMPLETE_DROP; /* its pieces are out: they decide */
     if (where == COMPLETE_STORE || where == COMPLETE_COMPARE)
-        w->at_sink += data_bytes;
+        window_at_sink(q, w, data_bytes);
     else
         window_settled(q, w, data_bytes);
-    dispatch_worker(q, w);
+    dispatch_soon(q, w);
     return where;
 }
 
@@ -211,15 +211,8 @@ static void settle_tile(struct queue *q, struct job_entry *j, uint32_t tile, str
     if (out || tile_is_shared(&j->tiles, tile) || hurt_find(j, tile))
         tell_holders(q, j, tile, w);
     job_check_complete(q, j);
-    if (w && w->state == WORKER_UP)
-        dispatch_worker(q, w);
-}
-
-/* The sink is done with a worker's bytes. */
-static void leave_sink(struct queue *q, struct worker *w, uint64_t bytes)
-{
-    w->at_sink -= bytes < w->at_sink ? bytes : w->at_sink;
-    window_settled(q, w, bytes);
+    if (w)
+        dispatch_soon(q, w);
 }
 
 void queue_tile_durable(struct queue *q, int64_t now_ms, uint32_t job, uint32_t tile,
@@ -229,7 +222,7 @@ void queue_tile_durable(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
     struct worker *w = worker_find(q, worker);
     struct job_entry *j = job_find(q, job);
     if (w)
-        leave_sink(q, w, data_bytes);
+        window_leave_sink(q, w, data_bytes);
     if (j && tile < j->tiles.count && tile_can(&j->tiles, tile, TILE_DURABLE))
         settle_tile(q, j, tile, w, points_failed);
 }
@@ -242,7 +235,7 @@ void queue_tile_compared(struct queue *q, int64_t now_ms, uint32_t job, uint32_t
     struct worker *w = worker_find(q, worker);
     struct job_entry *j = job_find(q, job);
     if (w)
-        leave_sink(q, w, data_bytes);
+        window_leave_sink(q, w, data_bytes);
     if (!j || tile >= j->tiles.count)
         return;
     if (w && tile_get(&j->tiles, tile) == TILE_DONE)
@@ -278,7 +271,7 @@ void queue_tile_dropped(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
     struct worker *w = worker_find(q, worker);
     struct job_entry *j = job_find(q, job);
     if (w)
-        leave_sink(q, w, data_bytes);
+        window_leave_sink(q, w, data_bytes);
     if (!reason || !j || tile >= j->tiles.count)
         return;
     if (w) {
@@ -294,5 +287,5 @@ void queue_tile_dropped(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
     } else {
         action_alarm(q, "job %u tile %u goes out again: %s", job, tile, reason);
     }
-    dispatch_all(q);
+    dispatch_appeared(q);
 }

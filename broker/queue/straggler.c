@@ -10,6 +10,7 @@ enum {
     STRAGGLERS_MAX = 3, /* leases of one tile at a time, the first one included */
     HELP_TIMES = 2,     /* the helper is to be so much faster, */
     HELP_MS = 100,      /* and by so much */
+    STEPS_MAX = 50000,  /* leases looked at a tick; then the next one goes on: well below 1 ms */
 };
 
 struct candidate {
@@ -99,14 +100,19 @@ static bool last_tile(const struct queue *q, const struct job_entry *j, const st
     return false;
 }
 
-static bool help(struct queue *q, struct worker *w, const struct candidate *list, size_t count)
+static bool help(struct queue *q, struct worker *w, const struct candidate *list, size_t count,
+                 size_t *steps)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && *steps < STEPS_MAX; i++) {
         const struct candidate *c = &list[i];
         struct job_entry *j = job_find(q, c->lease->job);
-        uint32_t tile;
-        if (c->holder == w || !worker_can_work(w, j->id) || !last_tile(q, j, c->lease, &tile) ||
-            !may_be_helped(q, c, w, j, tile))
+        uint32_t tile = c->lease->first_tile;
+        ++*steps;
+        if (c->holder == w || !worker_can_work(w, j->id) || !may_be_helped(q, c, w, j, tile))
+            continue;
+        if (j->tiles.shared) /* others are asked whether they have it */
+            *steps += q->worker_count;
+        if (!last_tile(q, j, c->lease, &tile) || !may_be_helped(q, c, w, j, tile))
             continue;
         lease_straggler(q, w, j, tile);
         return true;
@@ -141,7 +147,8 @@ static void move_piece(struct queue *q, struct worker *helper)
             lease_end(q, l);
             h->hunter = helper->number;
             h->moves++;
-            dispatch_worker(q, helper);
+            dispatch_soon(q, helper);
+            dispatch_appeared(q);
             return;
         }
     }
@@ -168,18 +175,30 @@ static struct candidate *candidates(const struct queue *q, size_t *count)
     return list;
 }
 
+static bool any_hurt(const struct queue *q)
+{
+    for (size_t i = 0; i < q->job_count; i++)
+        if (q->jobs[i]->hurt_count > 0)
+            return true;
+    return false;
+}
+
 void dispatch_stragglers(struct queue *q)
 {
     struct candidate *list = NULL;
-    size_t count = 0;
-    for (size_t i = 0; i < q->worker_count && !q->stalled; i++) {
-        struct worker *w = q->workers[i];
+    size_t count = 0, steps = 0, n = q->worker_count, i = 0;
+    bool hunted = any_hurt(q);
+    for (; i < n && steps < STEPS_MAX && !q->stalled; i++) {
+        struct worker *w = q->workers[(q->straggle_at + i) % n];
         if (!is_idle(w))
             continue;
         if (!list)
             list = candidates(q, &count);
-        if (!help(q, w, list, count))
-            move_piece(q, w);
+        if (help(q, w, list, count, &steps) || !hunted)
+            continue;
+        move_piece(q, w);
+        steps += n;
     }
+    q->straggle_at = i < n ? (q->straggle_at + i) % n : 0;
     free(list);
 }

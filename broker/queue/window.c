@@ -71,6 +71,21 @@ void window_settled(struct queue *q, struct worker *w, uint64_t bytes)
     }
 }
 
+/* All of a result is with the sink; the sink is done with it. */
+void window_at_sink(struct queue *q, struct worker *w, uint64_t bytes)
+{
+    w->at_sink += bytes;
+    q->at_sink += bytes;
+}
+
+void window_leave_sink(struct queue *q, struct worker *w, uint64_t bytes)
+{
+    uint64_t known = bytes < w->at_sink ? bytes : w->at_sink;
+    w->at_sink -= known;
+    q->at_sink -= known;
+    window_settled(q, w, bytes);
+}
+
 bool window_told(struct queue *q, struct worker *w, uint64_t sent)
 {
     if (sent <= w->received || sent > w->granted)
@@ -84,15 +99,16 @@ bool window_told(struct queue *q, struct worker *w, uint64_t sent)
  * the budget until a result of its own is whole. */
 static bool may_exceed(const struct queue *q, const struct worker *w)
 {
-    const struct worker *first = NULL;
+    if (q->at_sink > 0 || !is_used_up(w))
+        return false;
     for (size_t i = 0; i < q->worker_count; i++) {
         const struct worker *other = q->workers[i];
-        if (other->at_sink > 0)
+        if (other == w)
+            return true;
+        if (other->starved && other->state != WORKER_GONE)
             return false;
-        if (!first && (other == w || (other->starved && other->state != WORKER_GONE)))
-            first = other;
     }
-    return first == w && is_used_up(w);
+    return false;
 }
 
 uint64_t window_renew(struct queue *q, struct worker *w)

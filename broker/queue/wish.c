@@ -26,7 +26,8 @@ int queue_worker_pause(struct queue *q, int64_t now_ms, uint32_t worker, bool pa
         return -1;
     w->paused = paused;
     action_pong(q, w, w->granted);
-    dispatch_all(q); /* what it gives back is for others; on resume it has room at once */
+    dispatch_soon(q, w);  /* on resume it has room at once */
+    dispatch_appeared(q); /* what it gives back is for others */
     return 0;
 }
 

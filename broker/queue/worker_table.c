@@ -119,11 +119,16 @@ void worker_event(struct queue *q, struct worker *w, enum worker_event event, co
         q->workers_up++;
     if (to == WORKER_DOUBTED) {
         w->doubted_ms = q->now_ms;
-        soon(q, q->now_ms + q->config.grace_ms);
+        deadline_set(q, w, q->now_ms + q->config.grace_ms);
     }
+    if (to == WORKER_UP)
+        dispatch_soon(q, w);
     if (to == WORKER_GONE) {
         q->workers_up--;
         lose(q, w);
+        dispatch_never(q, w);
+        dispatch_appeared(q); /* the pieces that it hunted are for others */
+        deadline_clear(q, w);
     }
 }
 
@@ -186,5 +191,4 @@ void queue_worker_bye(struct queue *q, int64_t now_ms, uint32_t worker)
     if (!w || w->state == WORKER_GONE)
         return;
     worker_event(q, w, WORKER_DIE, "it left");
-    dispatch_all(q);
 }

@@ -49,7 +49,7 @@ struct farm_config {
 struct farm_figures {
     uint64_t acked; /* tiles that the broker called durable, each once */
     uint64_t answers, leases, stragglers;
-    unsigned welcome;
+    unsigned welcome, asked_who;
     unsigned most_in_flight; /* tiles leased and not acknowledged, over all workers */
     unsigned most_of_one;
     double first_s, last_s;        /* of the first lease, the last acknowledgement */

@@ -34,7 +34,7 @@ struct held { /* a lease */
 struct hand {
     struct door *door;
     void *socket;
-    uint64_t session, window, sent;
+    uint64_t session, window, sent, tag; /* tag: of the latest HELLO */
     struct held *leases;
     size_t count, room, next; /* next: the first that is not answered to its end */
     unsigned in_flight;
@@ -79,7 +79,7 @@ static void say_hello(struct farm *f, struct hand *w)
 {
     char host[32];
     snprintf(host, sizeof host, "machine%u", (unsigned)(w - f->hands) % f->config.hosts);
-    struct wire_msg m = {.type = WIRE_HELLO, .tag = 1};
+    struct wire_msg m = {.type = WIRE_HELLO, .tag = w->tag};
     m.hello.threads = 1;
     m.hello.hold_bytes = HOLD_BYTES;
     m.hello.self_test = 1;
@@ -302,6 +302,15 @@ static void hear(struct farm *f, struct hand *w, const struct wire_msg *m)
     case WIRE_PONG:
         set_window(f, w, m->pong.window);
         break;
+    case WIRE_WHO: /* it was not heard for too long, this machine being busy */
+        f->figures.asked_who++;
+        f->in_flight -= w->in_flight;
+        w->in_flight = 0;
+        w->count = w->next = 0;
+        w->window = w->sent = 0;
+        w->tag++;
+        say_hello(f, w);
+        break;
     case WIRE_REFUSED:
         fprintf(stderr, "refused: %.*s\n", (int)m->refused.text.len,
                 (const char *)m->refused.text.data);
@@ -342,6 +351,7 @@ static void hand_open(struct farm *f, unsigned i)
     }
     w->socket = door_socket(w->door);
     w->session = door_random();
+    w->tag = 1;
     int fd;
     size_t len = sizeof fd;
     zmq_getsockopt(w->socket, ZMQ_FD, &fd, &len);

@@ -144,6 +144,8 @@ static int one_run(const struct options *o, unsigned workers)
     if (rc)
         fprintf(stderr, "%u workers: %u came in, %llu of %llu tiles are durable\n", workers,
                 figures.welcome, (unsigned long long)figures.acked, (unsigned long long)tiles);
+    if (figures.asked_who > 0)
+        printf("        %u times a worker was asked who it is\n", figures.asked_who);
     farm_run(f, 0.1, never, NULL);
     say_metrics(&h);
     farm_destroy(f);
