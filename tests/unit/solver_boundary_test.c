@@ -301,6 +301,95 @@ static void test_no_symmetry(void **state)
     trace_fini(&t);
 }
 
+/* Waveforms at random, some with deep and narrow wells: the curves of both methods and of two
+ * places to begin at (in a well, on a barrier) differ by no more than their errors. */
+
+struct wave {
+    int harmonics;
+    double c[5], depth, sharpness, centre;
+};
+
+static struct wave random_wave(unsigned *seed)
+{
+    struct wave w = {.harmonics = 1 + rand_r(seed) % 5};
+    for (int k = 0; k < w.harmonics; k++)
+        w.c[k] = 5.0 * rand_r(seed) / RAND_MAX - 2.5;
+    w.depth = rand_r(seed) % 3 == 0 ? 20 : 0;
+    w.sharpness = pow(10, 4.0 * rand_r(seed) / RAND_MAX);
+    w.centre = rand_r(seed) % 2 != 0 ? 0 : 3.0 * rand_r(seed) / RAND_MAX;
+    return w;
+}
+
+static char *write_wave(const struct wave *w, double shift, char text[1000])
+{
+    double centre = w->centre + shift;
+    int n = snprintf(text, 1000, "-(%.17g)*exp(-(%.17g)*sin(t - (%.17g))^2)", w->depth,
+                     w->sharpness, centre);
+    for (int k = 0; k < w->harmonics; k++)
+        n += snprintf(text + n, 1000 - (size_t)n, " + (%.17g)*cos(%d*(t - (%.17g)))", w->c[k],
+                      2 * k + 2, centre);
+    return text;
+}
+
+/* The edges of gap m at one q, whatever they are called: 0 when one of them is outside. */
+static int find_gap(const struct trace *t, int64_t m, size_t i, double a[2], double error[2])
+{
+    int found = 0;
+    for (size_t k = 0; k < t->out.count; k++) {
+        const struct boundary_curve *c = &t->out.curve[k];
+        if (c->m != m || isnan(c->a[i]) || found == 2)
+            continue;
+        int at = found == 1 && c->a[i] < a[0] ? 0 : found;
+        a[1] = a[0];
+        error[1] = error[0];
+        a[at] = c->a[i];
+        error[at] = c->error[i];
+        found++;
+    }
+    return found == 2;
+}
+
+static void compare_waves(const struct trace *one, const struct trace *other, size_t *count)
+{
+    for (size_t i = 0; i < one->out.q_count; i++)
+        for (int64_t m = 1; m < 30; m++) {
+            double a[2], b[2], a_error[2], b_error[2];
+            if (!find_gap(one, m, i, a, a_error))
+                continue;
+            assert_true(find_gap(other, m, i, b, b_error));
+            for (int k = 0; k < 2; k++)
+                if (!(fabs(a[k] - b[k]) <= a_error[k] + b_error[k]))
+                    fail_msg("q = %.17g, gap %d: %.17g +- %.2g, %.17g +- %.2g", one->q[i], (int)m,
+                             a[k], a_error[k], b[k], b_error[k]);
+            ++*count;
+        }
+}
+
+static void test_waveforms(void **state)
+{
+    (void)state;
+    const char *seeds = getenv("BOUNDARY_SEEDS");
+    size_t count = 0;
+    for (unsigned n = 0; n < (seeds != NULL ? (unsigned)atoi(seeds) : 30); n++) {
+        unsigned seed = n;
+        struct wave w = random_wave(&seed);
+        double q = pow(10, 3.0 * rand_r(&seed) / RAND_MAX - 1);
+        struct trace t[3];
+        char text[1000];
+        for (int k = 0; k < 3; k++) {
+            trace_init(&t[k], write_wave(&w, k == 2 ? 0.77 : 0, text), M_PI, -q, q, 21, -30, 60);
+            t[k].boundary.general = k > 0;
+            trace_run(&t[k]);
+        }
+        assert_true(t[0].out.is_even);
+        compare_waves(&t[0], &t[1], &count);
+        compare_waves(&t[0], &t[2], &count);
+        for (int k = 0; k < 3; k++)
+            trace_fini(&t[k]);
+    }
+    assert_true(count > 5000);
+}
+
 /* ---- gaps that close ---- */
 
 /* Meissner's equation: w = 1, then -1. With a + q = (2 i)^2 and a - q = (2 k)^2 every solution has
@@ -491,6 +580,7 @@ int main(void)
         cmocka_unit_test(test_deep_wells),
         cmocka_unit_test(test_centre),
         cmocka_unit_test(test_no_symmetry),
+        cmocka_unit_test(test_waveforms),
         cmocka_unit_test(test_meissner),
         cmocka_unit_test(test_three_steps),
         cmocka_unit_test(test_longer_period),

@@ -11,10 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNEVEN    10.0  /* the most of a solution's square against its mean, more or less */
-#define ROUNDING  1e-12 /* of v, below 0 */
-#define SETTLED   1e-9  /* steps as short as this that no longer shrink are rounding */
-#define SHOTS_MAX 200
+#define UNEVEN   10.0  /* the most of a solution's square against its mean, more or less */
+#define ROUNDING 1e-12 /* of v, below 0 */
+#define SETTLED  0.25  /* of the error: a step as short as this is the last */
 
 void boundary_fini(struct boundary *b)
 {
@@ -102,33 +101,53 @@ void tracer_put(struct tracer *t, struct boundary_curve *c, double a, double err
     c->error[t->index] = error + t->uneven + DBL_EPSILON * fabs(a);
 }
 
+double hunt_next(struct hunt *h, double a, double wish)
+{
+    if (!(wish > h->low && wish < h->high) || !(fabs(wish - a) <= h->before / 2))
+        wish = h->low + (h->high - h->low) / 2;
+    if (!(h->high - h->low > DBL_EPSILON * (1 + fabs(a))) || wish == a)
+        return NAN;
+    h->before = fabs(wish - a);
+    return wish;
+}
+
+int hunt_is_over(double a, double step, double error)
+{
+    return step <= DBL_EPSILON * (1 + fabs(a)) || step <= SETTLED * error;
+}
+
 /* --- one eigenvalue -------------------------------------------------------------------------- */
+
+/* Whether the zero of an entry that this shot is near to is the one after so many quarter turns.
+ * Those next to it go through 0 the other way, although they may be as near as a rounding in terms
+ * of turns: where a solution decays, z and p vanish together. */
+static int is_own_zero(const struct shot *s, int which, int64_t turns)
+{
+    int rises = (s->d[shot_entry(which, turns)] > 0) == (turns / 2 % 2 == 0);
+    return rises == (turns % 2 == 0) && llabs(s->turns[which] - turns) <= 1;
+}
 
 double tracer_root(struct tracer *t, int which, int64_t turns, double guess, struct shot *last)
 {
-    double low = t->spec->a_min, high = t->spec->a_max, before = INFINITY;
+    struct hunt h = {t->spec->a_min, t->spec->a_max, INFINITY};
     int entry = shot_entry(which, turns);
-    double a = guess > low && guess < high ? guess : low + (high - low) / 2;
-    for (int n = 0; n < SHOTS_MAX; n++) {
+    double a = guess > h.low && guess < h.high ? guess : h.low + (h.high - h.low) / 2;
+    for (;;) {
+        double error[4];
         shoot_at(t->shoot, a, last);
-        if (last->turns[which] < turns)
-            low = a;
-        else
-            high = a;
-        /* The entry vanishes every second quarter turn: at this one? */
-        int near = last->turns[which] == turns || last->turns[which] == turns - 1;
-        double step = -last->m[entry] / last->d[entry], size = fabs(step), digit = fabs(a) + 1;
-        if (near && (size <= DBL_EPSILON * digit || (size < SETTLED * digit && size > before / 4)))
-            break;
-        double next = a + step;
-        if (!(next > low && next < high) || size > before / 2)
-            next = low + (high - low) / 2;
-        if (!(high - low > DBL_EPSILON * digit) || next == a)
-            break;
-        before = fabs(next - a);
+        *(last->turns[which] < turns ? &h.low : &h.high) = a;
+        double step = NAN; /* elsewhere Newton's method would find another zero */
+        if (is_own_zero(last, which, turns)) {
+            step = -last->m[entry] / last->d[entry];
+            shoot_errors(t->shoot, error);
+            if (hunt_is_over(a, fabs(step), fabs(error[entry] / last->d[entry])))
+                return a;
+        }
+        double next = hunt_next(&h, a, a + step);
+        if (isnan(next))
+            return a;
         a = next;
     }
-    return a;
 }
 
 /* --- a w that is even ------------------------------------------------------------------------ */

@@ -10,15 +10,17 @@
  *   H = | -m21  delta |      D = -det H,  H(a + x) = H + x H' + O(x^2),
  *       | delta   m12 |
  *
- * so roots are those of the quadratic -det(H + x H'), step by step. */
+ * so roots are those of the quadratic -det(H + x H'), step by step. In narrow bands M's entries are
+ * large, and it is the trace that keeps its digits: trace = +-2. Whichever has the smaller error is
+ * taken. A band in which the trace itself cannot be told from 0 is one value for both edges. */
 #include "boundary_private.h"
 
 #include <float.h>
 #include <math.h>
 
-#define SETTLED   1e-9 /* steps as short as this that no longer shrink are rounding */
-#define SHOTS_MAX 200
-#define DOUBLE    64.0 /* an eigenvalue of H below so many of its errors counts as zero */
+#define DOUBLE 64.0 /* an eigenvalue of H below so many of its errors counts as zero */
+#define CLEAR  0.25 /* of what a number is told from 0 by: its error is at most this */
+#define SINE   1.6  /* from the middle of a band to its edge, against the slope of the trace there */
 
 /* (11, 12, 22) of H, of its derivative, of its error. */
 struct pencil {
@@ -60,10 +62,11 @@ static int quadratic(const double d[3], double x[2])
     return isfinite(one) || isfinite(other);
 }
 
-/* A bracket of an edge: in the band D < 0, in the gap D >= 0. */
+/* A bracket of an edge of gap m: in the band D < 0, in the gap D >= 0. */
 struct edge {
     double band, gap;
     int upper; /* of its gap: the band is above */
+    int64_t m;
 };
 
 /* Where the linearised H has its edge, or NaN where that is not in the bracket. */
@@ -75,34 +78,6 @@ static double predict(const struct edge *e, double a, const double d[3])
     /* Where the quadratic opens downwards it is the gap that lies between its roots. */
     double next = a + x[e->upper == (d[2] < 0)];
     return next >= low && next <= high ? next : NAN;
-}
-
-/* To the edge, from a; last: the shot there. */
-static double find_edge(struct tracer *t, struct edge e, double a, struct shot *last)
-{
-    double before = INFINITY;
-    if (!(a >= fmin(e.band, e.gap) && a <= fmax(e.band, e.gap)))
-        a = e.gap;
-    for (int n = 0; n < SHOTS_MAX; n++) {
-        double d[3], digit = fabs(a) + 1;
-        shoot_at(t->shoot, a, last);
-        expand(last, d);
-        /* At the gap's end of the bracket D may be 0 but for rounding: the other edge is there. */
-        if (a != e.gap && d[0] < 0)
-            e.band = a;
-        else
-            e.gap = a;
-        double next = predict(&e, a, d), step = fabs(next - a);
-        if (step <= DBL_EPSILON * digit || (step < SETTLED * digit && step > before / 4))
-            return next;
-        if (!(step <= before / 2))
-            next = e.band + (e.gap - e.band) / 2;
-        if (!(fabs(e.gap - e.band) > DBL_EPSILON * digit) || next == a)
-            break;
-        before = fabs(next - a);
-        a = next;
-    }
-    return a;
 }
 
 /* --- errors ---------------------------------------------------------------------------------- */
@@ -121,23 +96,113 @@ static double least(const double k[3])
 
 /* An eigenvalue of the pencil by first order: n E n / n H' n, n the null vector; and of a double
  * one |E| / min n H' n. */
-static double edge_error(const struct tracer *t, const struct shot *s)
+static double pencil_error(const struct shot *s, const double entry[4])
 {
-    double entry[4];
     struct pencil p;
     pencil_of(s->m, p.h);
     pencil_of(s->d, p.slope);
-    shoot_errors(t->shoot, entry);
     p.error[0] = entry[P1];
     p.error[1] = (entry[Z1] + entry[P2]) / 2;
     p.error[2] = entry[Z2];
-    double size = hypot(p.h[0] + p.h[2], 0), norm = p.error[0] + 2 * p.error[1] + p.error[2];
+    double size = fabs(p.h[0] + p.h[2]), norm = p.error[0] + 2 * p.error[1] + p.error[2];
     if (size <= DOUBLE * norm)
         return norm / least(p.slope);
     int row = fabs(p.h[0]) < fabs(p.h[2]);
     double x = row ? p.h[2] : -p.h[1], y = row ? -p.h[1] : p.h[0], length = hypot(x, y);
     return form(p.error, fabs(x / length), fabs(y / length)) /
            fabs(form(p.slope, x / length, y / length));
+}
+
+/* The same by the trace. */
+static double trace_error(const struct shot *s, const double entry[4])
+{
+    return (entry[Z1] + entry[P2]) / fabs(s->d[Z1] + s->d[P2]);
+}
+
+/* Of D itself. */
+static double determinant_error(const struct shot *s, const double entry[4])
+{
+    return fabs(s->m[Z1] - s->m[P2]) * (entry[Z1] + entry[P2]) / 2 + fabs(s->m[Z2]) * entry[P1] +
+           fabs(s->m[P1]) * entry[Z2];
+}
+
+/* --- one edge -------------------------------------------------------------------------------- */
+
+/* Of M or M', times the sign it has in gap m. */
+static double trace(int64_t m, const double entries[4])
+{
+    double sum = entries[Z1] + entries[P2];
+    return m % 2 == 0 ? sum : -sum;
+}
+
+/* An edge's place, with the errors it has by H and by the trace. */
+struct place {
+    double a, pencil_error, trace_error;
+};
+
+/* Where the last shot says that the edge is, and whether it is in the band itself. */
+static double look(const struct edge *e, const struct shot *s, int by_trace, int *in_band)
+{
+    double d[3], beyond = trace(e->m, s->m) - 2 * s->unit;
+    expand(s, d);
+    *in_band = by_trace ? beyond < 0 : d[0] < 0;
+    return by_trace ? s->a - beyond / trace(e->m, s->d) : predict(e, s->a, d);
+}
+
+/* From a. At the gap's end of the bracket D may be 0 but for rounding, and the gap's other edge be
+ * near: that it is in the gap is not questioned. */
+static struct place find_edge(struct tracer *t, struct edge e, double a, int by_trace)
+{
+    struct hunt h = {fmin(e.band, e.gap), fmax(e.band, e.gap), INFINITY};
+    if (!(a >= h.low && a <= h.high))
+        a = e.gap;
+    for (;;) {
+        struct shot s;
+        double entry[4];
+        int in_band;
+        shoot_at(t->shoot, a, &s);
+        shoot_errors(t->shoot, entry);
+        double wish = look(&e, &s, by_trace, &in_band);
+        *(in_band && a != e.gap ? &e.band : &e.gap) = a;
+        h.low = fmin(e.band, e.gap);
+        h.high = fmax(e.band, e.gap);
+        struct place p = {wish, pencil_error(&s, entry), trace_error(&s, entry)};
+        if (hunt_is_over(a, fabs(wish - a), by_trace ? p.trace_error : p.pencil_error))
+            return p;
+        double next = hunt_next(&h, a, wish);
+        if (isnan(next)) {
+            p.a = a;
+            return p;
+        }
+        a = next;
+    }
+}
+
+/* Stores the edge of gap m between a place in the gap and one in the band. */
+static int put_edge(struct tracer *t, int64_t m, int upper, double gap, double band)
+{
+    enum boundary_kind kind = upper ? BOUNDARY_UPPER : BOUNDARY_LOWER;
+    struct boundary_curve *c = tracer_curve(t, kind, m);
+    struct edge e = {band, gap, upper, m};
+    struct shot s;
+    double entry[4];
+    if (c == NULL)
+        return -1;
+    shoot_at(t->shoot, band, &s);
+    shoot_errors(t->shoot, entry);
+    double own = entry[Z1] + entry[P2], all = own + fabs(trace(m, s.m)) + 2 * s.unit;
+    if (!(own <= CLEAR * s.unit)) {
+        tracer_put(t, c, band, SINE * all / fabs(trace(m, s.d)));
+        return 0;
+    }
+    int by_trace = !(determinant_error(&s, entry) <= CLEAR * s.unit * s.unit);
+    struct place p = find_edge(t, e, tracer_guess(t, kind, m), by_trace);
+    if (!by_trace && p.trace_error < p.pencil_error) {
+        by_trace = 1;
+        p = find_edge(t, e, p.a, by_trace);
+    }
+    tracer_put(t, c, p.a, by_trace ? p.trace_error : p.pencil_error);
+    return 0;
 }
 
 /* --- bands ----------------------------------------------------------------------------------- */
@@ -151,82 +216,36 @@ struct band {
     int64_t gap;
 };
 
-/* Of the trace, times the sign it has in the lower gap. */
-static double trace(const struct band *b, const double m[4])
+/* The zero of the trace, or another place well inside the band. */
+static double find_middle(struct tracer *t, const struct band *b)
 {
-    double sum = m[Z1] + m[P2];
-    return b->gap % 2 == 0 ? sum : -sum;
-}
-
-static double find_middle(struct tracer *t, const struct band *b, struct shot *last)
-{
-    double low = b->low, high = b->high, before = INFINITY, a = low + (high - low) / 2;
-    for (int n = 0; n < SHOTS_MAX; n++) {
-        shoot_at(t->shoot, a, last);
-        double value = trace(b, last->m), slope = trace(b, last->d);
-        if (value > 0)
-            low = a;
-        else
-            high = a;
-        /* Anywhere well inside the band is good enough. */
-        if (fabs(value) < last->unit)
-            break;
-        double next = a - value / slope, step = fabs(next - a);
-        if (!(next > low && next < high) || !(step <= before / 2))
-            next = low + (high - low) / 2;
-        if (!(high - low > DBL_EPSILON * fabs(a)) || next == a)
-            break;
-        before = fabs(next - a);
+    struct hunt h = {b->low, b->high, INFINITY};
+    double a = h.low + (h.high - h.low) / 2;
+    for (;;) {
+        struct shot s;
+        shoot_at(t->shoot, a, &s);
+        double value = trace(b->gap, s.m), slope = trace(b->gap, s.d);
+        *(value > 0 ? &h.low : &h.high) = a;
+        if (fabs(value) < s.unit)
+            return a;
+        double next = hunt_next(&h, a, a - value / slope);
+        if (isnan(next))
+            return a;
         a = next;
     }
-    return a;
-}
-
-static int put_edge(struct tracer *t, const struct band *b, int upper, double gap, double band)
-{
-    enum boundary_kind kind = upper ? BOUNDARY_UPPER : BOUNDARY_LOWER;
-    int64_t m = upper ? b->gap : b->gap + 1;
-    struct boundary_curve *c = tracer_curve(t, kind, m);
-    struct shot s;
-    if (c == NULL)
-        return -1;
-    double a = find_edge(t, (struct edge){band, gap, upper}, tracer_guess(t, kind, m), &s);
-    tracer_put(t, c, a, edge_error(t, &s));
-    return 0;
-}
-
-/* A band too narrow for its inside to be found: both edges are where the trace changes its sign. */
-static int put_narrow(struct tracer *t, const struct band *b, double a, const struct shot *s)
-{
-    double entry[4];
-    shoot_errors(t->shoot, entry);
-    double error = (entry[Z1] + entry[P2] + 2 * s->unit) / fabs(trace(b, s->d));
-    for (int upper = 1; upper >= 0; upper--) {
-        struct boundary_curve *c =
-            tracer_curve(t, upper ? BOUNDARY_UPPER : BOUNDARY_LOWER, upper ? b->gap : b->gap + 1);
-        if (c == NULL)
-            return -1;
-        tracer_put(t, c, a, error);
-    }
-    return 0;
 }
 
 static int trace_band(struct tracer *t, const struct band *b)
 {
-    struct shot s;
-    double d[3];
     if (!b->crosses) {
         if (b->low_in_gap && !b->high_in_gap)
-            return put_edge(t, b, 1, b->low, b->high);
-        return b->high_in_gap && !b->low_in_gap ? put_edge(t, b, 0, b->high, b->low) : 0;
+            return put_edge(t, b->gap, 1, b->low, b->high);
+        return b->high_in_gap && !b->low_in_gap ? put_edge(t, b->gap + 1, 0, b->high, b->low) : 0;
     }
-    double middle = find_middle(t, b, &s);
-    expand(&s, d);
-    if (!(d[0] < 0))
-        return put_narrow(t, b, middle, &s);
-    if (b->low_in_gap && put_edge(t, b, 1, b->low, middle) != 0)
+    double middle = find_middle(t, b);
+    if (b->low_in_gap && put_edge(t, b->gap, 1, b->low, middle) != 0)
         return -1;
-    return b->high_in_gap ? put_edge(t, b, 0, b->high, middle) : 0;
+    return b->high_in_gap ? put_edge(t, b->gap + 1, 0, b->high, middle) : 0;
 }
 
 static int in_gap(const struct shot *s)
@@ -248,7 +267,8 @@ int tracer_gaps(struct tracer *t)
         b.low_in_gap = b.high_in_gap;
         b.high = ends ? t->spec->a_max : tracer_root(t, 1, 2 * (b.gap + 1), NAN, &s);
         b.high_in_gap = ends ? in_gap(&t->high) : 1;
-        b.crosses = (!starts || trace(&b, t->low.m) > 0) && (!ends || trace(&b, t->high.m) < 0);
+        b.crosses =
+            (!starts || trace(b.gap, t->low.m) > 0) && (!ends || trace(b.gap, t->high.m) < 0);
         if (trace_band(t, &b) != 0)
             return -1;
     }

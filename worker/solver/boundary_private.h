@@ -16,6 +16,18 @@ struct tracer {
     struct err *err;
 };
 
+/* A search for a root between low and high by steps that must stay between them and shrink. */
+struct hunt {
+    double low, high, before; /* before: the last step's length, at first INFINITY */
+};
+
+/* Where to look after a: at `wish`, if it is a number and a step worth taking, else half way. NaN
+ * when the two ends have met. */
+double hunt_next(struct hunt *h, double a, double wish);
+
+/* A step so short that only rounding is left, by an error of a. */
+int hunt_is_over(double a, double step, double error);
+
 /* A place for the value of a curve at this q; NULL when there are too many. */
 struct boundary_curve *tracer_curve(struct tracer *t, enum boundary_kind kind, int64_t m);
 

@@ -1,4 +1,4 @@
-/* See symmetry.h. The phase of w's largest harmonic leaves a few candidates, and each is tried. */
+/* See symmetry.h. The phase of a harmonic of w leaves a few candidates, and each is tried. */
 #include "symmetry.h"
 
 #include <math.h>
@@ -7,6 +7,8 @@
 #define HARMONICS 64
 #define ROUNDING  1e-12 /* of the largest value, on average */
 #define NOTHING   1e-9  /* of the largest value: a harmonic that says nothing */
+#define CLEAR     1e-3  /* of it: one whose phase is known */
+#define TURN      6.0   /* radians that the points resolve, times a segment's series */
 
 struct stretch {
     double from, period;
@@ -65,29 +67,39 @@ static int all_even(const struct stretch *x, const struct drive *d, double centr
            is_even(x, &d->v, centre, &out->v);
 }
 
-/* The largest harmonic of a curve, A cos(k Omega (t - from) - phase): k, or 0 when there is none.
- */
+/* The integral of f(t) e^(i angle (t - from)) over a piece of a segment that is short enough. */
+static void add_harmonic(const struct stretch *x, const struct curve *c, size_t segment, double t0,
+                         double t1, double frequency, double sum[2])
+{
+    for (int i = 0; i < POINTS; i++) {
+        double t = t0 + x->gauss.x[i] * (t1 - t0), angle = frequency * (t - x->from);
+        double f = x->gauss.b[i] * (t1 - t0) * curve_eval(c, segment, t);
+        sum[0] += f * cos(angle);
+        sum[1] += f * sin(angle);
+    }
+}
+
+/* The first harmonic of a curve that says something, A cos(k Omega (t - from) - phase), or the
+ * largest: k, or 0 when there is none. */
 static int harmonic(const struct stretch *x, const struct curve *c, double *phase)
 {
-    double omega = 2 * M_PI / x->period, most = NOTHING * largest(c), t0, t1;
+    double omega = 2 * M_PI / x->period, whole = largest(c), most = NOTHING * whole, t0, t1;
     int found = 0;
-    for (int k = 1; k <= HARMONICS; k++) {
-        double even = 0, odd = 0;
+    for (int k = 1; k <= HARMONICS && most < CLEAR * whole; k++) {
+        double sum[2] = {0, 0};
         for (size_t j = 0; j < c->count; j++) {
             if (!clip(x, &c->segments[j], &t0, &t1))
                 continue;
-            for (int i = 0; i < POINTS; i++) {
-                double t = t0 + x->gauss.x[i] * (t1 - t0), angle = k * omega * (t - x->from);
-                double f = x->gauss.b[i] * (t1 - t0) * curve_eval(c, j, t);
-                even += f * cos(angle);
-                odd += f * sin(angle);
-            }
+            double pieces = ceil(k * omega * (t1 - t0) / TURN);
+            for (double n = 0; n < pieces; n++)
+                add_harmonic(x, c, j, t0 + (t1 - t0) / pieces * n,
+                             t0 + (t1 - t0) / pieces * (n + 1), k * omega, sum);
         }
-        double size = 2 / x->period * hypot(even, odd);
-        if (size > 1.001 * most) {
+        double size = 2 / x->period * hypot(sum[0], sum[1]);
+        if (size > most) {
             most = size;
             found = k;
-            *phase = atan2(odd, even);
+            *phase = atan2(sum[1], sum[0]);
         }
     }
     return found;
