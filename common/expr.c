@@ -242,19 +242,23 @@ static bool is_exact_constant(const struct expr *e, struct expr_ref ref)
     return ref.kind == EXPR_CONSTANT && e->constants[ref.index].rounding[0] == 0;
 }
 
-int expr_is_shift(const struct expr *e, size_t *input)
+int expr_is_shift(const struct expr *e, struct expr_shift *shift)
 {
     struct expr_ref moved = e->result;
+    *shift = (struct expr_shift){.sign = 1, .constant = -0.0}; /* x + -0.0 is x, -0.0 too */
     if (e->code_count == 1) {
         const struct expr_instruction *c = &e->code[0];
-        if (c->op != expr_op(EXPR_ADD) && c->op != expr_op(EXPR_SUB))
+        int first = is_exact_constant(e, c->a), minus = c->op == expr_op(EXPR_SUB);
+        if ((c->op != expr_op(EXPR_ADD) && !minus) || (!first && !is_exact_constant(e, c->b)))
             return 0;
-        if (!is_exact_constant(e, c->a) && !is_exact_constant(e, c->b))
-            return 0;
-        moved = is_exact_constant(e, c->a) ? c->b : c->a;
+        moved = first ? c->b : c->a;
+        shift->constant = e->constants[(first ? c->a : c->b).index].value[0];
+        shift->sign = minus && first ? -1 : 1;
+        if (minus && !first)
+            shift->constant = -shift->constant;
     }
     if (e->code_count > 1 || moved.kind != EXPR_INPUT)
         return 0;
-    *input = moved.index;
+    shift->input = moved.index;
     return 1;
 }

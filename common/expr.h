@@ -62,9 +62,16 @@ void expr_eval_batch(const struct expr *e, size_t n, const double *const *in, do
 void expr_eval_grad(const struct expr *e, size_t n, const double *const *in, double *out,
                     double *const *grad, double *rounding);
 
-/* Whether the value is an input, or an input and an exact constant added or subtracted: its
- * derivative is +-1 then, and what the evaluation rounds away at most 2^-53 of the value. */
-int expr_is_shift(const struct expr *e, size_t *input);
+/* sign * in[input] + constant, sign +-1: a derivative that is the sign, and what the evaluation
+ * rounds away at most 2^-53 of the value. */
+struct expr_shift {
+    size_t input;
+    double sign, constant;
+};
+
+/* Whether the expression is an input, or an input and an exact constant added or subtracted. The
+ * shift gives the bits that evaluating it gives. */
+int expr_is_shift(const struct expr *e, struct expr_shift *shift);
 
 /* The names an expression may call or use, for messages and completion; NULL-terminated. */
 const char *const *expr_function_names(void);

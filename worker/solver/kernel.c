@@ -2,6 +2,9 @@
  * vector extensions, no intrinsics. A lane's bits depend neither on the width nor on its place. */
 #include "kernel.h"
 
+#include <float.h>
+#include <string.h>
+
 #ifndef KERNEL
 #define KERNEL       kernel_portable
 #define KERNEL_NAME  "portable"
@@ -392,6 +395,48 @@ static void power(const double *x, const double *d, uint64_t n, double *c, doubl
     }
 }
 
+typedef float narrow __attribute__((vector_size(VECTOR_BYTES / 2), aligned(4)));
+
+/* One vector; a number that is not finite has all bits of its exponent set. */
+static inline bits deliver_vector(const double *value, const double *error, double sign,
+                                  double constant, double *field, float *errors)
+{
+    vector y = *(const loose *)(const void *)value * sign + constant, zero = {0};
+    *(loose *)(void *)field = y;
+    if (errors != NULL) {
+        vector e = absolute(y) * (0x1p-53 * (1 + 0x1p-40)) + *(const loose *)(const void *)error;
+        /* The least float is 2^-149. */
+        e = e * (1 + 0x1p-23) + choose(e > zero, zero + 0x1p-149, zero);
+        *(narrow *)(void *)errors = __builtin_convertvector(e, narrow);
+    }
+    return (bits)absolute(y) > (bits)(zero + DBL_MAX);
+}
+
+static int deliver(const double *value, const double *error, double sign, double constant, size_t n,
+                   double *field, float *errors)
+{
+    bits any = {0};
+    size_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH)
+        any |= deliver_vector(value + i, error + i, sign, constant, field + i,
+                              errors != NULL ? errors + i : NULL);
+    if (i < n) { /* the rest by way of whole vectors */
+        double v[WIDTH] = {0}, e[WIDTH] = {0}, y[WIDTH];
+        float f[WIDTH];
+        memcpy(v, value + i, (n - i) * sizeof *v);
+        memcpy(e, error + i, (n - i) * sizeof *e);
+        any |= deliver_vector(v, e, sign, constant, y, f);
+        memcpy(field + i, y, (n - i) * sizeof *y);
+        if (errors != NULL)
+            memcpy(errors + i, f, (n - i) * sizeof *f);
+    }
+    int64_t found = 0;
+    for (int k = 0; k < WIDTH; k++)
+        found |= any[k];
+    return found == 0;
+}
+
 extern const struct kernel KERNEL;
-const struct kernel KERNEL = {KERNEL_NAME,  contract,   propagate, forward,  backward, multiply,
-                              conditioning, accumulate, read,      evaluate, weigh,    power};
+const struct kernel KERNEL = {KERNEL_NAME, contract,     propagate,  forward, backward,
+                              multiply,    conditioning, accumulate, read,    evaluate,
+                              weigh,       power,        deliver};

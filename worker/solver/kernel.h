@@ -68,6 +68,10 @@ struct kernel {
      * between 1 and 2 unless it is 0 or not finite. */
     void (*power)(const double *x, const double *d, uint64_t n, double *c, double *s,
                   double *exponent);
+    /* An output that is sign * a number + constant, and its error as a float that is not smaller:
+     * field[n], errors[n] (NULL: not wanted). Returns whether all of field is finite. */
+    int (*deliver)(const double *value, const double *error, double sign, double constant, size_t n,
+                   double *field, float *errors);
 };
 
 #define KERNEL_KNOT 8 /* points between two given bounds */

@@ -338,19 +338,6 @@ static void put(struct strip *strip, size_t j, const uint16_t *at, size_t n,
     }
 }
 
-/* The quantity that a probe is, as it is, if it is no other's; else the count of all. */
-static size_t only_quantity(const struct outputs *o, size_t probe)
-{
-    size_t found = o->quantity_count, times = 0;
-    for (size_t j = 0; j < o->quantity_count; j++) {
-        if (o->quantity[j].probe != probe)
-            continue;
-        found = j;
-        times += o->quantity[j].kind == QUANTITY_VALUE ? 1 : 2;
-    }
-    return times == 1 ? found : o->quantity_count;
-}
-
 void lanes_take_strip(struct lanes_work *w, const struct strip *strip)
 {
     for (size_t i = 0; i < w->sweep->outputs.probe_count; i++) {
@@ -399,7 +386,7 @@ static void read_probe(struct lanes_work *w, size_t index, struct strip *strip, 
         r.stated = w->stated + index * STRIP + at[0];
         r.doubt = w->doubt + index * STRIP + at[0];
         r.least = w->margin->probe[index].least;
-        straight = only_quantity(&s->outputs, index);
+        straight = outputs_only_quantity(&s->outputs, index);
         if (straight < s->outputs.quantity_count) {
             r.value = strip->value + straight * STRIP + at[0];
             r.error = strip->error + straight * STRIP + at[0];

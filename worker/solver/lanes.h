@@ -9,9 +9,10 @@
 struct strip {
     size_t count;
     size_t column; /* of the first point, in its leaf */
-    double q, a[STRIP];
+    double q;
+    const double *a;              /* at least 32 more numbers follow, whatever they are */
     double start[2][STRIP];       /* z, z' */
-    double *value, *error;        /* [quantity][STRIP], ... */
+    double *value, *error;        /* [quantity][STRIP], aligned to 64 bytes, ... */
     double *exponent;             /* ... times 2^exponent where the quantity is scaled */
     unsigned char limited[STRIP]; /* rounding decides */
 };

@@ -274,3 +274,15 @@ void outputs_fini(struct outputs *o)
     free(o->derived);
     memset(o, 0, sizeof *o);
 }
+
+size_t outputs_only_quantity(const struct outputs *o, size_t probe)
+{
+    size_t found = o->quantity_count, times = 0;
+    for (size_t j = 0; j < o->quantity_count; j++) {
+        if (o->quantity[j].probe != probe)
+            continue;
+        found = j;
+        times += o->quantity[j].kind == QUANTITY_VALUE ? 1 : 2;
+    }
+    return times == 1 ? found : o->quantity_count;
+}

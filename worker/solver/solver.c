@@ -6,6 +6,7 @@
 #include "tile.h"
 
 #include "buf.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,11 +19,19 @@ struct solver {
     struct tile *tile; /* NULL: by points */
     struct strip strip;
     double q[STRIP];         /* strip.q as a column */
+    int starts_alike;        /* they are in the strip already */
     struct floquet *floquet; /* NULL: nothing is derived from a monodromy matrix */
     struct store *store;
     double work_ns, chunk_ns;
     struct general_work *general; /* NULL: parts do it */
 };
+
+static void load_starts(struct solver *s, size_t count)
+{
+    const double *in[] = {s->strip.a, s->q};
+    for (int c = 0; c < 2; c++)
+        expr_eval_batch(s->sweep->start[c], count, in, s->strip.start[c]);
+}
 
 struct solver *solver_create_with(const struct sweep *s, const struct kernel *kernel)
 {
@@ -33,13 +42,16 @@ struct solver *solver_create_with(const struct sweep *s, const struct kernel *ke
     solver->tile = tile_create(s, kernel);
     if (s->general != NULL)
         solver->general = general_work_create(s, kernel);
-    solver->strip.value = mem_alloc(quantities * STRIP + 1, sizeof(double));
-    solver->strip.error = mem_alloc(quantities * STRIP + 1, sizeof(double));
     if (s->outputs.derived_count > 0) {
         solver->strip.exponent = mem_alloc(quantities * STRIP, sizeof(double));
         solver->floquet = floquet_create(s, kernel);
     }
-    solver->store = store_create(&s->outputs);
+    solver->strip.value = lanes_array(quantities * STRIP);
+    solver->strip.error = lanes_array(quantities * STRIP);
+    solver->store = store_create(&s->outputs, kernel);
+    solver->starts_alike = expr_is_constant(s->start[0]) && expr_is_constant(s->start[1]);
+    if (solver->starts_alike)
+        load_starts(solver, STRIP);
     solver->chunk_ns = LANES * sweep_point_cost_ns(s);
     return solver;
 }
@@ -75,12 +87,11 @@ static void load(struct solver *s, size_t q, size_t a, size_t count)
     const struct sweep *w = s->sweep;
     s->strip.count = count;
     s->strip.q = w->q[q];
-    memcpy(s->strip.a, w->a + a, count * sizeof(double));
+    s->strip.a = w->a + a;
     for (size_t i = 0; i < count; i++)
         s->q[i] = s->strip.q;
-    const double *in[] = {s->strip.a, s->q};
-    for (int c = 0; c < 2; c++)
-        expr_eval_batch(w->start[c], count, in, s->strip.start[c]);
+    if (!s->starts_alike)
+        load_starts(s, count);
 }
 
 /* Who asked, and how many points of the block are done. */
@@ -144,7 +155,7 @@ static int solve_strip(struct solver *s, enum leaf_form form, const struct calle
     };
     uint16_t at[STRIP], again[STRIP];
     size_t count = s->strip.count, rest;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; (form != LEAF_SURFACE || s->floquet != NULL) && i < count; i++)
         at[i] = (uint16_t)i;
     if (form == LEAF_SURFACE) {
         rest = surface_solve(tile_surface(s->tile), &s->strip, again);
@@ -171,6 +182,8 @@ static void store_strip(struct solver *s, const struct sink *to, size_t offset)
                             .q = s->q,
                             .a = s->strip.a,
                             .start = {s->strip.start[0], s->strip.start[1]},
+                            .starts_finite = s->starts_alike && isfinite(s->strip.start[0][0]) &&
+                                             isfinite(s->strip.start[1][0]),
                             .value = s->strip.value,
                             .error = s->strip.error,
                             .limited = s->strip.limited};

@@ -9,19 +9,27 @@
 
 struct store {
     const struct outputs *outputs;
+    const struct kernel *kernel;
+    struct expr_shift *shift; /* of an output whose is_shift is set */
+    unsigned char *is_shift;
     double *grad;      /* [quantity][STRIP] */
     double **grad_of;  /* per input of an expression */
     const double **in; /* the same */
     char reason[256];
 };
 
-struct store *store_create(const struct outputs *o)
+struct store *store_create(const struct outputs *o, const struct kernel *kernel)
 {
     struct store *s = mem_alloc(1, sizeof *s);
     s->outputs = o;
+    s->kernel = kernel;
     s->grad = mem_alloc((o->quantity_count + 4) * STRIP, sizeof(double));
     s->grad_of = mem_alloc(o->quantity_count + 6, sizeof *s->grad_of);
     s->in = mem_alloc(o->quantity_count + 6, sizeof *s->in);
+    s->shift = mem_alloc(o->count, sizeof *s->shift);
+    s->is_shift = mem_alloc(o->count, 1);
+    for (size_t k = 0; k < o->count; k++)
+        s->is_shift[k] = expr_is_shift(o->output[k].expr, &s->shift[k]) && s->shift[k].input >= 2;
     return s;
 }
 
@@ -29,6 +37,8 @@ void store_destroy(struct store *s)
 {
     if (s == NULL)
         return;
+    free(s->shift);
+    free(s->is_shift);
     free(s->grad);
     free(s->grad_of);
     free(s->in);
@@ -51,26 +61,32 @@ static float round_up(double error)
     return (float)(error * (1 + 0x1p-23) + (error > 0 ? 0x1p-149 : 0));
 }
 
-/* An output like 1 + z(T), which most are: its error is that of the quantity. */
-static int evaluate_shift(const struct output *o, const struct points *p, const double *const *in,
-                          double *field, float *errors)
+/* A number that is not finite has all bits of its exponent set. */
+static int all_finite(const double *x, size_t n)
 {
-    size_t input;
-    if (!expr_is_shift(o->expr, &input) || input < 2)
-        return 0;
-    const double *error = p->error + o->quantity[input - 2] * STRIP;
-    expr_eval_batch(o->expr, p->count, in, field);
-    for (size_t i = 0; i < p->count; i++)
-        errors[i] = round_up(fabs(field[i]) * (0x1p-53 * (1 + 0x1p-40)) + error[i]);
-    return 1;
+    uint64_t any = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        any |= ((bits >> 52 & 0x7ff) + 1) >> 11;
+    }
+    return any == 0;
 }
 
-static void evaluate(struct store *s, size_t k, const struct points *points, const struct sink *to,
-                     size_t offset)
+/* Returns whether all values of output k are finite. */
+static int evaluate(struct store *s, size_t k, const struct points *points, const struct sink *to,
+                    size_t offset)
 {
     const struct output *o = &s->outputs->output[k];
     size_t n = points->count;
     double *field = to->fields[k] + offset, rounding[STRIP];
+    if (s->is_shift[k]) { /* like 1 + z(T), which most are */
+        const struct expr_shift *shift = &s->shift[k];
+        size_t at = o->quantity[shift->input - 2] * STRIP;
+        return s->kernel->deliver(points->value + at, points->error + at, shift->sign,
+                                  shift->constant, n, field,
+                                  to->errors != NULL ? to->errors[k] + offset : NULL);
+    }
     s->in[0] = points->a;
     s->in[1] = points->q;
     s->grad_of[0] = s->grad_of[1] = NULL;
@@ -81,10 +97,8 @@ static void evaluate(struct store *s, size_t k, const struct points *points, con
     }
     if (to->errors == NULL) {
         expr_eval_batch(o->expr, n, s->in, field);
-        return;
+        return all_finite(field, n);
     }
-    if (evaluate_shift(o, points, s->in, field, to->errors[k] + offset))
-        return;
     expr_eval_grad(o->expr, n, s->in, field, s->grad_of, rounding);
     for (size_t i = 0; i < o->quantity_count; i++) {
         if (o->quantity[i] == NO_QUANTITY)
@@ -95,6 +109,7 @@ static void evaluate(struct store *s, size_t k, const struct points *points, con
     }
     for (size_t p = 0; p < n; p++)
         to->errors[k][offset + p] = round_up(rounding[p]);
+    return all_finite(field, n);
 }
 
 /* Why point i is not a number in output k; "" when it is one. */
@@ -117,19 +132,7 @@ static void blame(struct store *s, const struct points *p, size_t i, const char 
                  p->a[i]);
 }
 
-/* A number that is not finite has all bits of its exponent set. */
-static int all_finite(const double *x, size_t n)
-{
-    uint64_t any = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t bits;
-        memcpy(&bits, &x[i], sizeof bits);
-        any |= ((bits >> 52 & 0x7ff) + 1) >> 11;
-    }
-    return any == 0;
-}
-
-/* Statuses of the points as far as output k decides them. */
+/* Statuses of the points as far as output k, in which not all is finite, decides them. */
 static void check(struct store *s, size_t k, const struct points *p, const struct sink *to,
                   size_t offset)
 {
@@ -137,9 +140,6 @@ static void check(struct store *s, size_t k, const struct points *p, const struc
     float *error = to->errors != NULL ? to->errors[k] + offset : NULL;
     uint8_t *status = to->status + offset;
     char what[FAULT_BYTES];
-    if (all_finite(field, p->count) && all_finite(p->start[0], p->count) &&
-        all_finite(p->start[1], p->count))
-        return;
     for (size_t i = 0; i < p->count; i++) {
         if (isfinite(field[i]) && isfinite(p->start[0][i]) && isfinite(p->start[1][i]))
             continue;
@@ -158,10 +158,12 @@ static void check(struct store *s, size_t k, const struct points *p, const struc
 
 void store_points(struct store *s, const struct points *p, const struct sink *to, size_t offset)
 {
+    uint8_t *status = to->status + offset;
+    int starts_finite = p->starts_finite ||
+                        (all_finite(p->start[0], p->count) && all_finite(p->start[1], p->count));
     for (size_t i = 0; i < p->count; i++)
-        to->status[offset + i] = p->limited[i] ? POINT_LIMITED : POINT_DONE;
-    for (size_t k = 0; k < s->outputs->count; k++) {
-        evaluate(s, k, p, to, offset);
-        check(s, k, p, to, offset);
-    }
+        status[i] = (uint8_t)(POINT_DONE + (POINT_LIMITED - POINT_DONE) * p->limited[i]);
+    for (size_t k = 0; k < s->outputs->count; k++)
+        if (!evaluate(s, k, p, to, offset) || !starts_finite)
+            check(s, k, p, to, offset);
 }

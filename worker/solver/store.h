@@ -15,6 +15,7 @@ struct points {
     size_t count;
     const double *q, *a;
     const double *start[2];           /* z, z' at the first time */
+    int starts_finite;                /* known to be */
     const double *value, *error;      /* [quantity][STRIP] */
     const unsigned char *limited;     /* rounding decides */
     const char (*fault)[FAULT_BYTES]; /* why a point could not be solved, or ""; NULL: all were */
@@ -29,7 +30,8 @@ struct sink {
 
 struct store;
 
-struct store *store_create(const struct outputs *o); /* borrows o; returns owned */
+/* Borrows both; returns owned. */
+struct store *store_create(const struct outputs *o, const struct kernel *kernel);
 void store_destroy(struct store *s);
 
 /* Forgets the reason of an earlier block. */

@@ -130,15 +130,18 @@ size_t surface_solve(struct surface *f, struct strip *strip, uint16_t *again)
     for (size_t i = 0; i < o->probe_count; i++) {
         struct sheet *s = &f->sheet[i];
         const struct margin_probe *p = &f->margin->probe[i];
-        f->kernel->evaluate(s->row, s->fit.na, f->margin->x + from, round_up(n, 64), f->value);
-        int some = f->kernel->weigh(f->value, round_up(n, KERNEL_KNOT),
-                                    p->stated_knot + from / KERNEL_KNOT,
-                                    p->doubt_knot + from / KERNEL_KNOT, f->sweep->tolerance,
-                                    p->least, f->error, f->doubtful);
+        size_t only = outputs_only_quantity(o, i);
+        int straight = lead == 0 && only < o->quantity_count;
+        double *value = straight ? strip->value + only * STRIP : f->value;
+        double *error = straight ? strip->error + only * STRIP : f->error;
+        f->kernel->evaluate(s->row, s->fit.na, f->margin->x + from, round_up(n, 64), value);
+        int some = f->kernel->weigh(
+            value, round_up(n, KERNEL_KNOT), p->stated_knot + from / KERNEL_KNOT,
+            p->doubt_knot + from / KERNEL_KNOT, f->sweep->tolerance, p->least, error, f->doubtful);
         for (size_t k = 0; some && k < strip->count; k++)
             doubtful[k] |= f->doubtful[lead + k] != 0;
         any |= some;
-        for (size_t j = 0; j < o->quantity_count; j++)
+        for (size_t j = 0; !straight && j < o->quantity_count; j++)
             if (o->quantity[j].probe == i)
                 strip_put(strip, j, f->value + lead, f->error + lead, o->quantity[j].kind);
     }

@@ -81,6 +81,10 @@ void outputs_number(struct outputs *o, const struct sweep_spec *spec, int half, 
                     size_t nodes);
 void outputs_fini(struct outputs *o);
 
+/* The quantity that a probe is, as it is, if it is no other's, as most are; else the count of all.
+ */
+size_t outputs_only_quantity(const struct outputs *o, size_t probe);
+
 /* Points by themselves: the coarse level meets the tolerance at almost all points at least cost;
  * the fine one has every digit there is, and solves the points whose error at the other turns out
  * too large, as well as the nodes of leaves. The third is the leaf at hand (products.h), a thread's
