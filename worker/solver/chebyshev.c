@@ -54,34 +54,37 @@ void chebyshev_powers_init(struct chebyshev_powers *p)
             p->power[k][i] = (i > 0 ? 2 * p->power[k - 1][i - 1] : 0) - p->power[k - 2][i];
 }
 
-/* Horner with x T_k = (T_{k-1} + T_{k+1}) / 2. */
+/* Horner with x T_k = (T_{k-1} + T_{k+1}) / 2; t grows by a degree with each coefficient. */
 void chebyshev_from_powers(const double *c, int n, double *t)
 {
-    double next[CHEBYSHEV_MAX + 1];
+    double next[CHEBYSHEV_MAX + 2];
     memset(t, 0, (size_t)(n + 1) * sizeof *t);
-    for (int i = n; i >= 0; i--) {
-        memset(next, 0, sizeof next);
+    t[0] = c[n];
+    for (int i = n - 1; i >= 0; i--) {
+        int degree = n - i;
+        memset(next, 0, (size_t)(degree + 2) * sizeof *next);
         next[1] = t[0];
-        for (int k = 1; k <= n - i; k++) {
+        for (int k = 1; k < degree; k++) {
             next[k - 1] += 0.5 * t[k];
             next[k + 1] += 0.5 * t[k];
         }
-        memcpy(t, next, (size_t)(n + 1) * sizeof *t);
+        memcpy(t, next, (size_t)(degree + 1) * sizeof *t);
         t[0] += c[i];
     }
 }
 
-/* Clenshaw's recurrence on polynomials. */
+/* Clenshaw's recurrence on polynomials: b_k = t_k + 2 x b_{k+1} - b_{k+2} has degree n - k. */
 void chebyshev_to_powers(const double *t, int n, double *c)
 {
-    double b1[CHEBYSHEV_MAX + 1] = {0}, b2[CHEBYSHEV_MAX + 1] = {0}, b0[CHEBYSHEV_MAX + 1];
+    double room[3][CHEBYSHEV_MAX + 1] = {0}, *b = room[0], *b1 = room[1], *b2 = room[2];
     for (int k = n; k >= 0; k--) {
-        double twice = k > 0 ? 2 : 1;
-        b0[0] = t[k] - b2[0];
-        for (int i = 1; i <= n; i++)
-            b0[i] = twice * b1[i - 1] - b2[i];
-        memcpy(b2, b1, sizeof b2);
-        memcpy(b1, b0, (size_t)(n + 1) * sizeof *b1);
+        double twice = k > 0 ? 2 : 1, *last = b2;
+        b[0] = t[k] - b2[0];
+        for (int i = 1; i <= n - k; i++)
+            b[i] = twice * b1[i - 1] - b2[i];
+        b2 = b1;
+        b1 = b;
+        b = last;
     }
     memcpy(c, b1, (size_t)(n + 1) * sizeof *c);
 }

@@ -132,6 +132,46 @@ static int invert(double a[GAUSS_MAX][GAUSS_MAX], int n)
 
 /* The unknowns are the accelerations f = z'' at the points: z = z0 + x z0' + twice f, z' = z0' +
  * once f, f = -(k z + d z' + r), hence (1 + k twice + d once) f = -(k (z0 + x z0') + d z0' + r). */
+/* What the step makes of each input: z = 1 or z' = 1 at its start, a load of 1 at one of its
+ * points. The inner loops run over the inputs, each of which is summed in the order of the points.
+ */
+static void answer(struct step *s, const struct gauss *g, const double *k, const double *d,
+                   double inverse[GAUSS_MAX][GAUSS_MAX])
+{
+    int n = g->n;
+    double f[GAUSS_MAX][STEP_MAX], out[STEP_MAX][STEP_MAX] = {0};
+    for (int i = 0; i < n; i++) {
+        double one = 0, slope = 0;
+        for (int j = 0; j < n; j++) {
+            one += inverse[i][j] * k[j];
+            slope += inverse[i][j] * (k[j] * g->x[j] + (d != NULL ? d[j] : 0));
+        }
+        f[i][0] = -one;
+        f[i][1] = -slope;
+        for (int l = 0; l < n; l++)
+            f[i][2 + l] = -inverse[i][l];
+    }
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n; j++)
+            for (int in = 0; in < n + 2; in++)
+                out[i][in] += g->twice[i][j] * f[j][in];
+    for (int i = 0; i < n; i++)
+        for (int in = 0; in < n + 2; in++) {
+            out[n][in] += g->b[i] * (1 - g->x[i]) * f[i][in];
+            out[n + 1][in] += g->b[i] * f[i][in];
+        }
+    for (int i = 0; i < n; i++) {
+        out[i][0] += 1;
+        out[i][1] += g->x[i];
+    }
+    out[n][0] += 1;
+    out[n][1] += 1;
+    out[n + 1][1] += 1;
+    for (int in = 0; in < n + 2; in++)
+        for (int i = 0; i < n + 2; i++)
+            s->m[in][i] = out[i][in];
+}
+
 int step_init(struct step *s, const struct gauss *g, const double *k, const double *d)
 {
     int n = g->n;
@@ -143,29 +183,6 @@ int step_init(struct step *s, const struct gauss *g, const double *k, const doub
     if (invert(inverse, n) != 0)
         return -1;
     s->n = n;
-    for (int in = 0; in < n + 2; in++) {
-        double f[GAUSS_MAX], *out = s->m[in];
-        for (int i = 0; i < n; i++) {
-            double sum = 0;
-            for (int j = 0; j < n; j++) {
-                double load = in == 0   ? k[j]
-                              : in == 1 ? k[j] * g->x[j] + (d != NULL ? d[j] : 0)
-                                        : (in - 2 == j);
-                sum += inverse[i][j] * load;
-            }
-            f[i] = -sum;
-        }
-        double slope = 0, end = 0;
-        for (int i = 0; i < n; i++) {
-            double sum = 0;
-            for (int j = 0; j < n; j++)
-                sum += g->twice[i][j] * f[j];
-            out[i] = sum + (in == 0) + (in == 1) * g->x[i];
-            slope += g->b[i] * f[i];
-            end += g->b[i] * (1 - g->x[i]) * f[i];
-        }
-        out[n] = end + (in == 0) + (in == 1);
-        out[n + 1] = slope + (in == 1);
-    }
+    answer(s, g, k, d, inverse);
     return 0;
 }

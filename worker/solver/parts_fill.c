@@ -35,6 +35,15 @@ struct filler {
     double chebyshev[4][SERIES_SIDE][SERIES_SIDE]; /* [entry][j][i] */
 };
 
+/* The entry that is to come next; few jobs need many. */
+static struct series *scratch(struct filler *s)
+{
+    struct series **at = &s->stack[s->depth].series;
+    if (*at == NULL)
+        *at = mem_alloc(1, sizeof **at);
+    return *at;
+}
+
 /* Majorant of a step or part of length h. */
 struct majorant {
     double base, reach, factor;
@@ -94,7 +103,7 @@ static int take_step(struct filler *s, const struct gauss *g, int n, double t0, 
         ka[l] = s->frame->a_radius > 0 ? s->frame->a_scale * v[l] : 0;
         kq[l] = s->frame->q_radius > 0 ? s->frame->q_scale * w[l] : 0;
     }
-    return series_step(s->stack[s->depth].series, &s->work, g, n, t1 - t0, p->omega, k0, ka, kq,
+    return series_step(scratch(s), &s->work, g, n, t1 - t0, p->omega, k0, ka, kq,
                        d->damping.count != 0 ? drag : NULL);
 }
 
@@ -103,7 +112,7 @@ static void merge(struct filler *s, int n)
 {
     int top = s->depth - 1;
     struct series *early = s->stack[top - 1].series, *late = s->stack[top].series;
-    struct series *product = s->stack[s->depth].series;
+    struct series *product = scratch(s);
     double t0 = s->stack[top - 1].t0, t1 = s->stack[top].t1, rest;
     struct curve_bounds b = bounds_over(s->frame->drive, t0, t1);
     struct majorant m = majorant(s->parts, s->frame, &b, t1 - t0);
@@ -283,8 +292,6 @@ int parts_fill(struct parts *p, const struct frame *f, struct err *err)
     int rc = 0;
     s->parts = p;
     s->frame = f;
-    for (int i = 0; i < STACK; i++)
-        s->stack[i].series = mem_alloc(1, sizeof(struct series));
     gauss_init(&s->gauss4, 4);
     gauss_init(&s->gauss8, 8);
     gauss_init(&s->gauss16, 16);
