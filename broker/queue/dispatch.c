@@ -87,6 +87,17 @@ static struct in_hand in_hand(const struct queue *q, const struct worker *w)
     return hand;
 }
 
+/* What it has in hand of one job. */
+static uint64_t points_of_job(const struct worker *w, const struct job_entry *j)
+{
+    uint64_t points = 0;
+    for (const struct lease *l = w->first; l; l = l->next)
+        for (uint32_t i = 0; l->job == j->id && i < l->tile_count; i++)
+            if (l->tile[i] != LEASE_SETTLED)
+                points += l->count ? l->count : tile_points(j, l->first_tile + i);
+    return points;
+}
+
 static bool is_full(const struct queue *q, const struct worker *w, const struct job_entry *j,
                     uint32_t tile)
 {
@@ -95,9 +106,9 @@ static bool is_full(const struct queue *q, const struct worker *w, const struct 
         return w->hold_bytes == 0;
     if (hand.bytes + tile_bytes(j, tile) > w->hold_bytes)
         return true;
-    /* towards the end: no more in hand than a fair share of what is left for all */
+    /* towards the end of a job: no more of it in hand than a fair share of what is left for all */
     uint64_t left = (uint64_t)j->tiles.in_state[TILE_OPEN] * tile_points(j, tile);
-    if (hand.points * q->workers_up > left)
+    if (hand.points * q->workers_up > left && points_of_job(w, j) * q->workers_up > left)
         return true;
     if (w->rate > 0 &&
         (double)(hand.points + tile_points(j, tile)) <= points_in(w, j, q->config.lease_ms))

@@ -160,7 +160,8 @@ void lease_settle(struct queue *q, struct lease *l, uint32_t tile)
         retire(q, l);
 }
 
-/* Whether another active lease has the tile pending: only asked when there may be one. */
+/* Whether another active lease has the tile pending: only asked when there may be one. Who computes
+ * it again to compare (before it was damaged on disk, say) does not hold it. */
 bool lease_elsewhere(const struct queue *q, const struct job_entry *j, const struct lease *but,
                      uint32_t tile)
 {
@@ -168,7 +169,7 @@ bool lease_elsewhere(const struct queue *q, const struct job_entry *j, const str
         return false;
     for (size_t i = 0; i < q->worker_count; i++)
         for (const struct lease *l = q->workers[i]->first; l; l = l->next)
-            if (l != but && lease_has(l, j->id, tile) &&
+            if (l != but && !(l->flags & WIRE_LEASE_VERIFY) && lease_has(l, j->id, tile) &&
                 (l->tile[tile - l->first_tile] & ~LEASE_CLAIMED) == LEASE_PENDING)
                 return true;
     return false;

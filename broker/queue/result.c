@@ -251,6 +251,21 @@ void queue_tile_compared(struct queue *q, int64_t now_ms, uint32_t job, uint32_t
     }
 }
 
+/* The worker is through with the tile, also under another lease that it has of it by now. */
+static void take_back(struct queue *q, struct job_entry *j, uint32_t tile, struct worker *w)
+{
+    struct lease *next;
+    for (struct lease *l = w->first; l; l = next) {
+        next = l->next;
+        if (!lease_has(l, j->id, tile))
+            continue;
+        if (tile_in(l, tile) == LEASE_PENDING)
+            lease_release_tile(q, l, tile);
+        else
+            lease_settle(q, l, tile);
+    }
+}
+
 /* It goes out again, unless somebody else is at it already. */
 static void reject_tile(struct queue *q, struct job_entry *j, uint32_t tile)
 {
@@ -276,7 +291,7 @@ void queue_tile_dropped(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
         return;
     if (w) {
         recheck_release(q, j, tile, w->number);
-        settle_leases(q, j, tile, w);
+        take_back(q, j, tile, w);
     }
     reject_tile(q, j, tile);
     if (w) {

@@ -1156,6 +1156,107 @@ static void test_what_is_the_same_elsewhere_is_well(void **state)
     assert_int_equal(info(w, job).tiles_recomputed_after_ack, 0);
 }
 
+static void beat_on(struct world *w, int64_t ms)
+{
+    for (; ms > 0; ms -= 100) {
+        world_advance(w, 100);
+        for (size_t i = 0; i < WORLD_WORKERS; i++)
+            world_beat(w, i);
+    }
+}
+
+/* It is damaged on disk while it is computed again to be compared, and those who have it die. */
+static void test_who_compares_a_tile_does_not_hold_it(void **state)
+{
+    struct world *w = *state;
+    w->verify_one_in = 1;
+    world_restart(w);
+    uint32_t job = world_job(w, 1, 1, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    world_solve(w, 0, 0);
+    world_sink(w, 9);
+    world_hello(w, 1);
+    assert_int_equal(w->last.flags, WIRE_LEASE_VERIFY);
+    w->jobs[job - 1].durable[0] = 0;
+    queue_tile_damaged(w->q, w->now_ms, job, 0, 0);
+    world_act(w);
+    assert_int_equal(w->workers[0].held_count, 1);
+    world_hello(w, 2);
+    beat_on(w, 3000);
+    assert_int_equal(w->workers[2].held_count, 1); /* as a straggler */
+    world_kill(w, 0);
+    beat_on(w, 5000);
+    world_kill(w, 2);
+    beat_on(w, 5000);
+    world_kill(w, 1);
+    beat_on(w, 5000);
+    world_hello(w, 3);
+    work_off(w);
+    assert_whole(w, job);
+}
+
+static size_t times_held(const struct world_worker *ww, uint32_t tile)
+{
+    size_t times = 0;
+    for (size_t i = 0; i < ww->held_count; i++)
+        times += ww->held[i].tile == tile;
+    return times;
+}
+
+/* Two of its results of one tile do not fit, and it has the tile once more by then. */
+static void test_who_is_given_a_tile_again_and_banned_does_not_keep_it(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 10, 10, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    world_advance(w, 20);
+    assert_int_equal(w->workers[0].held[0].tile, 0);
+    world_solve(w, 0, 0);
+    struct stored first = w->sink[0];
+    w->sink_count = 0;
+    queue_tile_dropped(w->q, w->now_ms, job, 0, 0, 0, "something is missing");
+    world_act(w);
+    assert_int_equal(times_held(&w->workers[0], 0), 2); /* sent, and again */
+    queue_tile_dropped(w->q, w->now_ms, job, 0, first.worker, first.bytes, "a lie");
+    world_act(w);
+    assert_int_equal(times_held(&w->workers[0], 0), 0);
+    world_hello(w, 1);
+    assert_int_equal(times_held(&w->workers[1], 0), 1);
+    work_off(w);
+    assert_whole(w, job);
+}
+
+/* What a worker has in hand of a large job is no reason to keep a small one waiting. */
+static void test_a_small_job_does_not_wait_until_the_hand_is_empty(void **state)
+{
+    struct world *w = *state;
+    uint32_t large = world_job(w, 50, 50, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    for (int round = 0; round < 50; round++) {
+        world_solve(w, 0, 0);
+        world_advance(w, 20);
+        world_sink(w, 9);
+        world_beat(w, 0);
+    }
+    size_t held = w->workers[0].held_count, solved = 0;
+    assert_true(held > 10);
+    uint32_t small = world_job(w, 1, 1, 0);
+    world_sink(w, 0);
+    for (; info(w, small).state == JOB_QUEUED; solved++) {
+        assert_true(10 * solved < 8 * held);
+        world_solve(w, 0, 0);
+        world_advance(w, 20);
+        world_sink(w, 9);
+        world_beat(w, 0);
+    }
+    work_off(w);
+    assert_whole(w, large);
+    assert_whole(w, small);
+}
+
 static void test_a_third_machine_sets_the_second_aside(void **state)
 {
     struct world *w = *state;
@@ -1245,6 +1346,9 @@ int main(void)
         SCENARIO(test_what_is_computed_again_after_its_acknowledgement_is_counted),
         SCENARIO(test_a_machine_that_fails_the_self_test_is_set_aside),
         SCENARIO(test_what_is_the_same_elsewhere_is_well),
+        SCENARIO(test_who_compares_a_tile_does_not_hold_it),
+        SCENARIO(test_who_is_given_a_tile_again_and_banned_does_not_keep_it),
+        SCENARIO(test_a_small_job_does_not_wait_until_the_hand_is_empty),
         SCENARIO(test_a_third_machine_sets_the_second_aside),
         SCENARIO(test_a_third_machine_sets_the_first_aside_and_its_tile_is_computed_anew),
         SCENARIO(test_three_results_blame_nobody),
