@@ -1,9 +1,9 @@
 /* Who gets what. A worker asks by having room: it is given leases until it has about a second of
- * work or its hold_bytes in hand. Which job: the highest priority; within one priority the job that
- * has been served least. After any lease the job that got it has been served more by that lease's
- * work, so between two jobs that both have open tiles the difference never exceeds one lease:
- * shares are equal up to that, however long the jobs are. Which tiles: what came back first (lowest
- * index), then in band order.
+ * work or its hold_bytes in hand. Which job: the highest priority; within one priority one
+ * that has not begun, then the job that has been served least. After any lease the job that got it
+ * has been served more by that lease's work, so between two jobs that both have open tiles the
+ * difference never exceeds one lease: shares are equal up to that, however long the jobs are. Which
+ * tiles: what came back first (lowest index), then in band order.
  *
  * Work is given out after an event, not in the middle of it, and to those whose turn it is alone:
  *
@@ -27,16 +27,24 @@ static bool has_work(struct queue *q, struct job_entry *j, const struct worker *
     return open || piece_for(q, j, w, &h);
 }
 
+/* What was charged beforehand may come back to a job that runs: one that waits to start does not
+ * wait for that, too. */
+static bool goes_before(const struct job_entry *a, const struct job_entry *b)
+{
+    if (a->priority != b->priority)
+        return a->priority > b->priority;
+    if ((a->state == JOB_QUEUED) != (b->state == JOB_QUEUED))
+        return a->state == JOB_QUEUED;
+    return a->served_ns < b->served_ns;
+}
+
 static struct job_entry *choose_job(struct queue *q, const struct worker *w)
 {
     struct job_entry *best = NULL;
     uint32_t tile;
     for (size_t i = 0; i < q->job_count; i++) {
         struct job_entry *j = q->jobs[i];
-        if (best && (j->priority < best->priority ||
-                     (j->priority == best->priority && j->served_ns >= best->served_ns)))
-            continue;
-        if (has_work(q, j, w, &tile))
+        if ((!best || goes_before(j, best)) && has_work(q, j, w, &tile))
             best = j;
     }
     return best;

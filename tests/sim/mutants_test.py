@@ -39,8 +39,8 @@ MUTANTS = {
         "return false;"),
     "the lowest priority first": (
         "broker/queue/dispatch.c",
-        "if (best && (j->priority < best->priority ||",
-        "if (best && (j->priority > best->priority ||"),
+        "        return a->priority > b->priority;",
+        "        return a->priority < b->priority;"),
     "a paused job goes on": (
         "broker/queue/job_table.c",
         "return j->state == JOB_QUEUED || j->state == JOB_RUNNING;",

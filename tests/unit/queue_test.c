@@ -1246,7 +1246,7 @@ static void test_a_small_job_does_not_wait_until_the_hand_is_empty(void **state)
     uint32_t small = world_job(w, 1, 1, 0);
     world_sink(w, 0);
     for (; info(w, small).state == JOB_QUEUED; solved++) {
-        assert_true(10 * solved < 8 * held);
+        assert_true(3 * solved < 2 * held);
         world_solve(w, 0, 0);
         world_advance(w, 20);
         world_sink(w, 9);
