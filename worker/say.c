@@ -119,6 +119,12 @@ static uint64_t room_left(const struct talk *t)
     return t->window > t->sent ? t->window - t->sent : 0;
 }
 
+static uint64_t room_for_whole(const struct talk *t, uint64_t waiting)
+{
+    uint64_t room = room_left(t) - waiting;
+    return room < t->config.whole_bytes ? room : t->config.whole_bytes;
+}
+
 /* Short answers of one lease that wait go in one message. 1: sent; 0: what comes next is none; -1:
  * the pipe is full. */
 static int say_wholes(struct talk *t, int64_t now_ms)
@@ -128,7 +134,7 @@ static int say_wholes(struct talk *t, int64_t now_ms)
     uint64_t ids[WHOLES_MAX], bytes = 0;
     buf_clear(&t->wholes);
     while (msg.results.count < WHOLES_MAX && t->wholes.len < WHOLES_BYTES &&
-           hand_whole(t->hand, room_left(t) - bytes, &w)) {
+           hand_whole(t->hand, room_for_whole(t, bytes), &w)) {
         if (msg.results.count && !hand_same_lease(w.id, ids[0]))
             break;
         msg.results.job = w.job;

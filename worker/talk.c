@@ -24,6 +24,8 @@ struct talk *talk_create(const struct talk_config *config, struct pool *pool, ta
     t->config = *config;
     if (t->config.silence_ms == 0)
         t->config.silence_ms = SILENCE_MS;
+    if (t->config.whole_bytes == 0)
+        t->config.whole_bytes = WIRE_WHOLE_MAX;
     t->pool = pool;
     t->send = send;
     t->arg = arg;

@@ -25,12 +25,13 @@ struct talk;
 typedef int talk_send_fn(void *arg, const void *frame, size_t len);
 
 struct talk_config {
-    uint64_t session;    /* random, not 0 */
-    const char *host;    /* what `workers` shows; borrowed for ever */
-    uint64_t hold_bytes; /* answers it is willing to hold */
-    uint32_t self_test;  /* CRC-32C of the known answers; 0: failed */
-    double share;        /* --limit, in (0, 1] */
-    int64_t silence_ms;  /* 0: as PROTOCOL.md has it; tests want less */
+    uint64_t session;     /* random, not 0 */
+    const char *host;     /* what `workers` shows; borrowed for ever */
+    uint64_t hold_bytes;  /* answers it is willing to hold */
+    uint32_t self_test;   /* CRC-32C of the known answers; 0: failed */
+    double share;         /* --limit, in (0, 1] */
+    int64_t silence_ms;   /* 0: as PROTOCOL.md has it; tests want less */
+    uint64_t whole_bytes; /* answers up to here go together; 0: WIRE_WHOLE_MAX; tests want less */
 };
 
 struct talk *talk_create(const struct talk_config *config, struct pool *pool, talk_send_fn *send,

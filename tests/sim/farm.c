@@ -28,6 +28,7 @@ void farm_start(struct sim *s, uint32_t worker)
     struct talk_config config = {.session = dice_bits(&s->dice) | 1,
                                  .host = w->host,
                                  .hold_bytes = s->knobs.hold_bytes,
+                                 .whole_bytes = s->knobs.whole_bytes,
                                  .self_test = !w->weak,
                                  .share = 1};
     w->on = true;

@@ -160,6 +160,7 @@ void script_draw(struct sim *s)
     k->sink_bytes = dice_below(s, 2) ? 32u << 20 : 200 + dice_below(s, 4000);
     k->lease_bytes = dice_below(s, 2) ? 4u << 20 : 100 + dice_below(s, 2000);
     k->hold_bytes = dice_below(s, 2) ? 1u << 20 : 2 * SIM_TILE_BYTES + dice_below(s, 4000);
+    k->whole_bytes = dice_below(s, 2) ? 0 : 1 + dice_below(s, 200);
     k->verify_one_in = dice_below(s, 2) ? 1 + dice_below(s, 2) : 256;
     draw_network(s);
     s->worker_count = (uint32_t)dice_between(s, 1, 6);

@@ -43,6 +43,7 @@ struct sim_knobs {
     int64_t group_ms;    /* of a commit */
     uint64_t sink_bytes; /* of the queue's configuration */
     uint32_t lease_bytes, hold_bytes;
+    uint64_t whole_bytes; /* answers longer than this go in parts */
     uint32_t verify_one_in;
     int64_t faults_end_ms;
 };
