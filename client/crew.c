@@ -64,7 +64,7 @@ static int start_worker(struct crew *crew, struct err *err)
         argv[n++] = "--full";
     } else { /* who types `run` wants it solved, on battery, too */
         argv[n++] = "--yield";
-        argv[n++] = "none";
+        argv[n++] = "core";
     }
     struct child_files files = {-1, -1, crew->lifeline[0], -1};
     if (child_start(&crew->worker, argv, &files, err))

@@ -258,7 +258,9 @@ static int open_talk(struct loop *l, struct err *err)
     };
     if (talk.self_test == 0)
         log_warnx("the self-test failed: %s", failure.text);
-    l->pool = pool_create(c->threads, !c->full, wake, &l->async, err);
+    bool courteous = c->rules.used[RULE_CORE];
+    enum pool_manners manners = c->full ? POOL_EQUAL : courteous ? POOL_COURTEOUS : POOL_IDLE;
+    l->pool = pool_create(c->threads, manners, wake, &l->async, err);
     if (!l->pool)
         return -1;
     l->talk = talk_create(&talk, l->pool, on_send, l);

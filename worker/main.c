@@ -156,7 +156,7 @@ static const struct option_spec OPTIONS[] = {
     {"limit", 0, "P%", "at most this share of each thread's time (default 100%)"},
     {"name", 0, "NAME", "what `hillsweep workers` shows (default: the host's name)"},
     {"yield", 0, "RULES",
-     "rest on owner=60s,load=50%,cpu=50%,memory=10%,battery (default: the last two)"},
+     "rest on owner=60s,load=50%,cpu=50%,memory=10%,battery,core (default: the last three)"},
     {"full", 0, NULL, "this machine is the worker's alone: all cores, normal priority"},
     {"no-sandbox", 0, NULL, "may go on doing what a worker never does (for debuggers)"},
     {"lifeline", 0, "FD", "leave when this pipe ends"},
@@ -279,7 +279,7 @@ static int work(const struct settings *s, struct err *err)
 
 static int settle_rules(struct settings *s, struct err *err)
 {
-    if (s->full && rules_any(&s->rules)) {
+    if (s->full && (rules_any(&s->rules) || s->rules.used[RULE_CORE])) {
         err_set(err, ERR_USAGE, "--full and --yield exclude each other");
         return err_hint(err, "a machine that others need too is not the worker's alone");
     }

@@ -7,16 +7,21 @@
  * because no more than `ring_size` are out at a time. */
 #include "pool.h"
 
+#include "courtesy.h"
 #include "guest.h"
+#include "signs.h"
 #include "throttle.h"
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { TASKS_PER_THREAD = 4, TASKS_MORE = 12 };
 
@@ -27,11 +32,15 @@ struct member {
     pthread_t thread;
     sem_t wake; /* ends a rest early */
     struct throttle throttle;
+    struct courtesy courtesy;
+    char *stat; /* room for /proc/stat */
 };
 
 struct pool {
     unsigned threads;
-    bool idle;
+    enum pool_manners manners;
+    int stat_fd;      /* of /proc/stat; POOL_COURTEOUS only */
+    size_t stat_size; /* room for it */
     pool_wake_fn *wake;
     void *arg;
     struct member *members;
@@ -81,6 +90,13 @@ static bool must_end(struct member *m, const struct task *t)
            (t && atomic_load_explicit(&t->cancel, memory_order_relaxed));
 }
 
+/* Sleeps until then, or until somebody posts `wake`: false. */
+static bool sleep_until(struct member *m, int64_t end_ns)
+{
+    struct timespec at = {end_ns / 1000000000, end_ns % 1000000000};
+    return sem_clockwait(&m->wake, CLOCK_MONOTONIC, &at) && errno == ETIMEDOUT;
+}
+
 /* Rests for as long as the limit asks; a cancelled task or another limit ends it at once, because
  * whoever sets a flag posts `wake` after it. What waking up costs is owed at the next rest: paid at
  * once it would have to be paid for again, and a small share would go into nothing but waking up.
@@ -93,10 +109,25 @@ static void rest(struct member *m, const struct task *t)
         int64_t debt = throttle_debt(&m->throttle, share, now, clock_ns(CLOCK_THREAD_CPUTIME_ID));
         if (debt == 0)
             return;
-        int64_t end = now + debt;
-        struct timespec at = {end / 1000000000, end % 1000000000};
-        if (sem_clockwait(&m->wake, CLOCK_MONOTONIC, &at) && errno == ETIMEDOUT)
+        if (sleep_until(m, now + debt))
             return;
+    }
+}
+
+/* Leaves the core to others for as long as they want it. */
+static void step_aside(struct member *m, const struct task *t)
+{
+    const struct pool *c = m->pool;
+    for (bool worked = true; c->manners == POOL_COURTEOUS && !must_end(m, t); worked = false) {
+        int64_t now = clock_ns(CLOCK_MONOTONIC), cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+        if (!courtesy_crowded(&m->courtesy, worked, now, cpu))
+            return;
+        int core = sched_getcpu();
+        int64_t others = signs_others_ns(c->stat_fd, core, m->stat, c->stat_size);
+        int64_t rest_ns = courtesy_rest(&m->courtesy, core, others);
+        if (rest_ns == 0)
+            return;
+        sleep_until(m, now + rest_ns);
     }
 }
 
@@ -112,6 +143,7 @@ static int on_yield(void *arg, size_t points_done)
     int64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - s->cpu_start_ns;
     atomic_store_explicit(&s->task->points_done, points_done, memory_order_relaxed);
     atomic_store_explicit(&s->task->cpu_ns, (uint64_t)cpu, memory_order_relaxed);
+    step_aside(s->member, s->task);
     rest(s->member, s->task);
     return must_end(s->member, s->task);
 }
@@ -161,15 +193,23 @@ static struct task *take(struct pool *c)
     }
 }
 
+static void wait_for_work(struct member *m)
+{
+    if (sem_trywait(&m->pool->work) == 0)
+        return;
+    while (sem_wait(&m->pool->work) && errno == EINTR)
+        ;
+    courtesy_begin(&m->courtesy, clock_ns(CLOCK_MONOTONIC), clock_ns(CLOCK_THREAD_CPUTIME_ID));
+}
+
 static void *run(void *arg)
 {
     struct member *m = arg;
     struct pool *c = m->pool;
-    if (c->idle)
+    if (c->manners != POOL_EQUAL)
         guest_idle_thread();
     for (;;) {
-        while (sem_wait(&c->work) && errno == EINTR)
-            ;
+        wait_for_work(m);
         if (atomic_load(&c->stop))
             break;
         struct task *t = take(c);
@@ -205,15 +245,33 @@ static int start(struct pool *c, struct err *err)
     return 0;
 }
 
-struct pool *pool_create(unsigned threads, bool idle, pool_wake_fn *wake, void *arg,
+/* Before the threads are there, which may open nothing and allocate nothing. */
+static void open_stat(struct pool *c)
+{
+    c->stat_fd = c->manners == POOL_COURTEOUS ? open("/proc/stat", O_RDONLY | O_CLOEXEC) : -1;
+    c->stat_size = ((size_t)sysconf(_SC_NPROCESSORS_CONF) + 1) * STAT_BYTES;
+    for (unsigned i = 0; i < c->threads && c->stat_fd >= 0; i++)
+        c->members[i].stat = mem_alloc(c->stat_size, 1);
+}
+
+static void close_stat(struct pool *c)
+{
+    if (c->stat_fd >= 0)
+        close(c->stat_fd);
+    for (unsigned i = 0; i < c->threads; i++)
+        free(c->members[i].stat);
+}
+
+struct pool *pool_create(unsigned threads, enum pool_manners manners, pool_wake_fn *wake, void *arg,
                          struct err *err)
 {
     struct pool *c = mem_alloc(1, sizeof *c);
     c->threads = threads;
-    c->idle = idle;
+    c->manners = manners;
     c->wake = wake;
     c->arg = arg;
     c->members = mem_alloc(threads, sizeof *c->members);
+    open_stat(c);
     c->ring_size = (size_t)threads * TASKS_PER_THREAD + TASKS_MORE;
     c->ring = mem_alloc(c->ring_size, sizeof *c->ring);
     c->out = mem_alloc(c->ring_size, sizeof(struct task *));
@@ -265,6 +323,7 @@ bool pool_destroy(struct pool *c, int wait_ms)
         task_destroy(c->out[i]);
     sem_destroy(&c->work);
     sem_destroy(&c->ended);
+    close_stat(c);
     free(c->out);
     free(c->ring);
     free(c->members);

@@ -43,8 +43,12 @@ struct pool;
 /* Called by solver threads after a task is finished. */
 typedef void pool_wake_fn(void *arg);
 
-/* Starts the threads, SCHED_IDLE when `idle`. NULL with err when they cannot be started. */
-struct pool *pool_create(unsigned threads, bool idle, pool_wake_fn *wake, void *arg,
+/* How threads stand to other programs: as any program does; SCHED_IDLE; and stepping aside, too,
+ * when others want their core (courtesy.h). */
+enum pool_manners { POOL_EQUAL, POOL_IDLE, POOL_COURTEOUS };
+
+/* Starts the threads. NULL with err when they cannot be started. */
+struct pool *pool_create(unsigned threads, enum pool_manners manners, pool_wake_fn *wake, void *arg,
                          struct err *err);
 
 /* Ends the threads at their next yield, for at most wait_ms. True: all is freed. False: some thread

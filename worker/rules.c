@@ -13,7 +13,7 @@ static const struct {
 } RULES[RULE_COUNT] = {
     [RULE_OWNER] = {"owner", "s", 60, 1, 86400}, [RULE_LOAD] = {"load", "%", 50, 1, 100},
     [RULE_CPU] = {"cpu", "%", 50, 1, 100},       [RULE_MEMORY] = {"memory", "%", 10, 1, 100},
-    [RULE_BATTERY] = {"battery", NULL, 0, 0, 0},
+    [RULE_BATTERY] = {"battery", NULL, 0, 0, 0}, [RULE_CORE] = {"core", NULL, 0, 0, 0},
 };
 
 static bool is_word(const char *text, size_t len, const char *word)
@@ -24,8 +24,8 @@ static bool is_word(const char *text, size_t len, const char *word)
 static int refuse(const char *text, size_t len, const char *why, struct err *err)
 {
     err_set(err, ERR_USAGE, "--yield: %s \"%.*s\"", why, (int)(len < 40 ? len : 40), text);
-    return err_hint(err, "a list of owner=60s, load=50%%, cpu=50%%, memory=10%%, battery; or all, "
-                         "or none");
+    return err_hint(err, "a list of owner=60s, load=50%%, cpu=50%%, memory=10%%, battery, core; or "
+                         "all, or none");
 }
 
 static int parse_threshold(enum rule rule, const char *text, size_t len, double *out)
@@ -87,7 +87,7 @@ int rules_parse(const char *text, struct rules *rules, struct err *err)
 bool rules_any(const struct rules *rules)
 {
     for (int r = 0; r < RULE_COUNT; r++)
-        if (rules->used[r])
+        if (rules->used[r] && r != RULE_CORE)
             return true;
     return false;
 }
@@ -106,6 +106,7 @@ static bool holds(const struct rules *rules, enum rule rule, const struct signs 
         return s->memory_wait > threshold;
     case RULE_BATTERY:
         return s->on_battery;
+    case RULE_CORE: /* each solver thread's own business */
     case RULE_COUNT:
         break;
     }
@@ -134,6 +135,7 @@ static void say_why(struct rules *rules, enum rule rule, const struct signs *s)
     case RULE_BATTERY:
         snprintf(out, size, "it runs on its battery");
         break;
+    case RULE_CORE:
     case RULE_COUNT:
         break;
     }

@@ -11,16 +11,17 @@
  *   cpu[=50%]      somebody waited for a core during more than this share of the time (PSI)
  *   memory[=10%]   somebody waited for memory during more than this share of the time (PSI)
  *   battery        the machine runs on its battery
+ *   core           no rest of the whole worker: each solver thread steps aside for a moment when
+ *                  somebody else wants its core (courtesy.h)
  *
- * "none" and "all" stand for themselves; RULES_DEFAULT is what a worker does unless told otherwise:
- * the processor needs no rule, because solver threads take only what nobody else wants.
+ * "none" and "all" stand for themselves; RULES_DEFAULT is what a worker does unless told otherwise.
  *
  * It rests as soon as one rule holds, and goes on when none has held for CALM_MS. Pure: the signs
  * and the time come in. */
 
-#define RULES_DEFAULT "memory,battery"
+#define RULES_DEFAULT "core,memory,battery"
 
-enum rule { RULE_OWNER, RULE_LOAD, RULE_CPU, RULE_MEMORY, RULE_BATTERY, RULE_COUNT };
+enum rule { RULE_OWNER, RULE_LOAD, RULE_CPU, RULE_MEMORY, RULE_BATTERY, RULE_CORE, RULE_COUNT };
 
 struct rules {
     bool used[RULE_COUNT];
@@ -32,7 +33,7 @@ struct rules {
 
 /* ERR_USAGE with the rules that there are. */
 int rules_parse(const char *text, struct rules *rules, struct err *err);
-bool rules_any(const struct rules *rules);
+bool rules_any(const struct rules *rules); /* that signs are needed for */
 
 /* Why to rest now, borrowed until the next call, or NULL. */
 const char *rules_judge(struct rules *rules, const struct signs *signs, int64_t now_ms);

@@ -80,6 +80,20 @@ static void read_stat(struct signs_reader *r, struct counters *c)
     c->others = v[0] + v[2] + v[5] + v[6];
 }
 
+int64_t signs_others_ns(int fd, int core, char *text, size_t size)
+{
+    char name[16];
+    long long v[7] = {0};
+    ssize_t n = pread(fd, text, size - 1, 0);
+    snprintf(name, sizeof name, "\ncpu%d ", core);
+    text[n > 0 ? n : 0] = '\0';
+    const char *line = strstr(text, name);
+    if (!line || sscanf(line + strlen(name), "%lld %lld %lld %lld %lld %lld %lld", &v[0], &v[1],
+                        &v[2], &v[3], &v[4], &v[5], &v[6]) != 7)
+        return -1;
+    return (v[0] + v[2] + v[5] + v[6]) * (1000000000 / sysconf(_SC_CLK_TCK));
+}
+
 static double read_pressure(struct signs_reader *r, const char *path)
 {
     const char *total = strstr(file(r, path), "total="); /* the first line is "some" */

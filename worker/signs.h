@@ -2,6 +2,7 @@
 #define WORKER_SIGNS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* What a machine shows of those who need it: its owner's hands, other programs, memory that runs
@@ -32,5 +33,11 @@ enum { SIGNS_PERIOD_MS = 250 };
 
 /* To be called every SIGNS_PERIOD_MS. */
 struct signs signs_read(struct signs_reader *r, int64_t now_ms);
+
+/* The time, in ns, that programs which are not nice, and interrupts, have had of one core since the
+ * machine started; -1 when it is not known. fd: /proc/stat, open; text: room for `size` bytes of
+ * it, STAT_BYTES for each core there may be. Allocates nothing. */
+enum { STAT_BYTES = 128 };
+int64_t signs_others_ns(int fd, int core, char *text, size_t size);
 
 #endif

@@ -3,9 +3,13 @@
  *
  *   foreground cyclic MS        prints the median, the 99th percentile and the maximum of how late
  *                               it woke up, in microseconds; SIGTERM ends it early
- *   foreground spin N           N threads do a fixed amount of work; prints the seconds it took */
+ *   foreground spin N           N threads do a fixed amount of work; prints the seconds it took
+ *   foreground idle N           N SCHED_IDLE threads that touch no memory, for ever: the least that
+ *                               a guest costs who leaves it all to the kernel */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,19 +71,29 @@ static void *spin(void *arg)
     return NULL;
 }
 
+static void *idle(void *arg)
+{
+    struct sched_param none = {0};
+    sched_setscheduler(0, SCHED_IDLE, &none);
+    for (;;)
+        spin(arg);
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     long n = argc == 3 ? strtol(argv[2], NULL, 10) : 0;
     if (n >= 1 && n <= 3600000 && strcmp(argv[1], "cyclic") == 0)
         return cyclic(n);
-    if (n < 1 || n > THREADS_MAX || strcmp(argv[1], "spin") != 0) {
-        fputs("usage: foreground cyclic MS | foreground spin THREADS\n", stderr);
+    bool idles = argc == 3 && strcmp(argv[1], "idle") == 0;
+    if (n < 1 || n > THREADS_MAX || (strcmp(argv[1], "spin") != 0 && !idles)) {
+        fputs("usage: foreground cyclic MS | spin THREADS | idle THREADS\n", stderr);
         return 2;
     }
     pthread_t threads[THREADS_MAX];
     int64_t began = now_ns();
     for (long i = 0; i < n; i++)
-        if (pthread_create(&threads[i], NULL, spin, NULL))
+        if (pthread_create(&threads[i], NULL, idles ? idle : spin, NULL))
             return 1;
     for (long i = 0; i < n; i++)
         pthread_join(threads[i], NULL);

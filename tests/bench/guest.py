@@ -120,7 +120,7 @@ class Pool:
 
 class Worker:
     """hillsweep-worker on all cores, in a session of its own as a unit, ssh or `run` starts it."""
-    options, shell = ["--yield", "none"], False
+    options, shell = ["--yield", "core"], False
 
     def __init__(self, endpoint):
         command = [program("hillsweep-worker"), "--broker", endpoint, "--threads", str(CORES)]
@@ -159,12 +159,32 @@ class ShellWorker(Worker):
     shell = True
 
 
+class PlainWorker(Worker):
+    options = ["--yield", "none"]
+
+
+class Idle(Pool):
+    """Bare loops, SCHED_IDLE, in a session of the least weight: what the kernel alone can do."""
+
+    def __init__(self, _):
+        self.p = subprocess.Popen([program("foreground"), "idle", str(CORES)],
+                                  start_new_session=True, **QUIET)
+        self.processes = [self.p]
+        with open(f"/proc/{self.p.pid}/autogroup", "w") as f:
+            f.write("19")
+
+    def end(self):
+        self.p.kill()
+        self.p.wait()
+
+
 class FullWorker(Worker):
     options = ["--full"]
 
 
 CASES = [("hillsweep-worker", Worker), ("  in a shell's session", ShellWorker),
-         ("hillsweep-worker --full", FullWorker), ("Python multiprocessing", Pool)]
+         ("  --yield none", PlainWorker), ("loops, SCHED_IDLE", Idle), ("hillsweep-worker --full", FullWorker),
+         ("Python multiprocessing", Pool)]
 
 
 def report(name, without, beside, cores):

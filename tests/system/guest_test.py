@@ -108,6 +108,25 @@ class Guest(House):
         self.client("workers", "resume", "1")
         self.assertEqual(self.state(), "resting")
 
+    def test_it_steps_aside(self):
+        """Loops on all cores, of another session, get the cores; when they end the worker has them
+        back. --yield none leaves it to the kernel."""
+        cores = len(os.sched_getaffinity(0))
+        worker = self.at_work(threads=cores, yields="core")
+
+        def share():
+            began, before = time.monotonic(), cpu_s(worker.pid)
+            time.sleep(1)
+            return (cpu_s(worker.pid) - before) / (time.monotonic() - began) / cores
+        until(lambda: share() > 0.15, "the worker has the cores", 120)
+        loops = [self.start("/usr/bin/python3", "-c", "while True: pass", start_new_session=True)
+                 for _ in range(cores)]
+        until(lambda: share() < 0.06, "the loops have the cores", 60)
+        print(f"beside loops on all cores the worker has {100 * share():.1f}% of them")
+        for p in loops:
+            self.kill(p)
+        until(lambda: share() > 0.15, "the worker has the cores back", 120)
+
     def test_threads_are_guests(self):
         """By default solver threads are idle ones and the process the first to be killed; with
         --full nothing of it. The I/O thread is never idle."""

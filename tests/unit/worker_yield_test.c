@@ -240,13 +240,15 @@ static void rules_are_read(void **state)
     assert_true(r.threshold[RULE_OWNER] == 90 && r.threshold[RULE_LOAD] == 0.25);
     assert_false(r.resting);
     r = parsed("none");
-    assert_false(rules_any(&r));
+    assert_false(rules_any(&r) || r.used[RULE_CORE]);
+    r = parsed("core");
+    assert_true(r.used[RULE_CORE] && !rules_any(&r));
     r = parsed("all");
     for (int i = 0; i < RULE_COUNT; i++)
         assert_true(r.used[i]);
     assert_true(r.threshold[RULE_OWNER] == 60 && r.threshold[RULE_MEMORY] == 0.1);
     r = parsed(RULES_DEFAULT);
-    assert_true(rules_any(&r));
+    assert_true(rules_any(&r) && r.used[RULE_CORE]);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct err err = {0};
         if (rules_parse(wrong[i], &r, &err) == 0)
@@ -261,7 +263,7 @@ static void each_rule_holds_for_its_own_sign(void **state)
     static const struct {
         const char *rule, *word;
         struct signs signs;
-    } cases[RULE_COUNT] = {
+    } cases[RULE_CORE] = {
         {"owner=60s", "owner", {.owner_idle_s = 59}},
         {"load=50%", "51% of its processor", {.owner_idle_s = INFINITY, .others = 0.51}},
         {"cpu=50%", "processor 60%", {.owner_idle_s = INFINITY, .cpu_wait = 0.6}},
@@ -269,8 +271,8 @@ static void each_rule_holds_for_its_own_sign(void **state)
         {"battery", "battery", {.owner_idle_s = INFINITY, .on_battery = true}},
     };
     (void)state;
-    for (int r = 0; r < RULE_COUNT; r++) {
-        for (int s = 0; s < RULE_COUNT; s++) {
+    for (int r = 0; r < RULE_CORE; r++) {
+        for (int s = 0; s < RULE_CORE; s++) {
             struct rules rules = parsed(cases[r].rule);
             const char *why = rules_judge(&rules, &cases[s].signs, 0);
             if ((why != NULL) != (r == s))
