@@ -4,6 +4,7 @@
 
 #include "answer.h"
 #include "children.h"
+#include "clock.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PROBE_MS = 20000, ANSWER_BYTES_MAX = 64 << 20 };
+enum { PROBE_MS = 20000, TRACE_MS = 300000, ANSWER_BYTES_MAX = 64 << 20 };
 
 static int write_question(int fd, const struct buf *job, struct err *err)
 {
@@ -53,13 +54,18 @@ static int explain(const struct child *child, int answer, struct err *err)
 static int run_child(const char *option, int question, int answer, struct err *err)
 {
     const char *const argv[] = {"hillsweep-worker", option, NULL};
+    int64_t patience = strcmp(option, "--probe") == 0 ? PROBE_MS : TRACE_MS;
     struct child child = {.output_fd = -1};
     struct child_files files = {question, answer, -1, -1};
     if (child_start(&child, argv, &files, err))
         return -1;
-    child_await(&child, PROBE_MS);
-    bool well = WIFEXITED(child.wait_status) && WEXITSTATUS(child.wait_status) == 0;
-    return well ? 0 : explain(&child, answer, err);
+    child_await(&child, patience);
+    if (WIFEXITED(child.wait_status) && WEXITSTATUS(child.wait_status) == 0)
+        return 0;
+    if (clock_ms() - child.started_ms >= patience)
+        return err_set(err, ERR_OTHER, "hillsweep-worker %s did not answer within %lld s", option,
+                       (long long)(patience / 1000));
+    return explain(&child, answer, err);
 }
 
 int probe_ask(const struct buf *job, const char *option, struct json **out, struct err *err)

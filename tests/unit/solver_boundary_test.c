@@ -566,7 +566,7 @@ static void test_refused(void **state)
     t.spec.v = "0";
     check_refused(&t, "v is 0 throughout");
     t = mathieu(0, 1, 100000, 0, 50);
-    check_refused(&t, "more than 5 boundaries");
+    check_refused(&t, "more than 5 curves");
     t = mathieu(0, 1, 2, 0, 1e12);
     check_refused(&t, "too fast");
 }

@@ -13,7 +13,9 @@
 
 #define UNEVEN   10.0  /* the most of a solution's square against its mean, more or less */
 #define ROUNDING 1e-12 /* of v, below 0 */
-#define SETTLED  0.25  /* of the error: a step as short as this is the last */
+#define WORK_MAX 100000000 /* values times parts of a shot: a minute or so */
+#define NEAR     1e-6      /* a step as short as this may be the last */
+#define SETTLED  0.25      /* of the error: one as short as this is */
 
 void boundary_fini(struct boundary *b)
 {
@@ -64,9 +66,12 @@ struct boundary_curve *tracer_curve(struct tracer *t, enum boundary_kind kind, i
     size_t k = find_curve(b, kind, m);
     if (is_curve(b, k, kind, m))
         return &b->curve[k];
-    if ((b->count + 1) * b->q_count > BOUNDARY_VALUES_MAX) {
-        err_set(t->err, ERR_JOB_REFUSED, "there are more than %zu boundaries in this range of a",
-                b->count);
+    size_t values = (b->count + 1) * b->q_count;
+    if (values > BOUNDARY_VALUES_MAX || values * shoot_parts(t->shoot) > WORK_MAX) {
+        err_set(t->err, ERR_JOB_REFUSED,
+                "there are more than %zu curves in this range of a, which is too much for %zu "
+                "values of q",
+                b->count, b->q_count);
         err_hint(t->err, "make grid.a smaller, or give fewer values of q");
         return NULL;
     }
@@ -111,6 +116,11 @@ double hunt_next(struct hunt *h, double a, double wish)
     return wish;
 }
 
+int hunt_is_near(double a, double step)
+{
+    return step <= NEAR * (1 + fabs(a));
+}
+
 int hunt_is_over(double a, double step, double error)
 {
     return step <= DBL_EPSILON * (1 + fabs(a)) || step <= SETTLED * error;
@@ -127,44 +137,66 @@ static int is_own_zero(const struct shot *s, int which, int64_t turns)
     return rises == (turns % 2 == 0) && llabs(s->turns[which] - turns) <= 1;
 }
 
-double tracer_root(struct tracer *t, int which, int64_t turns, double guess, struct shot *last)
+/* Newton's method for the entry that vanishes; far away for the angle, for the entry has other
+ * zeros there. */
+static double step_to_root(const struct shot *s, int which, int64_t turns)
+{
+    int entry = shot_entry(which, turns);
+    if (is_own_zero(s, which, turns))
+        return -s->m[entry] / s->d[entry];
+    return ((double)(turns - s->turns[which]) - 0.5) * M_PI_2 / shot_slope(s, which);
+}
+
+static int is_found(const struct tracer *t, const struct shot *s, int which, int64_t turns,
+                    double step)
+{
+    double error[4];
+    int entry = shot_entry(which, turns);
+    if (!is_own_zero(s, which, turns) || !hunt_is_near(s->a, fabs(step)))
+        return 0;
+    shoot_errors(t->shoot, error);
+    return hunt_is_over(s->a, fabs(step), fabs(error[entry] / s->d[entry]));
+}
+
+double tracer_root(struct tracer *t, struct roots *roots, int64_t turns, double guess,
+                   struct shot *shot)
 {
     struct hunt h = {t->spec->a_min, t->spec->a_max, INFINITY};
-    int entry = shot_entry(which, turns);
-    double a = guess > h.low && guess < h.high ? guess : h.low + (h.high - h.low) / 2;
+    double a = isnan(guess) ? 2 * roots->last - roots->before : guess;
+    if (roots->last > h.low)
+        h.low = roots->last;
+    if (!(a > h.low && a < h.high))
+        a = h.low + (h.high - h.low) / 2;
     for (;;) {
-        double error[4];
-        shoot_at(t->shoot, a, last);
-        *(last->turns[which] < turns ? &h.low : &h.high) = a;
-        double step = NAN; /* elsewhere Newton's method would find another zero */
-        if (is_own_zero(last, which, turns)) {
-            step = -last->m[entry] / last->d[entry];
-            shoot_errors(t->shoot, error);
-            if (hunt_is_over(a, fabs(step), fabs(error[entry] / last->d[entry])))
-                return a;
-        }
-        double next = hunt_next(&h, a, a + step);
+        shoot_at(t->shoot, a, shot);
+        *(shot->turns[roots->which] < turns ? &h.low : &h.high) = a;
+        double step = step_to_root(shot, roots->which, turns), next = NAN;
+        if (!is_found(t, shot, roots->which, turns, step))
+            next = hunt_next(&h, a, a + step);
         if (isnan(next))
-            return a;
+            break;
         a = next;
     }
+    roots->before = roots->last;
+    roots->last = a;
+    return a;
 }
 
 /* --- a w that is even ------------------------------------------------------------------------ */
 
 /* Over half a period, from the centre on. z1 is even, z2 odd about it; with the right number of
  * quarter turns they are even or odd about the half period, too. */
-static int trace_one(struct tracer *t, int which, int64_t turns)
+static int trace_one(struct tracer *t, struct roots *roots, int64_t turns)
 {
-    enum boundary_kind kind = which == 0 ? BOUNDARY_EVEN : BOUNDARY_ODD;
-    int64_t m = which == 0 ? turns - 1 : turns;
-    int entry = shot_entry(which, turns);
+    int even = roots->which == 0, entry = shot_entry(roots->which, turns);
+    enum boundary_kind kind = even ? BOUNDARY_EVEN : BOUNDARY_ODD;
+    int64_t m = even ? turns - 1 : turns;
     struct boundary_curve *c = tracer_curve(t, kind, m);
-    double guess = tracer_guess(t, kind, m), error[4];
     struct shot s;
+    double error[4];
     if (c == NULL)
         return -1;
-    double a = tracer_root(t, which, turns, guess, &s);
+    double a = tracer_root(t, roots, turns, tracer_guess(t, kind, m), &s);
     shoot_errors(t->shoot, error);
     tracer_put(t, c, a - s.m[entry] / s.d[entry], fabs(error[entry] / s.d[entry]));
     return 0;
@@ -172,10 +204,12 @@ static int trace_one(struct tracer *t, int which, int64_t turns)
 
 static int trace_even(struct tracer *t)
 {
-    for (int which = 0; which < 2; which++)
+    for (int which = 0; which < 2; which++) {
+        struct roots roots = {which, NAN, NAN};
         for (int64_t turns = t->low.turns[which] + 1; turns <= t->high.turns[which]; turns++)
-            if (trace_one(t, which, turns) != 0)
+            if (trace_one(t, &roots, turns) != 0)
                 return -1;
+    }
     return 0;
 }
 

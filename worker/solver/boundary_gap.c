@@ -20,7 +20,7 @@
 
 #define DOUBLE 64.0 /* an eigenvalue of H below so many of its errors counts as zero */
 #define CLEAR  0.25 /* of what a number is told from 0 by: its error is at most this */
-#define SINE   1.6  /* from the middle of a band to its edge, against the slope of the trace there */
+#define SINE   1.6 /* from the middle of a band to its edge, against the slope of the trace there */
 
 /* (11, 12, 22) of H, of its derivative, of its error. */
 struct pencil {
@@ -94,16 +94,26 @@ static double least(const double k[3])
     return fmax(0, fabs(mean) - radius);
 }
 
+/* In the units of z' in which H' has equal diagonal elements; neither D nor its roots change. */
+static void balance(struct pencil *p)
+{
+    double unit = sqrt(fabs(p->slope[2] / p->slope[0]));
+    for (int i = 0; i < 3 && unit > 0 && isfinite(unit); i += 2) {
+        double factor = i == 0 ? unit : 1 / unit;
+        p->h[i] *= factor;
+        p->slope[i] *= factor;
+        p->error[i] *= factor;
+    }
+}
+
 /* An eigenvalue of the pencil by first order: n E n / n H' n, n the null vector; and of a double
  * one |E| / min n H' n. */
 static double pencil_error(const struct shot *s, const double entry[4])
 {
-    struct pencil p;
+    struct pencil p = {.error = {entry[P1], (entry[Z1] + entry[P2]) / 2, entry[Z2]}};
     pencil_of(s->m, p.h);
     pencil_of(s->d, p.slope);
-    p.error[0] = entry[P1];
-    p.error[1] = (entry[Z1] + entry[P2]) / 2;
-    p.error[2] = entry[Z2];
+    balance(&p);
     double size = fabs(p.h[0] + p.h[2]), norm = p.error[0] + 2 * p.error[1] + p.error[2];
     if (size <= DOUBLE * norm)
         return norm / least(p.slope);
@@ -149,6 +159,13 @@ static double look(const struct edge *e, const struct shot *s, int by_trace, int
     return by_trace ? s->a - beyond / trace(e->m, s->d) : predict(e, s->a, d);
 }
 
+static struct place place_of(const struct tracer *t, const struct shot *s, double a)
+{
+    double entry[4];
+    shoot_errors(t->shoot, entry);
+    return (struct place){a, pencil_error(s, entry), trace_error(s, entry)};
+}
+
 /* From a. At the gap's end of the bracket D may be 0 but for rounding, and the gap's other edge be
  * near: that it is in the gap is not questioned. */
 static struct place find_edge(struct tracer *t, struct edge e, double a, int by_trace)
@@ -158,22 +175,20 @@ static struct place find_edge(struct tracer *t, struct edge e, double a, int by_
         a = e.gap;
     for (;;) {
         struct shot s;
-        double entry[4];
         int in_band;
         shoot_at(t->shoot, a, &s);
-        shoot_errors(t->shoot, entry);
-        double wish = look(&e, &s, by_trace, &in_band);
+        double wish = look(&e, &s, by_trace, &in_band), step = fabs(wish - a);
         *(in_band && a != e.gap ? &e.band : &e.gap) = a;
         h.low = fmin(e.band, e.gap);
         h.high = fmax(e.band, e.gap);
-        struct place p = {wish, pencil_error(&s, entry), trace_error(&s, entry)};
-        if (hunt_is_over(a, fabs(wish - a), by_trace ? p.trace_error : p.pencil_error))
-            return p;
-        double next = hunt_next(&h, a, wish);
-        if (isnan(next)) {
-            p.a = a;
-            return p;
+        if (hunt_is_near(a, step)) {
+            struct place p = place_of(t, &s, wish);
+            if (hunt_is_over(a, step, by_trace ? p.trace_error : p.pencil_error))
+                return p;
         }
+        double next = hunt_next(&h, a, wish);
+        if (isnan(next))
+            return place_of(t, &s, a);
         a = next;
     }
 }
@@ -259,13 +274,14 @@ int tracer_gaps(struct tracer *t)
 {
     /* z2 has gone through 0 as often as it has made half turns. */
     int64_t first = t->low.turns[1] / 2, last = t->high.turns[1] / 2;
+    struct roots roots = {1, NAN, NAN};
     struct band b = {.high = t->spec->a_min, .high_in_gap = in_gap(&t->low)};
     for (b.gap = first; b.gap <= last; b.gap++) {
         struct shot s;
         int starts = b.gap == first, ends = b.gap == last;
         b.low = b.high;
         b.low_in_gap = b.high_in_gap;
-        b.high = ends ? t->spec->a_max : tracer_root(t, 1, 2 * (b.gap + 1), NAN, &s);
+        b.high = ends ? t->spec->a_max : tracer_root(t, &roots, 2 * (b.gap + 1), NAN, &s);
         b.high_in_gap = ends ? in_gap(&t->high) : 1;
         b.crosses =
             (!starts || trace(b.gap, t->low.m) > 0) && (!ends || trace(b.gap, t->high.m) < 0);

@@ -25,7 +25,8 @@ struct hunt {
  * when the two ends have met. */
 double hunt_next(struct hunt *h, double a, double wish);
 
-/* A step so short that only rounding is left, by an error of a. */
+/* A step after which it is worth asking for the error, and one so short that only that is left. */
+int hunt_is_near(double a, double step);
 int hunt_is_over(double a, double step, double error);
 
 /* A place for the value of a curve at this q; NULL when there are too many. */
@@ -37,10 +38,17 @@ double tracer_guess(const struct tracer *t, enum boundary_kind kind, int64_t m);
 /* Stores a value of a curve at this q, and its error without what a q has for all. */
 void tracer_put(struct tracer *t, struct boundary_curve *c, double a, double error);
 
-/* The a in the window at which z1 or z2 (which = 0 or 1) has turned by that many quarter turns,
- * fewer at a_min and at least as many at a_max; last: the shot there. One more Newton step may be
- * added. */
-double tracer_root(struct tracer *t, int which, int64_t turns, double guess, struct shot *last);
+/* Roots of z1 or z2 (which = 0 or 1) at this q, in increasing order. */
+struct roots {
+    int which;
+    double last, before; /* the last two; NaN: none yet */
+};
+
+/* The a in the window at which it has turned by so many quarter turns, fewer at a_min and at least
+ * as many at a_max; guess: where it may be, or NaN; shot: the last one, near to it. One more Newton
+ * step may be added. */
+double tracer_root(struct tracer *t, struct roots *roots, int64_t turns, double guess,
+                   struct shot *shot);
 
 /* The edges of all gaps at this q. */
 int tracer_gaps(struct tracer *t);

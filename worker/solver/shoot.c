@@ -216,3 +216,14 @@ void shoot_errors(const struct shoot *s, double error[4])
         }
     }
 }
+
+double shot_slope(const struct shot *s, int which)
+{
+    double z = s->m[which], p = s->m[which + 2], size = hypot(z, p);
+    return (p / size * s->d[which] - z / size * s->d[which + 2]) / size;
+}
+
+size_t shoot_parts(const struct shoot *s)
+{
+    return s->parts->count;
+}

@@ -39,4 +39,10 @@ static inline int shot_entry(int which, int64_t turns)
     return turns % 2 == 0 ? which : which + 2;
 }
 
+/* The derivative of z1's or z2's angle by a. */
+double shot_slope(const struct shot *s, int which);
+
+/* How many parts a shot goes through. */
+size_t shoot_parts(const struct shoot *s);
+
 #endif
