@@ -118,6 +118,10 @@ static void say(const struct boundaries *b, const struct job *job)
     }
     if (c->count == 0)
         session_say(b->session, "no edge of stability has its a between %.6g and %.6g", low, high);
+    else if (c->damping > 0)
+        session_say(b->session,
+                    "%zu curves: lower_m and upper_m are the edges of what damping leaves of gap m",
+                    c->count);
     else if (isnan(c->even_about))
         session_say(b->session,
                     "%zu curves: w is even about no time, so lower_m and upper_m are the edges of "

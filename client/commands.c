@@ -197,9 +197,11 @@ static const struct command COMMANDS[] = {
      "m zeros\n"
      "in a period (DLMF 28.2; Mathieu's q goes with w = -2*cos(2*t)); otherwise lower_m and "
      "upper_m are the\n"
-     "edges of the m-th gap. For even m the solution has the period of w, for odd m twice that. A "
-     "curve that\n"
-     "leaves the range of a is cut; an empty line ends each piece.\n",
+     "edges of the m-th gap. The solution repeats itself after a period for even m, after two for "
+     "odd m.\n"
+     "With damping the edges are where the larger multiplier is 1 or -1, so that growth begins. A "
+     "curve\n"
+     "that leaves the range of a is cut; an empty line ends each piece.\n",
      BOUNDARIES, 1, 1, command_boundaries},
     {"verify", "JOB|DIR", "every stored byte against its checksum, with repair",
      "  hillsweep verify last\n"

@@ -58,6 +58,7 @@ static int read_curves(const struct json *answer, struct curves *c)
     if (!values || !curves)
         return -1;
     c->period = json_get_number(answer, "period", (double)NAN);
+    c->damping = json_get_number(answer, "damping", 0);
     c->even_about = json_get_number(answer, "even_about", (double)NAN);
     c->q_count = json_length(q);
     c->q = copy(values, c->q_count);
@@ -143,7 +144,7 @@ static void put_line(struct json_out *curves, const struct curves *c, const stru
     json_put_string(o, "name", l->name);
     json_put_string(o, "kind", l->kind);
     json_put_integer(o, "m", l->m);
-    json_put_integer(o, "trace", l->m % 2 == 0 ? 2 : -2);
+    json_put_integer(o, "multiplier", l->m % 2 == 0 ? 1 : -1);
     struct json_out *pieces = json_put_array(o, "pieces");
     for (size_t i = 0; i < l->piece_count; i++) {
         struct json_out *piece = json_add_object(pieces);
@@ -158,6 +159,7 @@ void curves_json(const struct curves *c, const char *name, struct buf *out)
     struct json_out *o = json_object();
     json_put_string(o, "name", name);
     json_put_number(o, "period", c->period);
+    json_put_number(o, "damping", c->damping);
     json_put_number(o, "even_about", c->even_about);
     struct json_out *curves = json_put_array(o, "curves");
     for (size_t k = 0; k < c->count; k++)

@@ -28,7 +28,8 @@ struct curves_line {
 };
 
 struct curves {
-    double period, even_about; /* NaN: w is even about no time */
+    double period, damping; /* damping: its mean */
+    double even_about;      /* NaN: w is even about no time, or there is damping */
     double *q;
     size_t q_count, count, values; /* values: of all curves together */
     struct curves_line *lines;     /* upwards */

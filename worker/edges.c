@@ -55,6 +55,7 @@ static void report(const struct job *job, const struct boundary *b, struct buf *
                                         [BOUNDARY_UPPER] = "upper"};
     struct json_out *o = json_object();
     json_put_number(o, "period", job->period);
+    json_put_number(o, "damping", b->loss / job->period);
     json_put_number(o, "even_about", b->is_even ? b->centre : (double)NAN);
     json_put_numbers(o, "q", job->q.values, job->q.count);
     struct json_out *curves = json_put_array(o, "curves");

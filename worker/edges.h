@@ -12,6 +12,7 @@
  * The answer is one JSON object:
  *
  *   period       of w
+ *   damping      its mean; 0: none
  *   even_about   the time that w, u and v are even about; null: none
  *   q            the values
  *   curves       [{name, kind, m, pieces}], upwards; kind is "even" or "odd" (a_m, b_m) about that

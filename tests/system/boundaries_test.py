@@ -66,7 +66,7 @@ class Boundaries(House):
         grid = list(numpy.linspace(0, 20, 41))
         seen = 0
         for c in document["curves"]:
-            self.assertEqual(c["trace"], -2 if c["m"] % 2 else 2)
+            self.assertEqual(c["multiplier"], -1 if c["m"] % 2 else 1)
             for piece in c["pieces"]:
                 first = grid.index(piece["q"][0])
                 self.assertEqual(piece["q"], grid[first:first + len(piece["q"])])
@@ -139,6 +139,12 @@ class Boundaries(House):
         for i in range(0, 2001, 100):
             self.assertAlmostEqual(a[i], characteristic("a", 0, q[i]), delta=1e-12)
 
+    def test_damping(self):
+        document = self.curves(hill(a=(0.5, 1.5), q=(0.05, 0.2, 2), damping="0.1"))
+        self.assertAlmostEqual(document["damping"], 0.1, delta=1e-15)
+        self.assertEqual([(c["name"], c["pieces"][0]["q"]) for c in document["curves"]],
+                         [("lower_1", [0.2]), ("upper_1", [0.2])])
+
     def refused(self, job, path, word):
         p = self.client("boundaries", self.write_job(job), "--json", broker=False, code=8)
         error = json.loads(p.stderr)
@@ -151,7 +157,7 @@ class Boundaries(House):
         job["w"] = {"is": "cos(2*t)", "t": [0, 4]}
         self.refused(job, "w.period", "period")
         self.refused(hill(w_more={"period": 3}), "w.period", "does not repeat itself")
-        self.refused(hill(damping="0.1"), "z.damping", "damping")
+        self.refused(hill(damping="-0.1"), "z.damping", "negative on average")
         self.refused(hill(v="cos(2*t)"), "z.v", "negative")
         job["z"]["ddz"] = "-a*dz - q*w*sin(z)"
         self.refused(job, "z.ddz", "Hill")

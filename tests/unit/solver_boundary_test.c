@@ -221,7 +221,7 @@ static void test_centre(void **state)
 /* ---- any w ---- */
 
 struct hill {
-    double (*w)(double t), (*v)(double t);
+    double (*w)(double t), (*v)(double t), (*damping)(double t);
     double a, q;
 };
 
@@ -230,11 +230,11 @@ static int hill_rhs(double t, const double y[], double dy[], void *arg)
     const struct hill *h = arg;
     double k = h->a * (h->v != NULL ? h->v(t) : 1) + h->q * h->w(t);
     dy[0] = y[1];
-    dy[1] = -k * y[0];
+    dy[1] = -k * y[0] - (h->damping != NULL ? h->damping(t) * y[1] : 0);
     return GSL_SUCCESS;
 }
 
-/* D, by GSL's integrator. */
+/* Above 0 where solutions grow, by GSL's integrator: D; with damping |trace| - (1 + det). */
 static double integrated(struct hill *h, double period)
 {
     gsl_odeiv2_system system = {hill_rhs, NULL, 2, h};
@@ -246,8 +246,10 @@ static double integrated(struct hill *h, double period)
         assert_int_equal(gsl_odeiv2_driver_apply(d, &t, period, y[k]), GSL_SUCCESS);
         gsl_odeiv2_driver_free(d);
     }
-    double delta = (y[0][0] - y[1][1]) / 2;
-    return delta * delta + y[1][0] * y[0][1];
+    double delta = (y[0][0] - y[1][1]) / 2, product = y[1][0] * y[0][1];
+    if (h->damping != NULL)
+        return fabs(y[0][0] + y[1][1]) - (1 + y[0][0] * y[1][1] - product);
+    return delta * delta + product;
 }
 
 /* D changes its sign within 1e-9 of each edge, the right way round. */
@@ -300,6 +302,96 @@ static void test_no_symmetry(void **state)
     check_edges(&t, &h, M_PI);
     trace_fini(&t);
 }
+
+/* ---- damping ---- */
+
+static double drag(double t)
+{
+    return 0.05 + 0.03 * sin(2 * t + 0.4);
+}
+
+static double cosine(double t)
+{
+    return -2 * cos(2 * t);
+}
+
+static double swinging(double t)
+{
+    return 0.2 * sin(2 * t);
+}
+
+static void test_damping(void **state)
+{
+    (void)state;
+    struct hill h[] = {{.w = cosine, .damping = drag},
+                       {.w = tilted, .damping = drag},
+                       {.w = tilted, .damping = drag, .v = weight},
+                       {.w = tilted, .damping = swinging}};
+    static const char *const w[] = {"-2*cos(2*t)", "cos(2*t) + 0.3*sin(4*t + 1)"};
+    for (int k = 0; k < 4; k++) {
+        struct trace t;
+        trace_init(&t, w[k > 0], M_PI, 0.5, 6, 4, -9, 12);
+        t.spec.damping = k < 3 ? "0.05 + 0.03*sin(2*t + 0.4)" : "0.2*sin(2*t)";
+        t.spec.v = k == 2 ? "1.5 + sin(2*t)" : NULL;
+        trace_run(&t);
+        assert_false(t.out.is_even);
+        check_edges(&t, &h[k], M_PI);
+        trace_fini(&t);
+    }
+}
+
+/* Constant damping g is a shift of a and a level: the first gap of Mathieu's equation opens where q
+ * is about g (its multiplier is e^(pi q / 2) for small q). */
+static void test_where_damping_closes_a_gap(void **state)
+{
+    (void)state;
+    struct trace t = mathieu(0, 0.2, 201, 0.5, 1.5);
+    t.spec.damping = "0.1";
+    trace_run(&t);
+    assert_int_equal(t.out.count, 2);
+    const struct boundary_curve *lower = curve_of(&t, BOUNDARY_LOWER, 1);
+    const struct boundary_curve *upper = curve_of(&t, BOUNDARY_UPPER, 1);
+    for (size_t i = 0; i < 201; i++) {
+        assert_int_equal(isnan(upper->a[i]), isnan(lower->a[i]));
+        if (i != 100)
+            assert_int_equal(isnan(lower->a[i]), t.q[i] < 0.1);
+        if (isnan(lower->a[i]))
+            continue;
+        double open = sqrt(t.q[i] * t.q[i] - 0.01);
+        assert_true(lower->a[i] < upper->a[i]);
+        assert_true(fabs(upper->a[i] - lower->a[i] - 2 * open) < 0.01);
+        assert_true(lower->error[i] < 1e-11 && upper->error[i] < 1e-11);
+    }
+    trace_fini(&t);
+}
+
+/* Growth against e^(-6 pi) a period: nothing is left of the narrow gaps. */
+static void test_strong_damping(void **state)
+{
+    (void)state;
+    struct hill h = {.w = cosine};
+    struct trace t = mathieu(0, 40, 5, -100, 400);
+    t.spec.damping = "6";
+    trace_run(&t);
+    for (size_t k = 0; k < t.out.count; k++)
+        for (size_t i = 0; i < 5; i++) {
+            const struct boundary_curve *c = &t.out.curve[k];
+            if (isnan(c->a[i]))
+                continue;
+            /* z = e^(-3 t) x, x'' + (a - 9 + q w) x = 0: D of x is sinh^2(3 pi). */
+            double level = pow(sinh(3 * M_PI), 2), near = 1e-8 * (1 + fabs(c->a[i]));
+            h.q = t.q[i];
+            h.a = c->a[i] - 9 - near;
+            double below = integrated(&h, M_PI) / level;
+            h.a = c->a[i] - 9 + near;
+            double above = integrated(&h, M_PI) / level;
+            assert_true((below > 1) != (above > 1));
+        }
+    assert_int_equal(t.out.count, 9); /* gap 5 and those above are closed */
+    trace_fini(&t);
+}
+
+/* ---- waveforms ---- */
 
 /* Waveforms at random, some with deep and narrow wells: the curves of both methods and of two
  * places to begin at (in a well, on a barrier) differ by no more than their errors. */
@@ -557,8 +649,11 @@ static void test_refused(void **state)
 {
     (void)state;
     struct trace t = mathieu(0, 1, 2, 0, 5);
-    t.spec.damping = "0.1";
-    check_refused(&t, "damping");
+    t.spec.damping = "-0.1 + 0.05*cos(2*t)";
+    check_refused(&t, "negative on average (-0.1)");
+    t = mathieu(0, 1, 2, 0, 5);
+    t.spec.damping = "1000";
+    check_refused(&t, "e^-1571 in a period");
     t = mathieu(0, 1, 2, 0, 5);
     t.spec.v = "0.5 + cos(2*t)";
     check_refused(&t, "v is negative at t = ");
@@ -580,6 +675,9 @@ int main(void)
         cmocka_unit_test(test_deep_wells),
         cmocka_unit_test(test_centre),
         cmocka_unit_test(test_no_symmetry),
+        cmocka_unit_test(test_damping),
+        cmocka_unit_test(test_where_damping_closes_a_gap),
+        cmocka_unit_test(test_strong_damping),
         cmocka_unit_test(test_waveforms),
         cmocka_unit_test(test_meissner),
         cmocka_unit_test(test_three_steps),

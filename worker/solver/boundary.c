@@ -11,11 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNEVEN   10.0  /* the most of a solution's square against its mean, more or less */
-#define ROUNDING 1e-12 /* of v, below 0 */
-#define WORK_MAX 100000000 /* values times parts of a shot: a minute or so */
-#define NEAR     1e-6      /* a step as short as this may be the last */
-#define SETTLED  0.25      /* of the error: one as short as this is */
+#define UNEVEN     10.0  /* the most of a solution's square against its mean, more or less */
+#define ROUNDING   1e-12 /* of v, below 0 */
+#define LOSS_ERROR 1e-14
+#define LOSS_MAX   600.0
+#define WORK_MAX   100000000 /* values times parts of a shot: a minute or so */
+#define NEAR       1e-6      /* a step as short as this may be the last */
+#define SETTLED    0.25      /* of the error: one as short as this is */
 
 void boundary_fini(struct boundary *b)
 {
@@ -254,60 +256,107 @@ static int check_v(const struct boundary_spec *spec, double *mean, struct err *e
     return refuse(err, "z.v", "boundaries are curves a(q)");
 }
 
-static int check(const struct boundary_spec *spec, double *v_mean, struct err *err)
+/* The integral of the damping over a period, and its error. */
+static double integrate_damping(const struct boundary_spec *spec, double *error)
 {
-    double bound, unused;
-    drive_bounds(&spec->drive->damping, spec->from, spec->from + spec->period, 0, &bound, &unused);
-    if (bound == 0)
-        return check_v(spec, v_mean, err);
+    const struct curve *c = &spec->drive->damping;
+    struct gauss g;
+    double sum = 0, all = 0, value[GAUSS_MAX], end = spec->from + spec->period;
+    gauss_init(&g, GAUSS_MAX);
+    *error = 0;
+    for (size_t k = 0; k < c->count; k++) {
+        double t0 = fmax(c->segments[k].t0, spec->from), t1 = fmin(c->segments[k].t1, end);
+        if (!(t1 > t0))
+            continue;
+        curve_at_points(c, k, &g, t0, t1, value);
+        for (int i = 0; i < g.n; i++) {
+            sum += g.b[i] * (t1 - t0) * value[i];
+            all += g.b[i] * (t1 - t0) * fabs(value[i]);
+        }
+        *error += (t1 - t0) * c->segments[k].error;
+    }
+    *error += LOSS_ERROR * all;
+    return fabs(sum) <= *error ? 0 : sum;
+}
+
+static int check_damping(const struct boundary_spec *spec, double loss, struct err *err)
+{
+    if (loss >= 0 && loss <= LOSS_MAX)
+        return 0;
+    if (loss > 0) {
+        err_set(err, ERR_JOB_REFUSED, "the damping makes solutions smaller by e^-%.4g in a period",
+                loss / 2);
+        return refuse(err, "z.damping", "boundaries need e^-300 or more");
+    }
     err_set(err, ERR_JOB_REFUSED,
-            "the equation has damping: where its multipliers have modulus 1 is no eigenvalue in a");
-    return refuse(err, "z.damping",
-                  "without z.damping the curves are those of the undamped equation; for the damped "
-                  "one ask for mu and let plot draw where it becomes positive");
+            "the damping is negative on average (%.4g): something grows at every (q, a), there is "
+            "no edge of stability",
+            loss / spec->period);
+    return refuse(err, "z.damping", "give a damping that is not negative on average");
+}
+
+/* |trace| = 2 cosh, D = sinh^2 of half the loss. */
+static void set_level(struct tracer *t, double loss, double error)
+{
+    double s = sinh(loss / 2), c = cosh(loss / 2);
+    t->level = 2 * c;
+    t->depth = s * s;
+    if (loss == 0)
+        return;
+    t->level_error = s * error + DBL_EPSILON * t->level;
+    t->depth_error = s * c * error + 4 * DBL_EPSILON * t->depth;
+}
+
+static void take_q(struct tracer *t, const struct symmetry *symmetry, double v_mean)
+{
+    const struct boundary_spec *spec = t->spec;
+    double a = fmax(fabs(spec->a_min), fabs(spec->a_max)), q = spec->q[t->index];
+    t->uneven = UNEVEN * (symmetry->u + a * symmetry->v + fabs(q) * symmetry->w) / v_mean;
+    shoot_row(t->shoot, q);
+    shoot_at(t->shoot, spec->a_min, &t->low);
+    t->low_in_gap = tracer_in_gap(t, &t->low);
+    shoot_at(t->shoot, spec->a_max, &t->high);
+    t->high_in_gap = tracer_in_gap(t, &t->high);
 }
 
 static int trace_all(struct tracer *t, const struct symmetry *symmetry, double v_mean)
 {
-    const struct boundary_spec *spec = t->spec;
-    for (t->index = 0; t->index < spec->q_count; t->index++) {
-        double a = fmax(fabs(spec->a_min), fabs(spec->a_max)), q = spec->q[t->index];
-        t->uneven = UNEVEN * (symmetry->u + a * symmetry->v + fabs(q) * symmetry->w) / v_mean;
-        shoot_row(t->shoot, q);
-        shoot_at(t->shoot, spec->a_min, &t->low);
-        shoot_at(t->shoot, spec->a_max, &t->high);
+    for (t->index = 0; t->index < t->spec->q_count; t->index++) {
+        take_q(t, symmetry, v_mean);
         if ((t->out->is_even ? trace_even(t) : tracer_gaps(t)) != 0)
             return -1;
     }
     return 0;
 }
 
-int boundary_trace(const struct boundary_spec *spec, struct boundary *out, struct err *err)
+static struct grid grid_of(const struct boundary_spec *spec)
 {
-    struct symmetry symmetry = {.centre = spec->from};
-    struct tracer t = {.spec = spec, .out = out, .err = err};
-    struct grid g = {.a_min = spec->a_min,
-                     .a_max = spec->a_max,
-                     .q_min = spec->q[0],
-                     .q_max = spec->q[0],
-                     .points = (double)spec->q_count};
-    double v_mean, length = spec->period;
-    *out = (struct boundary){.q_count = spec->q_count};
-    if (check(spec, &v_mean, err) != 0)
-        return -1;
+    struct grid g = {spec->a_min, spec->a_max, spec->q[0], spec->q[0], (double)spec->q_count};
     for (size_t i = 1; i < spec->q_count; i++) {
         g.q_min = fmin(g.q_min, spec->q[i]);
         g.q_max = fmax(g.q_max, spec->q[i]);
     }
-    out->is_even =
-        !spec->general && symmetry_find(spec->drive, spec->from, spec->period, &symmetry);
-    if (out->is_even)
-        length /= 2;
-    else
+    return g;
+}
+
+int boundary_trace(const struct boundary_spec *spec, struct boundary *out, struct err *err)
+{
+    struct symmetry symmetry = {.centre = spec->from};
+    struct tracer t = {.spec = spec, .out = out, .err = err};
+    struct grid g = grid_of(spec);
+    double v_mean, loss_error, loss = integrate_damping(spec, &loss_error);
+    *out = (struct boundary){.q_count = spec->q_count, .loss = loss};
+    if (check_damping(spec, loss, err) != 0 || check_v(spec, &v_mean, err) != 0)
+        return -1;
+    set_level(&t, loss, loss_error);
+    out->is_even = spec->drive->damping.count == 0 && !spec->general &&
+                   symmetry_find(spec->drive, spec->from, spec->period, &symmetry);
+    if (!out->is_even)
         symmetry = (struct symmetry){.centre = spec->from};
     out->centre = symmetry.centre;
-    double end = fmin(out->centre + length, spec->drive->t1);
-    int rc = shoot_create(spec->drive, &g, out->centre, end, &t.shoot, err);
+    double end = out->centre + (out->is_even ? spec->period / 2 : spec->period);
+    int rc =
+        shoot_create(spec->drive, &g, out->centre, fmin(end, spec->drive->t1), loss, &t.shoot, err);
     if (rc == 0)
         rc = trace_all(&t, &symmetry, v_mean);
     shoot_destroy(t.shoot);

@@ -18,7 +18,12 @@
  * 1, 2, ... Each is the simple eigenvalue of one of four problems over half a period, so a_m and
  * b_m are found to rounding however near they are, and cross where they cross. Otherwise the two
  * edges of a gap are the eigenvalues of a symmetric 2x2 pencil, which are well conditioned, too,
- * when they are close (boundary_gap.c).
+ * when they are close (boundary_edge.c).
+ *
+ * With damping, det M = e^-loss with loss its integral over a period, and the edges are where the
+ * larger multiplier is 1 or -1, so that growth begins: |trace M| = 1 + det M. A gap is smaller then
+ * than without damping, and there is none where it would be too narrow; its edges are called lower
+ * and upper. Where loss is negative something grows everywhere.
  *
  * Every value has a bound of its error to first order: method, rounding, and the error of w, u and
  * v (interpolation). A gap narrower than its edges' errors cannot be told from none. */
@@ -32,7 +37,7 @@ struct boundary_curve {
 };
 
 struct boundary_spec {
-    const struct drive *drive; /* without damping; v >= 0; covers [from, from + period] */
+    const struct drive *drive; /* v >= 0; covers [from, from + period] */
     double from, period;
     double a_min, a_max; /* the window that is looked at */
     const double *q;
@@ -41,6 +46,7 @@ struct boundary_spec {
 };
 
 struct boundary {
+    double loss;
     int is_even; /* curves are odd and even ones about `centre`, else lower and upper ones */
     double centre;
     size_t q_count, count, cap;
@@ -49,8 +55,8 @@ struct boundary {
 
 #define BOUNDARY_VALUES_MAX (1u << 19) /* curves times q_count */
 
-/* ERR_JOB_REFUSED when there is damping, when v changes its sign, or when there is too much of
- * it. */
+/* ERR_JOB_REFUSED when v changes its sign, when the damping is negative on average, or when there
+ * is too much to trace. */
 int boundary_trace(const struct boundary_spec *spec, struct boundary *out, struct err *err);
 void boundary_fini(struct boundary *b);
 

@@ -2,232 +2,21 @@
  *
  * The m-th Dirichlet eigenvalue (z2 = 0 at the end of the period, m zeros) lies in gap m, closed,
  * and the trace has exactly one zero between two neighbours: in the band between their gaps. So
- * each edge is bracketed by a Dirichlet eigenvalue, where D >= 0, and a zero of the trace, where D
- * = -1. In terms of M's entries, D = delta^2 + m12 m21 with delta = (m11 - m22) / 2, which loses no
- * digits where M is close to +-1: a narrow gap is as well conditioned as a wide one. D is the
- * determinant, but for its sign, of the symmetric
- *
- *   H = | -m21  delta |      D = -det H,  H(a + x) = H + x H' + O(x^2),
- *       | delta   m12 |
- *
- * so roots are those of the quadratic -det(H + x H'), step by step. In narrow bands M's entries are
- * large, and it is the trace that keeps its digits: trace = +-2. Whichever has the smaller error is
- * taken. A band in which the trace itself cannot be told from 0 is one value for both edges. */
+ * each edge is bracketed by a Dirichlet eigenvalue, where D >= 0, and a zero of the trace, where
+ * D = -1. Damping makes a gap smaller, until it is none: its edges are bracketed by the zeros of
+ * the trace around it and by where the trace is largest in between. */
 #include "boundary_private.h"
 
-#include <float.h>
 #include <math.h>
 
-#define DOUBLE 64.0 /* an eigenvalue of H below so many of its errors counts as zero */
-#define CLEAR  0.25 /* of what a number is told from 0 by: its error is at most this */
-#define SINE   1.6 /* from the middle of a band to its edge, against the slope of the trace there */
-
-/* (11, 12, 22) of H, of its derivative, of its error. */
-struct pencil {
-    double h[3], slope[3], error[3];
-};
-
-static void pencil_of(const double m[4], double h[3])
-{
-    h[0] = -m[P1];
-    h[1] = (m[Z1] - m[P2]) / 2;
-    h[2] = m[Z2];
-}
-
-/* D, D' and half of D'' of the linearised H. */
-static void expand(const struct shot *s, double d[3])
-{
-    double h[3], k[3];
-    pencil_of(s->m, h);
-    pencil_of(s->d, k);
-    d[0] = h[1] * h[1] - h[0] * h[2];
-    d[1] = 2 * h[1] * k[1] - h[0] * k[2] - h[2] * k[0];
-    d[2] = k[1] * k[1] - k[0] * k[2];
-}
-
-/* The roots x of d0 + d1 x + d2 x^2, the smaller first. Returns 0 when there are none. */
-static int quadratic(const double d[3], double x[2])
-{
-    double disc = d[1] * d[1] - 4 * d[0] * d[2];
-    if (!(disc >= 0))
-        return 0;
-    double t = -(d[1] + copysign(sqrt(disc), d[1])) / 2;
-    double one = d[0] / t, other = t / d[2];
-    if (t == 0)
-        one = other = 0;
-    if (d[2] == 0)
-        other = one;
-    x[0] = fmin(one, other);
-    x[1] = fmax(one, other);
-    return isfinite(one) || isfinite(other);
-}
-
-/* A bracket of an edge of gap m: in the band D < 0, in the gap D >= 0. */
-struct edge {
-    double band, gap;
-    int upper; /* of its gap: the band is above */
-    int64_t m;
-};
-
-/* Where the linearised H has its edge, or NaN where that is not in the bracket. */
-static double predict(const struct edge *e, double a, const double d[3])
-{
-    double x[2], low = fmin(e->band, e->gap), high = fmax(e->band, e->gap);
-    if (!quadratic(d, x))
-        return NAN;
-    /* Where the quadratic opens downwards it is the gap that lies between its roots. */
-    double next = a + x[e->upper == (d[2] < 0)];
-    return next >= low && next <= high ? next : NAN;
-}
-
-/* --- errors ---------------------------------------------------------------------------------- */
-
-static double form(const double k[3], double x, double y)
-{
-    return k[0] * x * x + 2 * k[1] * x * y + k[2] * y * y;
-}
-
-/* The smaller |eigenvalue| of a symmetric matrix; 0 when it is indefinite. */
-static double least(const double k[3])
-{
-    double mean = (k[0] + k[2]) / 2, radius = hypot((k[0] - k[2]) / 2, k[1]);
-    return fmax(0, fabs(mean) - radius);
-}
-
-/* In the units of z' in which H' has equal diagonal elements; neither D nor its roots change. */
-static void balance(struct pencil *p)
-{
-    double unit = sqrt(fabs(p->slope[2] / p->slope[0]));
-    for (int i = 0; i < 3 && unit > 0 && isfinite(unit); i += 2) {
-        double factor = i == 0 ? unit : 1 / unit;
-        p->h[i] *= factor;
-        p->slope[i] *= factor;
-        p->error[i] *= factor;
-    }
-}
-
-/* An eigenvalue of the pencil by first order: n E n / n H' n, n the null vector; and of a double
- * one |E| / min n H' n. */
-static double pencil_error(const struct shot *s, const double entry[4])
-{
-    struct pencil p = {.error = {entry[P1], (entry[Z1] + entry[P2]) / 2, entry[Z2]}};
-    pencil_of(s->m, p.h);
-    pencil_of(s->d, p.slope);
-    balance(&p);
-    double size = fabs(p.h[0] + p.h[2]), norm = p.error[0] + 2 * p.error[1] + p.error[2];
-    if (size <= DOUBLE * norm)
-        return norm / least(p.slope);
-    int row = fabs(p.h[0]) < fabs(p.h[2]);
-    double x = row ? p.h[2] : -p.h[1], y = row ? -p.h[1] : p.h[0], length = hypot(x, y);
-    return form(p.error, fabs(x / length), fabs(y / length)) /
-           fabs(form(p.slope, x / length, y / length));
-}
-
-/* The same by the trace. */
-static double trace_error(const struct shot *s, const double entry[4])
-{
-    return (entry[Z1] + entry[P2]) / fabs(s->d[Z1] + s->d[P2]);
-}
-
-/* Of D itself. */
-static double determinant_error(const struct shot *s, const double entry[4])
-{
-    return fabs(s->m[Z1] - s->m[P2]) * (entry[Z1] + entry[P2]) / 2 + fabs(s->m[Z2]) * entry[P1] +
-           fabs(s->m[P1]) * entry[Z2];
-}
-
-/* --- one edge -------------------------------------------------------------------------------- */
-
-/* Of M or M', times the sign it has in gap m. */
-static double trace(int64_t m, const double entries[4])
-{
-    double sum = entries[Z1] + entries[P2];
-    return m % 2 == 0 ? sum : -sum;
-}
-
-/* An edge's place, with the errors it has by H and by the trace. */
-struct place {
-    double a, pencil_error, trace_error;
-};
-
-/* Where the last shot says that the edge is, and whether it is in the band itself. */
-static double look(const struct edge *e, const struct shot *s, int by_trace, int *in_band)
-{
-    double d[3], beyond = trace(e->m, s->m) - 2 * s->unit;
-    expand(s, d);
-    *in_band = by_trace ? beyond < 0 : d[0] < 0;
-    return by_trace ? s->a - beyond / trace(e->m, s->d) : predict(e, s->a, d);
-}
-
-static struct place place_of(const struct tracer *t, const struct shot *s, double a)
-{
-    double entry[4];
-    shoot_errors(t->shoot, entry);
-    return (struct place){a, pencil_error(s, entry), trace_error(s, entry)};
-}
-
-/* From a. At the gap's end of the bracket D may be 0 but for rounding, and the gap's other edge be
- * near: that it is in the gap is not questioned. */
-static struct place find_edge(struct tracer *t, struct edge e, double a, int by_trace)
-{
-    struct hunt h = {fmin(e.band, e.gap), fmax(e.band, e.gap), INFINITY};
-    if (!(a >= h.low && a <= h.high))
-        a = e.gap;
-    for (;;) {
-        struct shot s;
-        int in_band;
-        shoot_at(t->shoot, a, &s);
-        double wish = look(&e, &s, by_trace, &in_band), step = fabs(wish - a);
-        *(in_band && a != e.gap ? &e.band : &e.gap) = a;
-        h.low = fmin(e.band, e.gap);
-        h.high = fmax(e.band, e.gap);
-        if (hunt_is_near(a, step)) {
-            struct place p = place_of(t, &s, wish);
-            if (hunt_is_over(a, step, by_trace ? p.trace_error : p.pencil_error))
-                return p;
-        }
-        double next = hunt_next(&h, a, wish);
-        if (isnan(next))
-            return place_of(t, &s, a);
-        a = next;
-    }
-}
-
-/* Stores the edge of gap m between a place in the gap and one in the band. */
-static int put_edge(struct tracer *t, int64_t m, int upper, double gap, double band)
-{
-    enum boundary_kind kind = upper ? BOUNDARY_UPPER : BOUNDARY_LOWER;
-    struct boundary_curve *c = tracer_curve(t, kind, m);
-    struct edge e = {band, gap, upper, m};
-    struct shot s;
-    double entry[4];
-    if (c == NULL)
-        return -1;
-    shoot_at(t->shoot, band, &s);
-    shoot_errors(t->shoot, entry);
-    double own = entry[Z1] + entry[P2], all = own + fabs(trace(m, s.m)) + 2 * s.unit;
-    if (!(own <= CLEAR * s.unit)) {
-        tracer_put(t, c, band, SINE * all / fabs(trace(m, s.d)));
-        return 0;
-    }
-    int by_trace = !(determinant_error(&s, entry) <= CLEAR * s.unit * s.unit);
-    struct place p = find_edge(t, e, tracer_guess(t, kind, m), by_trace);
-    if (!by_trace && p.trace_error < p.pencil_error) {
-        by_trace = 1;
-        p = find_edge(t, e, p.a, by_trace);
-    }
-    tracer_put(t, c, p.a, by_trace ? p.trace_error : p.pencil_error);
-    return 0;
-}
-
-/* --- bands ----------------------------------------------------------------------------------- */
+#define TOP 1e-12 /* where the trace is largest is known well enough */
 
 /* One interval between two Dirichlet eigenvalues, or ends of the window: the band between gaps
  * `gap` and gap + 1. */
 struct band {
     double low, high;
-    int low_in_gap, high_in_gap; /* D >= 0 there */
-    int crosses;                 /* the trace is zero within */
+    int low_in_gap, high_in_gap;
+    int crosses; /* the trace is zero within */
     int64_t gap;
 };
 
@@ -239,7 +28,7 @@ static double find_middle(struct tracer *t, const struct band *b)
     for (;;) {
         struct shot s;
         shoot_at(t->shoot, a, &s);
-        double value = trace(b->gap, s.m), slope = trace(b->gap, s.d);
+        double value = trace_in_gap(b->gap, s.m), slope = trace_in_gap(b->gap, s.d);
         *(value > 0 ? &h.low : &h.high) = a;
         if (fabs(value) < s.unit)
             return a;
@@ -254,39 +43,97 @@ static int trace_band(struct tracer *t, const struct band *b)
 {
     if (!b->crosses) {
         if (b->low_in_gap && !b->high_in_gap)
-            return put_edge(t, b->gap, 1, b->low, b->high);
-        return b->high_in_gap && !b->low_in_gap ? put_edge(t, b->gap + 1, 0, b->high, b->low) : 0;
+            return tracer_edge(t, b->gap, 1, b->low, b->high);
+        return b->high_in_gap && !b->low_in_gap ? tracer_edge(t, b->gap + 1, 0, b->high, b->low)
+                                                : 0;
     }
     double middle = find_middle(t, b);
-    if (b->low_in_gap && put_edge(t, b->gap, 1, b->low, middle) != 0)
+    if (b->low_in_gap && tracer_edge(t, b->gap, 1, b->low, middle) != 0)
         return -1;
-    return b->high_in_gap ? put_edge(t, b->gap + 1, 0, b->high, middle) : 0;
+    return b->high_in_gap ? tracer_edge(t, b->gap + 1, 0, b->high, middle) : 0;
 }
 
-static int in_gap(const struct shot *s)
+/* --- with damping ---------------------------------------------------------------------------- */
+
+/* Where the trace is largest between two bands: its derivative has one zero there. An end of the
+ * window may come first. */
+static double find_top(struct tracer *t, int64_t m, double left, double right)
 {
-    double d[3];
-    expand(s, d);
-    return d[0] >= 0;
+    struct hunt h = {left, right, INFINITY};
+    struct shot s;
+    shoot_at(t->shoot, right, &s);
+    if (!(trace_in_gap(m, s.d) < 0))
+        return right;
+    shoot_at(t->shoot, left, &s);
+    double a = left, slope = trace_in_gap(m, s.d), wish = left + (right - left) / 2;
+    if (!(slope > 0))
+        return left;
+    for (;;) {
+        double next = hunt_next(&h, a, wish);
+        if (isnan(next))
+            return a;
+        shoot_at(t->shoot, next, &s);
+        double now = trace_in_gap(m, s.d);
+        *(now > 0 ? &h.low : &h.high) = next;
+        wish = next - now * (next - a) / (now - slope);
+        if (fabs(wish - next) <= TOP * (1 + fabs(next)))
+            return next;
+        a = next;
+        slope = now;
+    }
 }
+
+/* Gap m lies between two places in the bands around it, or ends of the window. Damping may have
+ * closed it. */
+static int trace_gap(struct tracer *t, int64_t m, double left, double right)
+{
+    struct shot s;
+    double place[] = {left, find_top(t, m, left, right), right};
+    int inside[3];
+    for (int k = 0; k < 3; k++) {
+        shoot_at(t->shoot, place[k], &s);
+        inside[k] = tracer_in_gap(t, &s);
+    }
+    if (inside[1] && !inside[0] && tracer_edge(t, m, 0, place[1], left) != 0)
+        return -1;
+    return inside[1] && !inside[2] ? tracer_edge(t, m, 1, place[1], right) : 0;
+}
+
+/* The gap that ends in the band, if its middle is in the window; *left is where it is looked for
+ * from. */
+static int trace_gap_below(struct tracer *t, const struct band *b, double *left)
+{
+    if (!b->crosses)
+        return 0;
+    double middle = find_middle(t, b);
+    if (trace_gap(t, b->gap, *left, middle) != 0)
+        return -1;
+    *left = middle;
+    return 0;
+}
+
+/* --- all of them ----------------------------------------------------------------------------- */
 
 int tracer_gaps(struct tracer *t)
 {
     /* z2 has gone through 0 as often as it has made half turns. */
     int64_t first = t->low.turns[1] / 2, last = t->high.turns[1] / 2;
+    double left = t->spec->a_min;
+    int damped = t->depth > 0;
     struct roots roots = {1, NAN, NAN};
-    struct band b = {.high = t->spec->a_min, .high_in_gap = in_gap(&t->low)};
+    struct band b = {.high = t->spec->a_min, .high_in_gap = t->low_in_gap};
     for (b.gap = first; b.gap <= last; b.gap++) {
         struct shot s;
         int starts = b.gap == first, ends = b.gap == last;
         b.low = b.high;
         b.low_in_gap = b.high_in_gap;
         b.high = ends ? t->spec->a_max : tracer_root(t, &roots, 2 * (b.gap + 1), NAN, &s);
-        b.high_in_gap = ends ? in_gap(&t->high) : 1;
-        b.crosses =
-            (!starts || trace(b.gap, t->low.m) > 0) && (!ends || trace(b.gap, t->high.m) < 0);
-        if (trace_band(t, &b) != 0)
+        b.high_in_gap = ends ? t->high_in_gap : 1;
+        b.crosses = (!starts || trace_in_gap(b.gap, t->low.m) > 0) &&
+                    (!ends || trace_in_gap(b.gap, t->high.m) < 0);
+        if ((damped ? trace_gap_below(t, &b, &left) : trace_band(t, &b)) != 0)
             return -1;
     }
-    return 0;
+    int64_t above = trace_in_gap(last, t->high.m) > 0 ? last : last + 1;
+    return damped ? trace_gap(t, above, left, t->spec->a_max) : 0;
 }

@@ -4,15 +4,18 @@
 #include "boundary.h"
 #include "shoot.h"
 
-/* Between boundary.c and boundary_gap.c. */
+/* Between boundary.c, boundary_gap.c and boundary_edge.c. */
 
 struct tracer {
     const struct boundary_spec *spec;
     struct boundary *out;
     struct shoot *shoot;
-    struct shot low, high; /* at a_min and a_max, at this q */
-    size_t index;          /* of q */
-    double uneven;         /* what is added to all errors at this q */
+    /* What |trace| and D are at an edge: 2 and 0 without damping; and their errors. */
+    double level, depth, level_error, depth_error;
+    size_t index;          /* of the q at hand */
+    struct shot low, high; /* at a_min and a_max */
+    int low_in_gap, high_in_gap;
+    double uneven; /* what is added to all errors at this q */
     struct err *err;
 };
 
@@ -49,6 +52,19 @@ struct roots {
  * step may be added. */
 double tracer_root(struct tracer *t, struct roots *roots, int64_t turns, double guess,
                    struct shot *shot);
+
+/* The trace of M or M', times the sign that it has in gap m. */
+static inline double trace_in_gap(int64_t m, const double entries[4])
+{
+    double sum = entries[Z1] + entries[P2];
+    return m % 2 == 0 ? sum : -sum;
+}
+
+/* Whether solutions grow at the last shot. */
+int tracer_in_gap(const struct tracer *t, const struct shot *s);
+
+/* Stores the lower or upper edge of gap m, between a place in the gap and one in the band. */
+int tracer_edge(struct tracer *t, int64_t m, int upper, double gap, double band);
 
 /* The edges of all gaps at this q. */
 int tracer_gaps(struct tracer *t);

@@ -14,14 +14,14 @@
 #include <string.h>
 
 #define FINEST     0x1p-57 /* what rounding leaves of an entry of a part */
-#define LONGEST    5.0     /* h sqrt(max K) of a part, less than 2 pi */
+#define LONGEST    5.0     /* less than 2 pi */
 #define REFINED    24      /* times that parts are cut again, by then to lengths of rounding */
 #define RECORD_MAX 4096
 
 struct shoot {
     struct parts *parts;
     const struct kernel *kernel;
-    double q;
+    double q, unit;
     double *row;        /* coefficients at q */
     double (*part)[4];  /* the parts' matrices of the last shot, */
     double (*state)[4]; /* the product of those before each node, times ... */
@@ -32,8 +32,9 @@ struct shoot {
 static int is_long(const struct drive *d, const struct grid *g, const struct part *part)
 {
     double a = fmax(fabs(g->a_min), fabs(g->a_max)), q = fmax(fabs(g->q_min), fabs(g->q_max));
-    double h = part->t1 - part->t0;
-    return h * sqrt(parts_stiffness(d, a, q, part->t0, part->t1)) > LONGEST;
+    double h = part->t1 - part->t0, drag, unused;
+    drive_bounds(&d->damping, part->t0, part->t1, 0, &drag, &unused);
+    return h * (sqrt(parts_stiffness(d, a, q, part->t0, part->t1)) + drag / 2) > LONGEST;
 }
 
 /* Parts that are too long, because w is uneven there, get one more end in their middle. */
@@ -74,7 +75,7 @@ static int create_parts(const struct drive *d, const struct grid *g, double from
     }
 }
 
-int shoot_create(const struct drive *d, const struct grid *g, double from, double to,
+int shoot_create(const struct drive *d, const struct grid *g, double from, double to, double loss,
                  struct shoot **out, struct err *err)
 {
     struct shoot *s = mem_alloc(1, sizeof *s);
@@ -87,6 +88,7 @@ int shoot_create(const struct drive *d, const struct grid *g, double from, doubl
     }
     size_t nodes = s->parts->count + 1;
     s->kernel = kernel_find(NULL);
+    s->unit = exp(-loss / 2);
     s->row = lanes_array(s->parts->row_count);
     s->part = mem_alloc(nodes, sizeof *s->part);
     s->state = mem_alloc(nodes, sizeof *s->state);
@@ -167,7 +169,7 @@ void shoot_at(struct shoot *s, double a, struct shot *out)
 {
     const struct parts *p = s->parts;
     double x = (a - p->a0) * p->a_inverse, dpart[4];
-    *out = (struct shot){.a = a, .unit = 1, .m = {1, 0, 0, 1}};
+    *out = (struct shot){.a = a, .unit = s->unit, .m = {1, 0, 0, 1}};
     int64_t zeros[2] = {0, 0};
     for (size_t n = 0; n < p->count; n++) {
         double *part = s->part[n], *now = memcpy(s->state[n], out->m, sizeof out->m);
@@ -177,7 +179,10 @@ void shoot_at(struct shoot *s, double a, struct shot *out)
         advance(part, dpart, out->m, out->d);
         for (int j = 0; j < 2; j++)
             zeros[j] += zeros_in_part(part, now[j], now[j + 2], out->m[j], out->m[j + 2]);
-        s->factor[n + 1] = size_of(out->m) > KERNEL_LARGE ? KERNEL_SHRINK : 1;
+        double size = size_of(out->m);
+        s->factor[n + 1] = size > KERNEL_LARGE   ? KERNEL_SHRINK
+                           : size < KERNEL_SMALL ? KERNEL_GROW
+                                                 : 1;
         for (int e = 0; e < 4 && s->factor[n + 1] != 1; e++) {
             out->m[e] *= s->factor[n + 1];
             out->d[e] *= s->factor[n + 1];

@@ -6,20 +6,22 @@
 /* Shooting at eigenvalues: the propagator of a stretch of time at one (a, q), its derivative by a,
  * and how often both fundamental solutions have turned, which tells for certain on which side of an
  * eigenvalue a lies (Pruefer's angle; Coddington and Levinson, Theory of Ordinary Differential
- * Equations, chapter 8). For equations without damping and with v >= 0: then the angle rises with
- * a. One workspace for one thread. */
+ * Equations, chapter 8). For equations with v >= 0: then the angle rises with a. One workspace for
+ * one thread. */
 
 struct shoot;
 
-/* The propagator over [from, to] for all a and q of g, with every digit there is. */
-int shoot_create(const struct drive *d, const struct grid *g, double from, double to,
+/* The propagator over [from, to] for all a and q of g, with every digit there is. loss: the
+ * integral of the damping, so that det M = e^-loss. */
+int shoot_create(const struct drive *d, const struct grid *g, double from, double to, double loss,
                  struct shoot **out, struct err *err);
 void shoot_destroy(struct shoot *s);
 
 void shoot_row(struct shoot *s, double q); /* the q of what follows */
 
-/* z1, z2 start as (1, 0) and (0, 1) in (z, p = z' / omega), and all numbers are multiplied by
- * `unit`, a power of two, so that none overflows (unit itself may become 0). */
+/* z1, z2 start as (1, 0) and (0, 1) in (z, p = z' / omega). All numbers are those of a matrix of
+ * determinant 1 times `unit`: of M e^(loss / 2), times a power of two so that none overflows (unit
+ * itself may become 0). */
 enum { Z1, Z2, P1, P2 };
 struct shot {
     double a, unit;
