@@ -8,21 +8,6 @@
 
 #include <cmocka.h>
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    world_init(w, 1);
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_fini(*state);
-    free(*state);
-    return 0;
-}
-
 static struct queue_why why(struct world *w, uint32_t job)
 {
     struct queue_why y;
@@ -92,10 +77,11 @@ static void what_is_held_after_a_restart_has_an_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(nobody_is_there, setup, teardown),
-        cmocka_unit_test_setup_teardown(workers_are_here_or_elsewhere, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_disk_that_is_full_is_named, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_held_after_a_restart_has_an_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(nobody_is_there, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(workers_are_here_or_elsewhere, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(a_disk_that_is_full_is_named, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(what_is_held_after_a_restart_has_an_end, world_setup,
+                                        world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,8 +3,13 @@
 
 #include "buf.h"
 #include <assert.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 enum { SIDE = 10, POINTS = SIDE * SIDE, POINT_BYTES = 13 };
 
@@ -323,4 +328,84 @@ void world_restart(struct world *w)
         queue_job_add(w->q, w->now_ms, &spec);
         world_act(w);
     }
+}
+
+/* --- for every test --- */
+
+int world_setup(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    world_init(w, 1);
+    *state = w;
+    return 0;
+}
+
+int world_teardown(void **state)
+{
+    world_fini(*state);
+    free(*state);
+    return 0;
+}
+
+struct queue_job_info world_info(struct world *w, uint32_t job)
+{
+    struct queue_job_info i;
+    assert_int_equal(queue_job_info(w->q, w->now_ms, job, &i), 0);
+    return i;
+}
+
+struct queue_worker_info world_worker(struct world *w, size_t i)
+{
+    struct queue_worker_info info;
+    assert_true(queue_worker_info(w->q, w->now_ms, i, &info));
+    return info;
+}
+
+/* HELLO of a session with a list of holdings. */
+uint32_t world_hello_with(struct world *w, size_t i, const struct wire_holding *list, uint32_t n)
+{
+    struct world_worker *ww = &w->workers[i];
+    ww->alive = ww->connected = true;
+    ww->session = 1000 + i;
+    struct wire_msg m = {.type = WIRE_HELLO};
+    m.hello.threads = 2;
+    m.hello.hold_bytes = 1 << 20;
+    m.hello.self_test = 1;
+    m.hello.version = m.hello.isa = m.hello.host = wire_str("x");
+    m.hello.holdings = (struct wire_list){.count = n, .items = list};
+    uint32_t retry;
+    struct err err;
+    ww->number = queue_worker_hello(w->q, w->now_ms, ww->session, &m, &retry, &err);
+    world_act(w);
+    return ww->number;
+}
+
+/* Solves and stores until nothing is held any more. */
+void world_work_off(struct world *w)
+{
+    for (int round = 0; round < 10000; round++) {
+        bool any = w->sink_count > 0 || w->frontier_count > 0;
+        world_sink(w, WORLD_HELD);
+        for (size_t i = 0; i < WORLD_WORKERS; i++) {
+            struct world_worker *ww = &w->workers[i];
+            if (ww->alive && ww->connected && ww->held_count > 0) {
+                world_solve(w, i, (size_t)round % ww->held_count);
+                any = true;
+            }
+        }
+        world_advance(w, 5);
+        for (size_t i = 0; i < WORLD_WORKERS; i++)
+            world_beat(w, i);
+        if (!any)
+            return;
+    }
+}
+
+void world_assert_whole(struct world *w, uint32_t job)
+{
+    for (uint32_t t = 0; t < w->jobs[job - 1].tiles; t++)
+        assert_int_equal(w->jobs[job - 1].durable[t], 1);
+    assert_int_equal(world_info(w, job).state, JOB_DONE);
+    assert_int_equal(world_info(w, job).tiles_recomputed_after_ack, 0);
+    assert_int_equal(world_info(w, job).rows_done, w->jobs[job - 1].spec.q_count);
 }

@@ -73,4 +73,16 @@ void world_beat(struct world *w, size_t worker); /* HEARTBEAT naming all it hold
 void world_kill(struct world *w, size_t worker); /* the process dies: sends to it fail */
 void world_restart(struct world *w);             /* kill -9 of the broker, and its start */
 
+/* --- for every test ----------------------------------------------------------------------------
+ */
+
+int world_setup(void **state); /* of cmocka: *state is a world of seed 1 */
+int world_teardown(void **state);
+struct queue_job_info world_info(struct world *w, uint32_t job);
+struct queue_worker_info world_worker(struct world *w, size_t i);
+/* HELLO of a new session of worker i with these holdings; its number. */
+uint32_t world_hello_with(struct world *w, size_t i, const struct wire_holding *list, uint32_t n);
+void world_work_off(struct world *w); /* solves and stores until nothing is held any more */
+void world_assert_whole(struct world *w, uint32_t job); /* done, each tile stored once */
+
 #endif
