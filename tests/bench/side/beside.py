@@ -253,7 +253,7 @@ def read_rows(path):
         return f.read().splitlines()
 
 
-def kill_worker(trial, choose, kills=4):
+def kill_worker(trial, choose, kills):
     """One of the processes that solve is killed, in several runs: the worst of them."""
     for n in range(1, kills + 1):
         p = trial.killed(choose)
