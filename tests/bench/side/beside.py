@@ -153,24 +153,24 @@ def repeated(command, folder, keep, env, foreground, enough_s, most=20):
     return walls, cpus, p99, worst
 
 
-def beside_loops(command, folder, keep, env, foreground, cores):
-    """How many times longer a loop on each core takes while the command runs, and the command's wall
-    time beside them."""
+def owner_loops(command, folder, keep, env, foreground, cores, most_s=6):
+    """How many times longer a loop on each core takes while the command runs. It is ended after a while:
+    what runs only when nobody else wants to may never come to its end beside them."""
     def loops():
         out = subprocess.run([foreground, "spin", str(cores)], capture_output=True, text=True)
         return float(out.stdout)
     clean(folder, keep)
     alone = np.median([loops() for _ in range(7)])
-    began, p, times = time.perf_counter(), start(command, folder, env), []
+    began, p, times = time.monotonic(), start(command, folder, env), []
     time.sleep(0.3)  # programs and libraries are loaded
-    while p.poll() is None or not times:
+    while not times or (p.poll() is None and time.monotonic() - began < most_s):
         times.append(loops())
-    if len(times) > 1:
+    if p.poll() is not None and len(times) > 1:
         times.pop()  # the run's end was in it
-    wall = time.perf_counter() - began
     end_family()
+    p.wait()
     reap()
-    return float(np.median(times) / alone), wall
+    return float(np.median(times) / alone)
 
 
 # --- kills ---
