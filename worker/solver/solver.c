@@ -1,7 +1,8 @@
 /* Walks a block: tiles, their leaves, rows of one q, strips of a row, chunks of 32 points; then the
- * strip is stored. */
+ * strip is stored. In the end come the points that are left to the fine level, row by row. */
 #include "floquet.h"
 #include "general.h"
+#include "later.h"
 #include "store.h"
 #include "tile.h"
 
@@ -22,6 +23,12 @@ struct solver {
     int starts_alike;        /* they are in the strip already */
     struct floquet *floquet; /* NULL: nothing is derived from a monodromy matrix */
     struct store *store;
+    struct later later;
+    unsigned char is_later[STRIP]; /* of the strip */
+    /* Points of a row that were left: their values of a, and what comes out. */
+    double left_a[STRIP + LANES];
+    double **left_field;
+    float **left_error;
     double work_ns, chunk_ns;
     struct general_work *general; /* NULL: parts do it */
 };
@@ -52,6 +59,12 @@ struct solver *solver_create_with(const struct sweep *s, const struct kernel *ke
     solver->starts_alike = expr_is_constant(s->start[0]) && expr_is_constant(s->start[1]);
     if (solver->starts_alike)
         load_starts(solver, STRIP);
+    solver->left_field = mem_alloc(s->outputs.count + 1, sizeof *solver->left_field);
+    solver->left_error = mem_alloc(s->outputs.count + 1, sizeof *solver->left_error);
+    for (size_t k = 0; k < s->outputs.count; k++) {
+        solver->left_field[k] = mem_alloc(STRIP, sizeof(double));
+        solver->left_error[k] = mem_alloc(STRIP, sizeof(float));
+    }
     solver->chunk_ns = LANES * sweep_point_cost_ns(s);
     return solver;
 }
@@ -73,6 +86,13 @@ void solver_destroy(struct solver *s)
     free(s->strip.exponent);
     floquet_destroy(s->floquet);
     store_destroy(s->store);
+    later_fini(&s->later);
+    for (size_t k = 0; k < s->sweep->outputs.count; k++) {
+        free(s->left_field[k]);
+        free(s->left_error[k]);
+    }
+    free(s->left_field);
+    free(s->left_error);
     free(s);
 }
 
@@ -82,12 +102,11 @@ const char *solver_reason(const struct solver *s)
 }
 
 /* Fills the strip with `count` points of a row and their start values. */
-static void load(struct solver *s, size_t q, size_t a, size_t count)
+static void load(struct solver *s, size_t q, const double *a, size_t count)
 {
-    const struct sweep *w = s->sweep;
     s->strip.count = count;
-    s->strip.q = w->q[q];
-    s->strip.a = w->a + a;
+    s->strip.q = s->sweep->q[q];
+    s->strip.a = a;
     for (size_t i = 0; i < count; i++)
         s->q[i] = s->strip.q;
     if (!s->starts_alike)
@@ -144,39 +163,61 @@ static size_t derive(struct solver *s, const uint16_t *at, size_t count, uint16_
     return rest;
 }
 
-/* First as the strip's leaf says, then point by point at finer and finer levels, whatever is left.
- */
-static int solve_strip(struct solver *s, enum leaf_form form, const struct caller *c)
+/* Solves the points at[0..*count) at one level and leaves those that want a finer one there. */
+static int solve_at(struct solver *s, enum level level, uint16_t *at, size_t *count,
+                    const struct caller *c)
 {
-    static const enum level levels[][LEVELS] = {
-        [LEAF_POINTS] = {LEVEL_COARSE, LEVEL_FINE, LEVELS},
-        [LEAF_SURFACE] = {LEVEL_FINE, LEVELS},
-        [LEAF_PRODUCTS] = {LEVEL_LEAF, LEVEL_FINE, LEVELS},
-    };
-    uint16_t at[STRIP], again[STRIP];
-    size_t count = s->strip.count, rest;
-    for (size_t i = 0; (form != LEAF_SURFACE || s->floquet != NULL) && i < count; i++)
-        at[i] = (uint16_t)i;
-    if (form == LEAF_SURFACE) {
-        rest = surface_solve(tile_surface(s->tile), &s->strip, again);
-        count = derive(s, at, count, again, rest);
-        memcpy(at, again, count * sizeof *at);
-        if (stopped(s, STRIP * SURFACE_NS, c))
-            return -1;
-    }
-    for (const enum level *l = levels[form]; count > 0 && *l != LEVELS; l++) {
-        if (!lanes_row(s->lanes, *l, s->strip.q))
-            break;
-        if (solve_level(s, at, count, again, &rest, c) != 0)
-            return -1;
-        rest = derive(s, at, count, again, rest);
-        memcpy(at, again, rest * sizeof *at);
-        count = rest;
-    }
+    uint16_t again[STRIP];
+    size_t rest;
+    if (!lanes_row(s->lanes, level, s->strip.q))
+        return 0;
+    if (solve_level(s, at, *count, again, &rest, c) != 0)
+        return -1;
+    *count = derive(s, at, *count, again, rest);
+    memcpy(at, again, *count * sizeof *at);
     return 0;
 }
 
-static void store_strip(struct solver *s, const struct sink *to, size_t offset)
+/* As the strip's leaf says. The points at[0..*count) want the fine level. */
+static int solve_strip(struct solver *s, enum leaf_form form, uint16_t *at, size_t *count,
+                       const struct caller *c)
+{
+    uint16_t again[STRIP];
+    *count = s->strip.count;
+    for (size_t i = 0; (form != LEAF_SURFACE || s->floquet != NULL) && i < *count; i++)
+        at[i] = (uint16_t)i;
+    if (form != LEAF_SURFACE)
+        return solve_at(s, form == LEAF_PRODUCTS ? LEVEL_LEAF : LEVEL_COARSE, at, count, c);
+    size_t rest = surface_solve(tile_surface(s->tile), &s->strip, again);
+    *count = derive(s, at, *count, again, rest);
+    memcpy(at, again, *count * sizeof *at);
+    return stopped(s, STRIP * SURFACE_NS, c);
+}
+
+/* Whether there is a finer level than that at hand. */
+static int has_fine(const struct solver *s)
+{
+    return sweep_level(s->sweep, LEVEL_FINE) != NULL;
+}
+
+/* Puts points of the strip, which begins at (q, a) of the block, off to the end; returns how many:
+ * those whose start is no number are not any better then. */
+static size_t put_off(struct solver *s, const uint16_t *at, size_t count, size_t q, size_t a)
+{
+    size_t put = 0;
+    memset(s->is_later, 0, s->strip.count);
+    for (size_t k = 0; k < count; k++) {
+        if (!isfinite(s->strip.start[0][at[k]]) || !isfinite(s->strip.start[1][at[k]]))
+            continue;
+        s->is_later[at[k]] = 1;
+        later_add(&s->later, q, a + at[k]);
+        put++;
+    }
+    return put;
+}
+
+static void store_strip(struct solver *s, const unsigned char *later, const struct sink *to,
+                        size_t offset)
 {
     struct points points = {.count = s->strip.count,
                             .q = s->q,
@@ -186,8 +227,23 @@ static void store_strip(struct solver *s, const struct sink *to, size_t offset)
                                              isfinite(s->strip.start[1][0]),
                             .value = s->strip.value,
                             .error = s->strip.error,
-                            .limited = s->strip.limited};
+                            .limited = s->strip.limited,
+                            .later = later};
     store_points(s->store, &points, to, offset);
+}
+
+/* The strip at hand, which begins at (q, a). */
+static int solve_row(struct solver *s, const struct block *whole, size_t q, size_t a,
+                     enum leaf_form form, const struct sink *to, struct caller *c)
+{
+    uint16_t at[STRIP];
+    size_t left, count = s->strip.count, row = q - whole->q0, column = a - whole->a0;
+    if (solve_strip(s, form, at, &left, c) != 0)
+        return -1;
+    left = left > 0 && has_fine(s) ? put_off(s, at, left, row, column) : 0;
+    store_strip(s, left > 0 ? s->is_later : NULL, to, row * (whole->a1 - whole->a0) + column);
+    c->done += count - left;
+    return 0;
 }
 
 /* The points of `b` that lie in the leaf, row by row; the fields of `whole` go to `to`. */
@@ -209,15 +265,63 @@ static int solve_leaf(struct solver *s, const struct block *whole, const struct 
         if (form == LEAF_PRODUCTS)
             products_row(tile_products(s->tile), s->sweep->q[q]);
         for (size_t a = a0; a < a1; a += STRIP) {
-            load(s, q, a, a1 - a < STRIP ? a1 - a : STRIP);
+            load(s, q, s->sweep->a + a, a1 - a < STRIP ? a1 - a : STRIP);
             s->strip.column = a - leaf->a0;
             if (form == LEAF_PRODUCTS)
                 lanes_take_strip(s->lanes, &s->strip);
-            if (solve_strip(s, form, c) != 0)
+            if (solve_row(s, whole, q, a, form, to, c) != 0)
                 return -1;
-            store_strip(s, to, (q - whole->q0) * (whole->a1 - whole->a0) + (a - whole->a0));
-            c->done += s->strip.count;
         }
+    }
+    return 0;
+}
+
+/* Copies the strip's points, which were stored apart, to where they belong. */
+static void scatter(struct solver *s, const struct block *b, const struct later_point *p,
+                    const uint8_t *status, const struct sink *to)
+{
+    for (size_t i = 0; i < s->strip.count; i++) {
+        size_t at = p[i].q * (b->a1 - b->a0) + p[i].a;
+        for (size_t k = 0; k < s->sweep->outputs.count; k++) {
+            to->fields[k][at] = s->left_field[k][i];
+            if (to->errors != NULL)
+                to->errors[k][at] = s->left_error[k][i];
+        }
+        to->status[at] = status[i];
+    }
+}
+
+/* Points p[0..count), all of one row, at the fine level. */
+static int solve_left(struct solver *s, const struct block *b, const struct later_point *p,
+                      size_t count, const struct sink *to, struct caller *c)
+{
+    uint8_t status[STRIP];
+    uint16_t at[STRIP];
+    size_t left = count;
+    struct sink apart = {s->left_field, to->errors != NULL ? s->left_error : NULL, status};
+    for (size_t i = 0; i < count; i++) {
+        s->left_a[i] = s->sweep->a[b->a0 + p[i].a];
+        at[i] = (uint16_t)i;
+    }
+    load(s, b->q0 + p->q, s->left_a, count);
+    if (solve_at(s, LEVEL_FINE, at, &left, c) != 0)
+        return -1;
+    store_strip(s, NULL, &apart, 0);
+    scatter(s, b, p, status, to);
+    c->done += count;
+    return 0;
+}
+
+static int solve_later(struct solver *s, const struct block *b, const struct sink *to,
+                       struct caller *c)
+{
+    later_sort(&s->later, b->q1 - b->q0);
+    for (size_t q = 0; q < b->q1 - b->q0; q++) {
+        size_t end = s->later.row[q + 1];
+        for (size_t i = s->later.row[q]; i < end; i += STRIP)
+            if (solve_left(s, b, s->later.sorted + i, end - i < STRIP ? end - i : STRIP, to, c) !=
+                0)
+                return -1;
     }
     return 0;
 }
@@ -250,9 +354,10 @@ int solver_block(struct solver *s, const struct block *b, double *const *fields,
     if (s->general != NULL)
         return general_block(s->general, b, s->store, &to, yield, arg);
     s->work_ns = 0;
+    later_clear(&s->later);
     for (size_t q = b->q0; q < b->q1; q = q_end)
         for (size_t a = b->a0; a < b->a1; a = a_end)
             if (solve_tile(s, b, q, a, &q_end, &a_end, &to, &caller) != 0)
                 return -1;
-    return 0;
+    return s->later.count > 0 ? solve_later(s, b, &to, &caller) : 0;
 }

@@ -143,6 +143,8 @@ static void check(struct store *s, size_t k, const struct points *p, const struc
     for (size_t i = 0; i < p->count; i++) {
         if (isfinite(field[i]) && isfinite(p->start[0][i]) && isfinite(p->start[1][i]))
             continue;
+        if (p->later != NULL && p->later[i])
+            continue;
         find_fault(s, p, k, i, field[i], what, sizeof what);
         if (what[0] != '\0') {
             blame(s, p, i, what);

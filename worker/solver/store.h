@@ -18,6 +18,7 @@ struct points {
     int starts_finite;                /* known to be */
     const double *value, *error;      /* [quantity][STRIP] */
     const unsigned char *limited;     /* rounding decides */
+    const unsigned char *later;       /* points that will be stored again; NULL: none */
     const char (*fault)[FAULT_BYTES]; /* why a point could not be solved, or ""; NULL: all were */
 };
 
