@@ -32,7 +32,7 @@ struct curves {
     double even_about;      /* NaN: w is even about no time, or there is damping */
     double *q;
     size_t q_count, count, values; /* values: of all curves together */
-    struct curves_line *lines;     /* upwards */
+    struct curves_line *lines;     /* by m */
 };
 
 /* For the q of the job's grid, as far as they are within the range of its a. ERR_JOB_REFUSED when

@@ -15,7 +15,7 @@
  *   damping      its mean; 0: none
  *   even_about   the time that w, u and v are even about; null: none
  *   q            the values
- *   curves       [{name, kind, m, pieces}], upwards; kind is "even" or "odd" (a_m, b_m) about that
+ *   curves       [{name, kind, m, pieces}], by m; kind is "even" or "odd" (a_m, b_m) about that
  *                time, else "lower" or "upper" (of gap m)
  *   pieces       [{first, a, error}]: the values from q[first] on, without a gap
  */

@@ -482,6 +482,33 @@ static void test_waveforms(void **state)
     assert_true(count > 5000);
 }
 
+/* z'' + (-a + q w) z = 0, the other direction of a trap. */
+static void test_negative_v(void **state)
+{
+    (void)state;
+    for (int general = 0; general < 2; general++) {
+        struct trace plus = mathieu(0, 6, 7, -12, 30), minus = mathieu(0, 6, 7, -30, 12);
+        plus.boundary.general = minus.boundary.general = general;
+        minus.spec.v = "-1";
+        trace_run(&plus);
+        trace_run(&minus);
+        assert_int_equal(plus.out.count, minus.out.count);
+        for (size_t k = 0; k < plus.out.count; k++) {
+            const struct boundary_curve *c = &plus.out.curve[k], *d;
+            static const enum boundary_kind other[] = {BOUNDARY_ODD, BOUNDARY_EVEN, BOUNDARY_UPPER,
+                                                       BOUNDARY_LOWER};
+            d = curve_of(&minus, other[c->kind], c->m);
+            for (size_t i = 0; i < 7; i++) {
+                assert_int_equal(isnan(c->a[i]), isnan(d->a[i]));
+                if (!isnan(c->a[i]))
+                    check_value(d, i, -c->a[i], c->error[i]);
+            }
+        }
+        trace_fini(&plus);
+        trace_fini(&minus);
+    }
+}
+
 /* ---- gaps that close ---- */
 
 /* Meissner's equation: w = 1, then -1. With a + q = (2 i)^2 and a - q = (2 k)^2 every solution has
@@ -656,7 +683,7 @@ static void test_refused(void **state)
     check_refused(&t, "e^-1571 in a period");
     t = mathieu(0, 1, 2, 0, 5);
     t.spec.v = "0.5 + cos(2*t)";
-    check_refused(&t, "v is negative at t = ");
+    check_refused(&t, "v changes its sign, from -0.");
     t = mathieu(0, 1, 2, 0, 5);
     t.spec.v = "0";
     check_refused(&t, "v is 0 throughout");
@@ -679,6 +706,7 @@ int main(void)
         cmocka_unit_test(test_where_damping_closes_a_gap),
         cmocka_unit_test(test_strong_damping),
         cmocka_unit_test(test_waveforms),
+        cmocka_unit_test(test_negative_v),
         cmocka_unit_test(test_meissner),
         cmocka_unit_test(test_three_steps),
         cmocka_unit_test(test_longer_period),

@@ -11,13 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNEVEN     10.0  /* the most of a solution's square against its mean, more or less */
-#define ROUNDING   1e-12 /* of v, below 0 */
-#define LOSS_ERROR 1e-14
-#define LOSS_MAX   600.0
-#define WORK_MAX   100000000 /* values times parts of a shot: a minute or so */
-#define NEAR       1e-6      /* a step as short as this may be the last */
-#define SETTLED    0.25      /* of the error: one as short as this is */
+#define UNEVEN   10.0      /* the most of a solution's square against its mean, more or less */
+#define WORK_MAX 100000000 /* values times parts of a shot: a minute or so */
+#define NEAR     1e-6      /* a step as short as this may be the last */
+#define SETTLED  0.25      /* of the error: one as short as this is */
 
 void boundary_fini(struct boundary *b)
 {
@@ -217,84 +214,6 @@ static int trace_even(struct tracer *t)
 
 /* --- all of it ------------------------------------------------------------------------------- */
 
-static int refuse(struct err *err, const char *path, const char *hint)
-{
-    if (err != NULL)
-        snprintf(err->path, sizeof err->path, "%s", path);
-    return err_hint(err, "%s", hint);
-}
-
-/* v at the points of its segments, and its mean. */
-static int check_v(const struct boundary_spec *spec, double *mean, struct err *err)
-{
-    const struct curve *v = &spec->drive->v;
-    struct gauss g;
-    double most = 0, value[GAUSS_MAX], end = spec->from + spec->period;
-    gauss_init(&g, GAUSS_MAX);
-    *mean = v->count == 0;
-    for (size_t k = 0; k < v->count; k++)
-        most = fmax(most, v->segments[k].bound);
-    for (size_t k = 0; k < v->count; k++) {
-        double t0 = fmax(v->segments[k].t0, spec->from), t1 = fmin(v->segments[k].t1, end);
-        if (!(t1 > t0))
-            continue;
-        curve_at_points(v, k, &g, t0, t1, value);
-        for (int i = 0; i < g.n; i++) {
-            *mean += g.b[i] * (t1 - t0) / spec->period * value[i];
-            if (value[i] >= -ROUNDING * most)
-                continue;
-            err_set(err, ERR_JOB_REFUSED,
-                    "v is negative at t = %.6g: the edges of stability are then not eigenvalues "
-                    "that can be counted",
-                    t0 + g.x[i] * (t1 - t0));
-            return refuse(err, "z.v", "boundaries need v >= 0 everywhere");
-        }
-    }
-    if (*mean > 0)
-        return 0;
-    err_set(err, ERR_JOB_REFUSED, "v is 0 throughout: a has no influence");
-    return refuse(err, "z.v", "boundaries are curves a(q)");
-}
-
-/* The integral of the damping over a period, and its error. */
-static double integrate_damping(const struct boundary_spec *spec, double *error)
-{
-    const struct curve *c = &spec->drive->damping;
-    struct gauss g;
-    double sum = 0, all = 0, value[GAUSS_MAX], end = spec->from + spec->period;
-    gauss_init(&g, GAUSS_MAX);
-    *error = 0;
-    for (size_t k = 0; k < c->count; k++) {
-        double t0 = fmax(c->segments[k].t0, spec->from), t1 = fmin(c->segments[k].t1, end);
-        if (!(t1 > t0))
-            continue;
-        curve_at_points(c, k, &g, t0, t1, value);
-        for (int i = 0; i < g.n; i++) {
-            sum += g.b[i] * (t1 - t0) * value[i];
-            all += g.b[i] * (t1 - t0) * fabs(value[i]);
-        }
-        *error += (t1 - t0) * c->segments[k].error;
-    }
-    *error += LOSS_ERROR * all;
-    return fabs(sum) <= *error ? 0 : sum;
-}
-
-static int check_damping(const struct boundary_spec *spec, double loss, struct err *err)
-{
-    if (loss >= 0 && loss <= LOSS_MAX)
-        return 0;
-    if (loss > 0) {
-        err_set(err, ERR_JOB_REFUSED, "the damping makes solutions smaller by e^-%.4g in a period",
-                loss / 2);
-        return refuse(err, "z.damping", "boundaries need e^-300 or more");
-    }
-    err_set(err, ERR_JOB_REFUSED,
-            "the damping is negative on average (%.4g): something grows at every (q, a), there is "
-            "no edge of stability",
-            loss / spec->period);
-    return refuse(err, "z.damping", "give a damping that is not negative on average");
-}
-
 /* |trace| = 2 cosh, D = sinh^2 of half the loss. */
 static void set_level(struct tracer *t, double loss, double error)
 {
@@ -307,26 +226,16 @@ static void set_level(struct tracer *t, double loss, double error)
     t->depth_error = s * c * error + 4 * DBL_EPSILON * t->depth;
 }
 
-static void take_q(struct tracer *t, const struct symmetry *symmetry, double v_mean)
+static void take_q(struct tracer *t, const struct symmetry *symmetry)
 {
     const struct boundary_spec *spec = t->spec;
     double a = fmax(fabs(spec->a_min), fabs(spec->a_max)), q = spec->q[t->index];
-    t->uneven = UNEVEN * (symmetry->u + a * symmetry->v + fabs(q) * symmetry->w) / v_mean;
+    t->uneven = UNEVEN * (symmetry->u + a * symmetry->v + fabs(q) * symmetry->w) / t->v_mean;
     shoot_row(t->shoot, q);
     shoot_at(t->shoot, spec->a_min, &t->low);
     t->low_in_gap = tracer_in_gap(t, &t->low);
     shoot_at(t->shoot, spec->a_max, &t->high);
     t->high_in_gap = tracer_in_gap(t, &t->high);
-}
-
-static int trace_all(struct tracer *t, const struct symmetry *symmetry, double v_mean)
-{
-    for (t->index = 0; t->index < t->spec->q_count; t->index++) {
-        take_q(t, symmetry, v_mean);
-        if ((t->out->is_even ? trace_even(t) : tracer_gaps(t)) != 0)
-            return -1;
-    }
-    return 0;
 }
 
 static struct grid grid_of(const struct boundary_spec *spec)
@@ -339,28 +248,78 @@ static struct grid grid_of(const struct boundary_spec *spec)
     return g;
 }
 
-int boundary_trace(const struct boundary_spec *spec, struct boundary *out, struct err *err)
+/* v >= 0 here. */
+static int trace(const struct boundary_spec *spec, const struct boundary_traits *traits,
+                 struct boundary *out, struct err *err)
 {
     struct symmetry symmetry = {.centre = spec->from};
-    struct tracer t = {.spec = spec, .out = out, .err = err};
+    struct tracer t = {.spec = spec, .out = out, .v_mean = traits->v_mean, .err = err};
     struct grid g = grid_of(spec);
-    double v_mean, loss_error, loss = integrate_damping(spec, &loss_error);
-    *out = (struct boundary){.q_count = spec->q_count, .loss = loss};
-    if (check_damping(spec, loss, err) != 0 || check_v(spec, &v_mean, err) != 0)
-        return -1;
-    set_level(&t, loss, loss_error);
+    *out = (struct boundary){.q_count = spec->q_count, .loss = traits->loss};
+    set_level(&t, traits->loss, traits->loss_error);
     out->is_even = spec->drive->damping.count == 0 && !spec->general &&
                    symmetry_find(spec->drive, spec->from, spec->period, &symmetry);
     if (!out->is_even)
         symmetry = (struct symmetry){.centre = spec->from};
     out->centre = symmetry.centre;
     double end = out->centre + (out->is_even ? spec->period / 2 : spec->period);
-    int rc =
-        shoot_create(spec->drive, &g, out->centre, fmin(end, spec->drive->t1), loss, &t.shoot, err);
-    if (rc == 0)
-        rc = trace_all(&t, &symmetry, v_mean);
+    int rc = shoot_create(spec->drive, &g, out->centre, fmin(end, spec->drive->t1), traits->loss,
+                          &t.shoot, err);
+    for (; rc == 0 && t.index < spec->q_count; t.index++) {
+        take_q(&t, &symmetry);
+        rc = out->is_even ? trace_even(&t) : tracer_gaps(&t);
+    }
     shoot_destroy(t.shoot);
     if (rc != 0)
         boundary_fini(out);
     return rc;
+}
+
+static int by_order(const void *x, const void *y)
+{
+    const struct boundary_curve *a = x, *b = y;
+    return is_before(a, b->kind, b->m) ? -1 : is_before(b, a->kind, a->m);
+}
+
+/* What was traced for -a and -v. */
+static void mirror(struct boundary *b)
+{
+    for (size_t k = 0; k < b->count; k++) {
+        struct boundary_curve *c = &b->curve[k];
+        for (size_t i = 0; i < b->q_count; i++)
+            c->a[i] = -c->a[i];
+        if (c->kind == BOUNDARY_LOWER)
+            c->kind = BOUNDARY_UPPER;
+        else if (c->kind == BOUNDARY_UPPER)
+            c->kind = BOUNDARY_LOWER;
+    }
+    if (b->count > 0)
+        qsort(b->curve, b->count, sizeof *b->curve, by_order);
+}
+
+static int trace_mirrored(const struct boundary_spec *spec, const struct boundary_traits *traits,
+                          struct boundary *out, struct err *err)
+{
+    struct drive twin = *spec->drive;
+    struct boundary_spec mirrored = *spec;
+    mirrored.drive = &twin;
+    mirrored.a_min = -spec->a_max;
+    mirrored.a_max = -spec->a_min;
+    twin.v.coef = mem_alloc(twin.v.coef_count, sizeof(double));
+    for (size_t i = 0; i < twin.v.coef_count; i++)
+        twin.v.coef[i] = -spec->drive->v.coef[i];
+    int rc = trace(&mirrored, traits, out, err);
+    if (rc == 0)
+        mirror(out);
+    free(twin.v.coef);
+    return rc;
+}
+
+int boundary_trace(const struct boundary_spec *spec, struct boundary *out, struct err *err)
+{
+    struct boundary_traits traits;
+    if (boundary_check(spec, &traits, err) != 0)
+        return -1;
+    return traits.v_is_negative ? trace_mirrored(spec, &traits, out, err)
+                                : trace(spec, &traits, out, err);
 }

@@ -25,6 +25,9 @@
  * than without damping, and there is none where it would be too narrow; its edges are called lower
  * and upper. Where loss is negative something grows everywhere.
  *
+ * All this is for v >= 0. For v <= 0 it holds of -a: gap m + 1 is below gap m, and lower_m is still
+ * the lower edge.
+ *
  * Every value has a bound of its error to first order: method, rounding, and the error of w, u and
  * v (interpolation). A gap narrower than its edges' errors cannot be told from none. */
 
@@ -37,7 +40,7 @@ struct boundary_curve {
 };
 
 struct boundary_spec {
-    const struct drive *drive; /* v >= 0; covers [from, from + period] */
+    const struct drive *drive; /* covers [from, from + period] */
     double from, period;
     double a_min, a_max; /* the window that is looked at */
     const double *q;

@@ -4,12 +4,22 @@
 #include "boundary.h"
 #include "shoot.h"
 
-/* Between boundary.c, boundary_gap.c and boundary_edge.c. */
+/* Between boundary.c, boundary_check.c, boundary_gap.c and boundary_edge.c. */
+
+/* What is to be known of an equation before. */
+struct boundary_traits {
+    double loss, loss_error; /* the integral of the damping over a period */
+    double v_mean;           /* of |v| */
+    int v_is_negative;       /* or 0, everywhere */
+};
+
+int boundary_check(const struct boundary_spec *spec, struct boundary_traits *out, struct err *err);
 
 struct tracer {
     const struct boundary_spec *spec;
     struct boundary *out;
     struct shoot *shoot;
+    double v_mean;
     /* What |trace| and D are at an edge: 2 and 0 without damping; and their errors. */
     double level, depth, level_error, depth_error;
     size_t index;          /* of the q at hand */
