@@ -1,5 +1,5 @@
-/* What a machine's owner runs while others sweep, for tests/bench/guest.py and side_by_side: a small
- * task that a timer wakes every millisecond, and a loop that wants a core.
+/* What a machine's owner runs while others sweep, for tests/bench/guest.py and side_by_side: a
+ * small task that a timer wakes every millisecond, and a loop that wants a core.
  *
  *   foreground cyclic MS        prints the median, the 99th percentile and the maximum of how late
  *                               it woke up, in microseconds; SIGTERM ends it early
