@@ -23,7 +23,7 @@ static struct taylor preheat_f(quad t0)
     return linear(0.05, 1, t0);
 }
 
-static void w_is_y(quad t0, double middle, const struct taylor *y, struct coefficients *out)
+void w_is_y(quad t0, double middle, const struct taylor *y, struct coefficients *out)
 {
     (void)t0, (void)middle;
     out->w = *y;
@@ -35,7 +35,7 @@ static void w_is_y2(quad t0, double middle, const struct taylor *y, struct coeff
     out->w = mul(*y, *y);
 }
 
-static void w_is_cos2t(quad t0, double middle, const struct taylor *y, struct coefficients *out)
+void w_is_cos2t(quad t0, double middle, const struct taylor *y, struct coefficients *out)
 {
     (void)middle, (void)y;
     out->w = cosine(linear(2, 0, t0));
@@ -59,7 +59,7 @@ static void blend(quad t0, double middle, const struct taylor *y, struct coeffic
     out->w = add(*y, scale(0.5, derivative(*y)));
 }
 
-static struct taylor stiff_f(quad t0)
+struct taylor stiff_f(quad t0)
 {
     return rescaled_sum(4, 1, sine(linear(3, 0, t0)));
 }
@@ -132,7 +132,7 @@ static void spline_moments(quad *m)
         m[i] = (right[i] - m[i + 1]) / diagonal[i];
 }
 
-static void spline(quad t0, double middle, const struct taylor *y, struct coefficients *out)
+void spline(quad t0, double middle, const struct taylor *y, struct coefficients *out)
 {
     (void)y;
     quad m[SPLINE_KNOTS], h = 0.25;
@@ -145,7 +145,7 @@ static void spline(quad t0, double middle, const struct taylor *y, struct coeffi
         {w + x * (b + x * (c + x * d)), b + x * (2 * c + 3 * x * d), c + 3 * x * d, d}};
 }
 
-static int spline_breaks(quad *at)
+int spline_breaks(quad *at)
 {
     return knots_as_breaks(spline_t, SPLINE_KNOTS, at);
 }

@@ -29,10 +29,18 @@ struct problem {
     void (*start)(quad a, quad q, quad z[2]); /* NULL: (1, 0) */
     int (*breaks)(quad *at);                  /* increasing, at most BREAKS_MAX; NULL: none */
     int points;                               /* of the table */
+    int fast; /* thousands of oscillations: longer steps, and 1e-24 where the others have 1e-28 */
 };
 
-extern const struct problem problems[];
-extern const int problem_count;
+extern const struct problem problems[], fast_problems[];
+extern const int problem_count, fast_problem_count;
+
+/* What both lists use. */
+void w_is_y(quad t0, double middle, const struct taylor *y, struct coefficients *out);
+void w_is_cos2t(quad t0, double middle, const struct taylor *y, struct coefficients *out);
+void spline(quad t0, double middle, const struct taylor *y, struct coefficients *out);
+int spline_breaks(quad *at);
+struct taylor stiff_f(quad t0);
 
 /* The job's `w` where it is a table, which is computed; else p->w. The text is static. */
 const char *problem_w(const struct problem *p);

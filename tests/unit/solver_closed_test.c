@@ -13,7 +13,7 @@
 #define U     0x1p-53
 #define CLOSE 1e-11 /* of the scale of a point */
 
-static const enum sweep_method METHODS[] = {SWEEP_POINT, SWEEP_TILE, SWEEP_AUTO};
+static const enum sweep_method METHODS[] = {SWEEP_POINT, SWEEP_TILE, SWEEP_AUTO, SWEEP_PHASE};
 #define METHOD_COUNT (sizeof METHODS / sizeof *METHODS)
 
 static void check_close(const struct solver_job *j, int k, size_t i, double want, double scale)
@@ -28,12 +28,12 @@ static void check_close(const struct solver_job *j, int k, size_t i, double want
                  (int)j->spec.method, k, q, a, error, (double)j->error[k][i]);
 }
 
-/* z'' + k z = 0 for the time t: matrix (c, s; -k s, c). */
+/* z'' + k z = 0 for the time t: matrix (c, s; -k s, c). The solver does not round its phases. */
 static void swing(double k, double t, double *c, double *s)
 {
-    double r = sqrt(fabs(k));
-    *c = k < 0 ? cosh(r * t) : cos(r * t);
-    *s = r == 0 ? t : (k < 0 ? sinh(r * t) : sin(r * t)) / r;
+    long double r = sqrtl(fabsl((long double)k));
+    *c = (double)(k < 0 ? coshl(r * t) : cosl(r * t));
+    *s = r == 0 ? t : (double)((k < 0 ? sinhl(r * t) : sinl(r * t)) / r);
 }
 
 static void free_motion(enum sweep_method method)

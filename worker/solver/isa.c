@@ -1,5 +1,6 @@
 /* Which of the compiled kernels runs here. */
 #include "kernel.h"
+#include "phase_kernel.h"
 #include "rk8.h"
 
 #include <stdatomic.h>
@@ -69,6 +70,40 @@ const struct rk8 *rk8_of(const struct kernel *k)
 {
     (void)k;
     return &rk8_portable;
+}
+#endif
+
+extern const struct phase_kernel phase_kernel_portable;
+extern const struct phase_pass phase_pass_portable;
+
+#ifdef __x86_64__
+extern const struct phase_kernel phase_kernel_avx2, phase_kernel_avx512;
+extern const struct phase_pass phase_pass_avx2, phase_pass_avx512;
+
+const struct phase_kernel *phase_kernel_of(const struct kernel *k)
+{
+    return k == &kernel_avx512 ? &phase_kernel_avx512
+           : k == &kernel_avx2 ? &phase_kernel_avx2
+                               : &phase_kernel_portable;
+}
+
+const struct phase_pass *phase_pass_of(const struct kernel *k)
+{
+    return k == &kernel_avx512 ? &phase_pass_avx512
+           : k == &kernel_avx2 ? &phase_pass_avx2
+                               : &phase_pass_portable;
+}
+#else
+const struct phase_pass *phase_pass_of(const struct kernel *k)
+{
+    (void)k;
+    return &phase_pass_portable;
+}
+
+const struct phase_kernel *phase_kernel_of(const struct kernel *k)
+{
+    (void)k;
+    return &phase_kernel_portable;
 }
 #endif
 

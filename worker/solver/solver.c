@@ -3,6 +3,7 @@
 #include "floquet.h"
 #include "general.h"
 #include "later.h"
+#include "phase.h"
 #include "store.h"
 #include "tile.h"
 
@@ -30,7 +31,8 @@ struct solver {
     double **left_field;
     float **left_error;
     double work_ns, chunk_ns;
-    struct general_work *general; /* NULL: parts do it */
+    struct general_work *general; /* NULL: parts do it, */
+    struct phase_work *phase;     /* or phases */
 };
 
 static void load_starts(struct solver *s, size_t count)
@@ -49,6 +51,8 @@ struct solver *solver_create_with(const struct sweep *s, const struct kernel *ke
     solver->tile = tile_create(s, kernel);
     if (s->general != NULL)
         solver->general = general_work_create(s, kernel);
+    if (s->phase != NULL)
+        solver->phase = phase_work_create(s->phase, kernel);
     if (s->outputs.derived_count > 0) {
         solver->strip.exponent = mem_alloc(quantities * STRIP, sizeof(double));
         solver->floquet = floquet_create(s, kernel);
@@ -79,6 +83,7 @@ void solver_destroy(struct solver *s)
     if (s == NULL)
         return;
     general_work_destroy(s->general);
+    phase_work_destroy(s->phase);
     lanes_destroy(s->lanes);
     tile_destroy(s->tile);
     free(s->strip.value);
@@ -163,6 +168,29 @@ static size_t derive(struct solver *s, const uint16_t *at, size_t count, uint16_
     return rest;
 }
 
+/* Point by point by phase and amplitude; what is not within the tolerance once more, with every
+ * digit. */
+static int solve_phase(struct solver *s, const struct caller *c)
+{
+    uint16_t at[STRIP], again[STRIP];
+    size_t count = s->strip.count;
+    for (size_t i = 0; i < count; i++)
+        at[i] = (uint16_t)i;
+    for (int fine = 0; fine < 2 && count > 0; fine++) {
+        size_t rest = 0;
+        for (size_t k = 0; k < count; k += LANES) {
+            size_t n = count - k < LANES ? count - k : LANES;
+            rest += phase_solve(s->phase, &s->strip, at + k, n, fine, again + rest);
+            if (stopped(s, s->chunk_ns, c))
+                return -1;
+        }
+        rest = derive(s, at, count, again, rest);
+        memcpy(at, again, rest * sizeof *at);
+        count = rest;
+    }
+    return 0;
+}
+
 /* Solves the points at[0..*count) at one level and leaves those that want a finer one there. */
 static int solve_at(struct solver *s, enum level level, uint16_t *at, size_t *count,
                     const struct caller *c)
@@ -183,6 +211,10 @@ static int solve_strip(struct solver *s, enum leaf_form form, uint16_t *at, size
                        const struct caller *c)
 {
     uint16_t again[STRIP];
+    if (form == LEAF_POINTS && s->phase != NULL) {
+        *count = 0;
+        return solve_phase(s, c);
+    }
     *count = s->strip.count;
     for (size_t i = 0; (form != LEAF_SURFACE || s->floquet != NULL) && i < *count; i++)
         at[i] = (uint16_t)i;

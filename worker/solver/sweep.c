@@ -1,6 +1,7 @@
 /* Puts a job's numerics together: outputs say which times matter, the drive is built, and from it
  * the parts at each level. */
 #include "general.h"
+#include "phase.h"
 
 #include "buf.h"
 #include <float.h>
@@ -32,9 +33,12 @@ static int compile_start(struct sweep *s, const struct sweep_spec *spec, struct 
     return 0;
 }
 
-#define FINEST   0x1p-57 /* what rounding leaves of an entry of a part */
-#define PART_NS  150e3   /* filling a fine part takes about so long */
-#define TILE_PAY 0.5     /* of the time that points take: what tiles save at least */
+#define FINEST         0x1p-57 /* what rounding leaves of an entry of a part */
+#define PART_NS        150e3   /* filling a fine part takes about so long */
+#define TILE_PAY       0.5     /* of the time that points take: what tiles save at least */
+#define PART_COARSE_NS 80e3    /* filling a coarse part */
+#define PHASE_PAY      0.7     /* of that time: the same for phases, */
+#define PHASE_PARTS    200     /* which are not looked at for fewer parts */
 
 static int create_parts(const struct sweep *s, enum level level, struct parts **out,
                         struct err *err)
@@ -58,7 +62,8 @@ static int tiles_pay(const struct sweep *s)
     double parts =
         parts_estimate(s->drive, &s->grid, s->from, o->record, o->record_count, PARTS_REACH_FINE);
     double points_ns = s->grid.points * s->point_ns;
-    if (s->method == SWEEP_POINT || !(parts > 0 && parts < PARTS_MAX / 4))
+    if (s->method == SWEEP_POINT || s->method == SWEEP_PHASE ||
+        !(parts > 0 && parts < PARTS_MAX / 4))
         return 0;
     return s->method == SWEEP_TILE || parts * PART_NS < TILE_PAY * points_ns;
 }
@@ -94,6 +99,29 @@ static int look_ahead(struct sweep *s, struct err *err)
     return 0;
 }
 
+/* Where solutions oscillate fast the parts are many, each takes a while to make and a while for
+ * each point; by phase and amplitude a point costs the same at any frequency. */
+static void choose_phase(struct sweep *s)
+{
+    const struct outputs *o = &s->outputs;
+    double parts =
+        parts_estimate(s->drive, &s->grid, s->from, o->record, o->record_count, s->reach);
+    if (o->counts_zeros || (s->method == SWEEP_TILE && parts < PARTS_MAX / 4))
+        return; /* zeros are counted at ends of parts */
+    if (s->method != SWEEP_PHASE && !(parts >= PHASE_PARTS))
+        return;
+    struct phase *p = phase_create(s);
+    double ns = phase_point_ns(p), points = s->grid.points;
+    double other = points * s->point_ns + parts * PART_COARSE_NS;
+    int pays = points * ns < PHASE_PAY * other || (parts > PARTS_MAX && ns < INFINITY);
+    if (s->method != SWEEP_PHASE && !pays) {
+        phase_destroy(p);
+        return;
+    }
+    s->phase = p;
+    s->point_ns = ns;
+}
+
 /* The coarse level has much less than the tolerance for each part, because an error made on the way
  * can grow faster than the solution does; the fine one has what rounding leaves. One of them is
  * made now, so that a job that cannot be solved is refused; the other when it is first needed. */
@@ -105,8 +133,11 @@ static int build_levels(struct sweep *s, struct err *err)
     s->reach = parts_reach(s->drive, &s->grid, s->from, o->record, o->record_count, s->tolerance,
                            &s->point_ns);
     s->fine_is_coarse = !(s->reach > PARTS_REACH_FINE || s->target > 4 * FINEST);
+    choose_phase(s);
     if (tiles_pay(s))
         return look_ahead(s, err);
+    if (s->phase != NULL)
+        return 0;
     if (create_parts(s, LEVEL_COARSE, &coarse, err) != 0)
         return -1;
     atomic_store(&s->late->parts[LEVEL_COARSE], coarse);
@@ -164,6 +195,8 @@ static void drop_levels(struct sweep *s)
         parts_destroy(atomic_exchange(&s->late->parts[l], NULL));
     outlook_destroy(s->outlook);
     s->outlook = NULL;
+    phase_destroy(s->phase);
+    s->phase = NULL;
 }
 
 #define FINEST_TILES 2e-13 /* a tolerance that tiles can keep */
@@ -300,6 +333,8 @@ double sweep_point_cost_ns(const struct sweep *s)
     /* Measured on one core of a server of 2023; other machines differ by a factor of two or so. */
     const char *isa = solver_isa();
     double per_operation = strcmp(isa, "avx512") == 0 ? 0.06 : strcmp(isa, "avx2") == 0 ? 0.1 : 0.2;
+    if (s->phase != NULL)
+        return s->point_ns * per_operation / 0.06;
     const struct parts *p = sweep_level(s, LEVEL_COARSE);
     double per_row = per_operation * (double)p->coef_count;
     return 8 + per_operation * parts_operations(p) + per_row / (double)s->a_count +

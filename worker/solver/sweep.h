@@ -28,6 +28,7 @@ enum sweep_method {
     SWEEP_AUTO,  /* whatever costs least by the plan, which looks at the job alone */
     SWEEP_POINT, /* each point by itself */
     SWEEP_TILE,  /* tile by tile, wherever the check of a tile allows it */
+    SWEEP_PHASE, /* each point by itself, by phase and amplitude (for tests) */
 };
 
 struct sweep_output {

@@ -110,6 +110,7 @@ struct sweep {
     struct outputs outputs;
     struct cycle cycle;
     struct general *general; /* what solves z.ddz and coupled drives; NULL: parts do */
+    struct phase *phase;     /* what solves points by themselves; NULL: parts do */
     enum sweep_method method;
     size_t q_blocks, a_blocks; /* the tiles */
     double reach, target;      /* of the coarse level */

@@ -1,0 +1,557 @@
+/* Compiled once per instruction set, as kernel.c is: GCC's vector extensions, no intrinsics. */
+#include "phase_kernel.h"
+
+#include <math.h>
+#include <string.h>
+
+#ifndef PHASE_KERNEL
+#define PHASE_KERNEL phase_kernel_portable
+#define VECTOR_BYTES 16
+#endif
+
+typedef double vector __attribute__((vector_size(VECTOR_BYTES)));
+typedef int64_t bits __attribute__((vector_size(VECTOR_BYTES)));
+
+#define WIDTH (VECTOR_BYTES / 8)
+#define UNIT  0x1p-53
+
+#define TERMS          28   /* of a Taylor series; 1.5^28 / 28! is below rounding */
+#define LEAF_REACH     2.25 /* largest |K| h^2 / 4 of it */
+#define FEWEST         6.0  /* radians below which there is no phase to speak of */
+#define MOST           3e6  /* radians of a stretch: what argument reduction is exact for */
+#define CHANGE         0.1  /* largest T / K of a first round that is worth a second */
+#define ROUNDS         7
+#define ROUNDINGS      6.0  /* of an entry of a matrix, in units of 2^-53 */
+#define LEAF_ROUNDINGS 16.0 /* of one by Taylor series, whose terms grow before they cancel */
+#define NOISE          1.0  /* of a value of w that was read off its curve, the same */
+#define SPLIT          134217729.0
+#define MAGIC          0x1.8p52 /* adding it rounds to the nearest whole number */
+
+/* ---- vectors ---- */
+
+static inline vector absolute(vector x)
+{
+    return (vector)((bits)x & INT64_MAX);
+}
+
+static inline vector choose(bits mask, vector yes, vector no)
+{
+    return (vector)(((bits)yes & mask) | ((bits)no & ~mask));
+}
+
+static inline vector larger(vector x, vector y)
+{
+    return choose(x > y, x, y);
+}
+
+static inline vector smaller(vector x, vector y)
+{
+    return choose(x < y, x, y);
+}
+
+static inline vector root(vector v)
+{
+    for (int i = 0; i < WIDTH; i++)
+        v[i] = sqrt(v[i]);
+    return v;
+}
+
+static inline vector all(double x)
+{
+    vector zero = {0};
+    return zero + x;
+}
+
+static inline int any(bits mask)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < WIDTH; i++)
+        sum |= mask[i];
+    return sum != 0;
+}
+
+/* A number in two doubles. */
+struct two {
+    vector high, low;
+};
+
+/* Knuth's and Dekker's exact sum and product. */
+static inline struct two two_sum(vector a, vector b)
+{
+    vector s = a + b, t = s - a;
+    return (struct two){s, (a - (s - t)) + (b - t)};
+}
+
+static inline struct two halves(vector a)
+{
+    vector c = a * SPLIT, high = c - (c - a);
+    return (struct two){high, a - high};
+}
+
+static inline vector product_error(vector p, struct two a, struct two b)
+{
+    return ((a.high * b.high - p) + a.high * b.low + a.low * b.high) + a.low * b.low;
+}
+
+/* ---- elementary functions ---- */
+
+/* Taylor's series, on [-pi/4, pi/4] and [-ln 2 / 2, ln 2 / 2]: the first term left out is below
+ * 1e-19. */
+static inline vector horner(const double *c, int n, vector x)
+{
+    vector sum = all(c[n - 1]);
+    for (int k = n - 1; k-- > 0;)
+        sum = sum * x + c[k];
+    return sum;
+}
+
+static const double SINE[] = {
+    -1.0 / 6,        1.0 / 120,        -1.0 / 5040,         1.0 / 362880,
+    -1.0 / 39916800, 1.0 / 6227020800, -1.0 / 1307674368e3, 1.0 / 355687428096e3};
+static const double COSINE[] = {
+    1.0 / 24,        -1.0 / 720,         1.0 / 40320,         -1.0 / 3628800,
+    1.0 / 479001600, -1.0 / 87178291200, 1.0 / 20922789888e3, -1.0 / 6402373705728e3};
+static const double EXPONENTIAL[] = {
+    1.0 / 2,     1.0 / 6,      1.0 / 24,      1.0 / 120,      1.0 / 720,       1.0 / 5040,
+    1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800};
+
+/* Whole multiples of 32 bits times a number below 2^21 are exact. */
+static const double PI_2[] = {0x1.921fb544p+0, 0x1.0b4611a6p-34, 0x1.3198a2e037073p-69};
+static const double LN_2[] = {0x1.62e42feep-1, 0x1.a39ef356p-33, 0x1.93c7673007e5fp-65};
+static const double PER_PI_2 = 0x1.45f306dc9c883p-1, PER_LN_2 = 0x1.71547652b82fep+0;
+
+static inline vector reduce(struct two x, vector n, const double *unit)
+{
+    return ((x.high - n * unit[0]) - n * unit[1]) + (x.low - n * unit[2]);
+}
+
+static inline void sine_cosine(struct two x, vector *sine, vector *cosine)
+{
+    vector shifted = x.high * PER_PI_2 + MAGIC, n = shifted - MAGIC;
+    vector r = reduce(x, n, PI_2), r2 = r * r;
+    vector s = r + r * r2 * horner(SINE, 8, r2);
+    vector c = 1 - 0.5 * r2 + r2 * r2 * horner(COSINE, 8, r2);
+    bits quadrant = (bits)shifted, odd = -(quadrant & 1);
+    bits sine_sign = (quadrant & 2) << 62, cosine_sign = ((quadrant + 1) & 2) << 62;
+    *sine = (vector)((bits)choose(odd, c, s) ^ sine_sign);
+    *cosine = (vector)((bits)choose(odd, s, c) ^ cosine_sign);
+}
+
+/* cosh x and sinh x, both over 2^exponent; x >= 0. */
+static inline void hyperbolic(struct two x, vector *sinh, vector *cosh, vector *exponent)
+{
+    vector shifted = x.high * PER_LN_2 + MAGIC, n = shifted - MAGIC, most = all(500);
+    vector r = reduce(x, n, LN_2);
+    vector e = 1 + (r + r * r * horner(EXPONENTIAL, 12, r)), inverse = 1 / e;
+    bits power = (bits)(smaller(n, most) + MAGIC) - (bits)all(MAGIC);
+    vector small = (vector)((1023 - 2 * power) << 52); /* 2^(-2 n) */
+    vector rest = inverse * small;
+    *cosh = 0.5 * (e + rest);
+    *sinh = 0.5 * (e - rest);
+    *exponent = n;
+}
+
+/* ---- phase and amplitude ---- */
+
+/* One vector of lanes on its way through a stretch. m = |K|, r = G - m. */
+struct work {
+    vector a, sign, m[PHASE_POINTS], low[PHASE_POINTS], r[PHASE_POINTS];
+    vector least, most; /* of m */
+    vector slope[2];    /* G' at the ends */
+    vector change;      /* of r in the last round */
+    vector method;
+    bits done, failed;
+};
+
+static inline void take_k(const struct phase_stretch *s, struct work *w)
+{
+    vector least = all(INFINITY), most = all(-INFINITY);
+    for (int i = 0; i < PHASE_POINTS; i++) {
+        vector p = w->a, error = all(s->k_low[i]);
+        if (s->has_v) {
+            p = w->a * s->v[i];
+            error += product_error(p, halves(w->a), halves(all(s->v[i])));
+        }
+        struct two k = two_sum(p, all(s->k[i]));
+        w->m[i] = k.high;
+        w->low[i] = k.low + error;
+        least = smaller(least, k.high);
+        most = larger(most, k.high);
+    }
+    w->sign = choose(most < 0, all(-1), all(1));
+    for (int i = 0; i < PHASE_POINTS; i++) {
+        w->m[i] *= w->sign;
+        w->low[i] *= w->sign;
+    }
+    w->least = choose(most < 0, -most, least);
+    w->most = larger(absolute(most), absolute(least));
+}
+
+/* -sign T from G and its derivatives. */
+static inline vector correction(const struct work *w, vector g, vector first, vector second)
+{
+    vector inverse = 1 / g, rate = first * inverse;
+    return w->sign * (0.3125 * rate * rate - 0.25 * second * inverse);
+}
+
+static inline vector first_of(const struct phase_stretch *s, const struct work *w, int i)
+{
+    return w->sign * (s->has_v ? s->k1[i] + w->a * s->v1[i] : all(s->k1[i]));
+}
+
+static inline vector second_of(const struct phase_stretch *s, const struct work *w, int i)
+{
+    return w->sign * (s->has_v ? s->k2[i] + w->a * s->v2[i] : all(s->k2[i]));
+}
+
+static inline void start(const struct phase_stretch *s, struct work *w)
+{
+    w->change = all(0);
+    for (int i = 0; i < PHASE_POINTS; i++) {
+        w->r[i] = correction(w, w->m[i], first_of(s, w, i), second_of(s, w, i));
+        w->change = larger(w->change, absolute(w->r[i]));
+    }
+}
+
+/* One round: r differentiated on the Gauss points. Returns its largest change. */
+static inline vector refine(const struct phase_tables *t, const struct phase_stretch *s,
+                            struct work *w)
+{
+    vector even[8], odd[8], change = all(0);
+    double scale = 2 / s->h;
+    for (int j = 0; j < 8; j++) {
+        even[j] = w->r[j] + w->r[15 - j];
+        odd[j] = w->r[j] - w->r[15 - j];
+    }
+    for (int i = 0; i < 9; i++) {
+        int low = i < 8 ? i : 16, high = i < 8 ? 15 - i : 17;
+        vector e1 = all(0), o1 = all(0), e2 = all(0), o2 = all(0);
+        for (int j = 0; j < 8; j++) {
+            e1 += t->even[0][i][j] * even[j];
+            o1 += t->odd[0][i][j] * odd[j];
+            e2 += t->even[1][i][j] * even[j];
+            o2 += t->odd[1][i][j] * odd[j];
+        }
+        for (int side = 0; side < 2; side++) {
+            int p = side == 0 ? low : high;
+            vector first = first_of(s, w, p) + (side == 0 ? o1 + e1 : o1 - e1) * scale;
+            vector second = second_of(s, w, p) + (side == 0 ? e2 + o2 : e2 - o2) * (scale * scale);
+            vector r = correction(w, w->m[p] + w->r[p], first, second);
+            change = larger(change, absolute(r - w->r[p]));
+            w->r[p] = choose(w->done, w->r[p], r);
+            if (i == 8)
+                w->slope[side] = choose(w->done, w->slope[side], first);
+        }
+    }
+    return change;
+}
+
+/* The last Legendre coefficients of a function given at the Gauss points. */
+static inline vector tail_of(const struct phase_tables *t, const vector *f)
+{
+    vector last = all(0), before = all(0);
+    for (int j = 0; j < 8; j++) {
+        last += t->last[j] * (f[j] - f[15 - j]);
+        before += t->last_but_one[j] * (f[j] + f[15 - j]);
+    }
+    return absolute(last) + absolute(before);
+}
+
+/* Rounds until what the next one would change is within the target, or rounding is all that is left
+ * of it. */
+static inline void iterate(const struct phase_tables *t, const struct phase_stretch *s,
+                           struct work *w, double target)
+{
+    vector psi = root(w->least), unit = s->h / psi, largest = w->change;
+    vector stretch = s->h * psi, amplified = 1 + 1e5 / (stretch * stretch);
+    w->failed |= ~(s->h * psi >= FEWEST) | ~(w->change <= CHANGE * w->least);
+    w->done = w->failed;
+    w->method = all(0);
+    for (int k = 0; k < ROUNDS && any(~w->done); k++) {
+        vector change = refine(t, s, w), gain = change / (w->change + 0x1p-1000);
+        vector rest = unit * change * smaller(all(1), 8 * gain);
+        bits enough = (rest <= 0.25 * target) | (change <= 32 * UNIT * amplified * largest);
+        w->method = choose(w->done, w->method, rest);
+        w->failed |= ~w->done & ~enough & ~(gain <= 0.25);
+        w->done |= enough | w->failed;
+        w->change = choose(w->done, w->change, change);
+    }
+    w->failed |= ~w->done;
+    /* What the Gauss points do not resolve of r is in its second derivative. */
+    vector seen = all(0.1 * 256 * 256) / (stretch * stretch);
+    w->method += unit * tail_of(t, w->r) * smaller(all(1), seen);
+}
+
+/* psi = sqrt(G) at the Gauss points, and its integral in two doubles. */
+static inline struct two integrate(const struct phase_tables *t, const struct phase_stretch *s,
+                                   struct work *w, vector *psi)
+{
+    struct two sum = {all(0), all(0)};
+    for (int i = 0; i < PHASE_NODES; i++) {
+        struct two g = two_sum(w->m[i], w->low[i] + w->r[i]);
+        vector x = root(g.high), p = x * x;
+        struct two x_half = halves(x);
+        vector residual = ((g.high - p) - product_error(p, x_half, x_half)) + g.low;
+        vector x_low = 0.5 * residual / x;
+        const double *b = t->weight[i];
+        struct two b_half = {all(b[2]), all(b[3])};
+        vector y = b[0] * x, y_low = product_error(y, b_half, x_half) + (b[1] * x + b[0] * x_low);
+        struct two next = two_sum(sum.high, y);
+        sum.high = next.high;
+        sum.low += next.low + y_low;
+        psi[i] = x;
+    }
+    vector y = s->h * sum.high;
+    vector low = product_error(y, halves(all(s->h)), halves(sum.high));
+    return two_sum(y, low + (s->h * sum.low + s->h_low * sum.high));
+}
+
+/* What 16 points leave of the integral of psi (twice as many terms are exact), and what K has
+ * beside its polynomial: to first order orthogonal to it, to second order, and as reflections. */
+static inline void weigh_integral(const struct phase_tables *t, const struct phase_stretch *s,
+                                  struct work *w, const vector *psi)
+{
+    vector tail = tail_of(t, psi), least = psi[0], most = psi[0];
+    for (int i = 1; i < PHASE_NODES; i++) {
+        least = smaller(least, psi[i]);
+        most = larger(most, psi[i]);
+    }
+    tail = larger(tail - 64 * UNIT * most, all(0)); /* sums of roundings are no tail */
+    w->method += 4 * s->h * tail * tail / ((most - least) + 1e-13 * most);
+    if (s->whole)
+        return;
+    vector size = absolute(w->a), inverse = 1 / (2 * least);
+    vector off = s->off[0] + size * s->off[1];
+    vector relative = 2 * off * inverse * inverse, born = off * s->h * inverse;
+    vector power = inverse * inverse, reflected = all(0);
+    for (int k = 0; k < 4; k++) {
+        reflected += (s->jump[k][0] + size * s->jump[k][1]) * power;
+        power *= inverse;
+    }
+    w->method += born * (tail / least + relative) + smaller(born, reflected);
+}
+
+/* z and z' from zeta, which has no damping. */
+static inline void add_damping(const struct phase_stretch *s, vector m[4])
+{
+    double before = 0.5 * s->d[0], after = 0.5 * s->d[1];
+    m[0] += m[1] * before;
+    m[2] += m[3] * before;
+    m[2] -= m[0] * after;
+    m[3] -= m[1] * after;
+    for (int e = 0; e < 4; e++)
+        m[e] *= s->drag;
+}
+
+static inline void put(double (*out)[LANES], enum phase_entry e, size_t at, bits mask, vector v)
+{
+    vector *to = (vector *)(void *)&out[e][at];
+    *to = choose(mask, v, *to);
+}
+
+/* Errors that do not depend on the way. s: the scale of z' / z within the stretch. */
+static inline void put_errors(const struct phase_stretch *s, const struct work *w, size_t at,
+                              bits mask, vector scale, double roundings, double (*out)[LANES])
+{
+    vector size = absolute(w->a);
+    vector noise = NOISE * (s->noise[0] + size * s->noise[1]) * s->h / scale;
+    vector drive = (s->drive[0] + size * s->drive[1]) / scale + s->damping_error;
+    put(out, PHASE_METHOD, at, mask, 2 * w->method);
+    put(out, PHASE_ROUNDING, at, mask, UNIT * (roundings + s->drag_noise + noise));
+    put(out, PHASE_DRIVE, at, mask, drive);
+}
+
+static inline bits by_phase(const struct phase_tables *t, const struct phase_stretch *s,
+                            struct work *w, bits wanted, double target, size_t at,
+                            double (*out)[LANES])
+{
+    vector psi[PHASE_NODES], sine, cosine, exponent = all(0), sinh, cosh, none = all(0);
+    start(s, w);
+    w->failed = ~wanted;
+    iterate(t, s, w, target);
+    if (!any(~w->failed))
+        return ~w->failed;
+    struct two phi = integrate(t, s, w, psi);
+    weigh_integral(t, s, w, psi);
+    bits good = ~w->failed & (w->method <= target) & (phi.high <= MOST), grows = w->sign < 0;
+    if (!any(good))
+        return good;
+    phi.high = choose(good, phi.high, all(1)); /* NaN and the like would be a detour */
+    phi.low = choose(good, phi.low, none);
+    sine_cosine(phi, &sine, &cosine);
+    if (any(grows)) {
+        hyperbolic(phi, &sinh, &cosh, &exponent);
+        sine = choose(grows, sinh, sine);
+        cosine = choose(grows, cosh, cosine);
+        exponent = choose(grows, exponent, none);
+    }
+    vector g0 = w->m[16] + w->r[16], g1 = w->m[17] + w->r[17];
+    vector psi0 = root(g0), psi1 = root(g1), mean = root(psi0 * psi1), up = root(psi1 / psi0);
+    vector beta0 = 0.25 * w->slope[0] / g0, beta1 = 0.25 * w->slope[1] / g1, m[4];
+    m[0] = (cosine + beta0 / psi0 * sine) / up;
+    m[1] = sine / mean;
+    m[2] = up * beta0 * cosine - w->sign * mean * sine - beta1 * m[0];
+    m[3] = up * cosine - beta1 * m[1];
+    if (s->has_damping)
+        add_damping(s, m);
+    for (int e = 0; e < 4; e++)
+        put(out, (enum phase_entry)e, at, good, m[e]);
+    put(out, PHASE_EXPONENT, at, good, exponent + s->drag_exponent);
+    put(out, PHASE_BEFORE, at, good, root(psi0));
+    put(out, PHASE_AFTER, at, good, root(psi1));
+    put_errors(s, w, at, good, smaller(psi0, smaller(psi1, root(w->least))), ROUNDINGS, out);
+    return good;
+}
+
+/* ---- Taylor series ---- */
+
+/* Sums of both solutions at the beginning (x = -1) and at the end (x = 1). */
+struct leaf_ends {
+    vector z[2][2], slope[2][2], tail; /* [solution][end] */
+};
+
+/* Two sums of every other term each: a chain of additions is what takes the time. */
+static inline struct leaf_ends expand(const struct phase_stretch *s, const vector *k)
+{
+    vector z[2][TERMS + 1];
+    struct leaf_ends out = {.tail = all(0)};
+    for (int c = 0; c < 2; c++) {
+        z[c][0] = all(c == 0);
+        z[c][1] = all(c == 1);
+    }
+    for (int n = 0; n + 2 <= TERMS; n++) {
+        vector sum[2][2] = {{all(0), all(0)}, {all(0), all(0)}};
+        int top = n < s->terms - 1 ? n : s->terms - 1;
+        for (int j = 0; j <= top; j++)
+            for (int c = 0; c < 2; c++)
+                sum[c][j % 2] += k[j] * z[c][n - j];
+        for (int c = 0; c < 2; c++)
+            z[c][n + 2] = (sum[c][0] + sum[c][1]) * (1.0 / ((n + 1) * (n + 2)));
+    }
+    for (int c = 0; c < 2; c++) {
+        vector value[2] = {all(0), all(0)}, slope[2] = {all(0), all(0)};
+        for (int n = TERMS; n >= 0; n--) {
+            value[n % 2] += z[c][n];
+            slope[n % 2] += n * z[c][n];
+        }
+        out.z[c][0] = value[0] - value[1];
+        out.z[c][1] = value[0] + value[1];
+        out.slope[c][0] = slope[1] - slope[0];
+        out.slope[c][1] = slope[1] + slope[0];
+        for (int n = TERMS - 2; n <= TERMS; n++)
+            out.tail += absolute(z[c][n]);
+    }
+    return out;
+}
+
+/* From the end points to the propagator: Y(1) Y(-1)^-1, whose determinant is 1. */
+static inline bits by_series(const struct phase_stretch *s, struct work *w, bits wanted,
+                             double target, size_t at, double (*out)[LANES])
+{
+    vector k[GAUSS_MAX], m[4], half = all(0.5 * s->h), per_half = 2 / all(s->h);
+    for (int j = 0; j < s->terms; j++)
+        k[j] = s->taylor[j][0] + w->a * s->taylor[j][1];
+    struct leaf_ends y = expand(s, k);
+    m[0] = y.z[0][1] * y.slope[1][0] - y.z[1][1] * y.slope[0][0];
+    m[1] = (y.z[1][1] * y.z[0][0] - y.z[0][1] * y.z[1][0]) * half;
+    m[2] = (y.slope[0][1] * y.slope[1][0] - y.slope[1][1] * y.slope[0][0]) * per_half;
+    m[3] = y.slope[1][1] * y.z[0][0] - y.slope[0][1] * y.z[1][0];
+    if (s->has_damping)
+        add_damping(s, m);
+    vector off = s->off[0] + absolute(w->a) * s->off[1];
+    w->method = TERMS * y.tail + off * s->h * half;
+    bits good = wanted & (w->method <= (target > 0.25 * UNIT ? target : 0.25 * UNIT));
+    for (int e = 0; e < 4; e++)
+        put(out, (enum phase_entry)e, at, good, m[e]);
+    put(out, PHASE_EXPONENT, at, good, all(s->drag_exponent));
+    put(out, PHASE_BEFORE, at, good, root(per_half));
+    put(out, PHASE_AFTER, at, good, root(per_half));
+    put_errors(s, w, at, good, per_half, LEAF_ROUNDINGS, out);
+    return good;
+}
+
+static void solve(const struct phase_tables *t, const struct phase_stretch *s, size_t lanes,
+                  const double *a, double target, int force, double (*out)[LANES], int64_t *solved)
+{
+    for (size_t at = 0; at < lanes; at += WIDTH) {
+        struct work w;
+        w.a = *(const vector *)(const void *)(a + at);
+        take_k(s, &w);
+        bits none = (bits)all(0), same = (w.least > 0), by_phase_now = none, by_series_now = none;
+        bits small = (0.25 * s->h * s->h * w.most <= LEAF_REACH);
+        small |= force ? ~none : none;
+        if (any(small))
+            by_series_now = by_series(s, &w, small, force ? INFINITY : target, at, out);
+        if (any(same & ~small))
+            by_phase_now = by_phase(t, s, &w, same & ~small, target, at, out);
+        *(bits *)(void *)(solved + at) = (by_phase_now & 1) | (by_series_now & 2);
+    }
+}
+
+const struct phase_kernel PHASE_KERNEL = {solve};
+
+#if VECTOR_BYTES == 16
+/* ---- tables; once, not once per instruction set ---- */
+
+/* Gauss's weights on [0, 1] from the middle outwards, in two doubles; computed with 100 digits. */
+static const double WEIGHTS[8][2] = {
+    {0.094725305227534251, -2.9419217477913319e-18},
+    {0.091301707522461792, 2.5451132554526036e-18},
+    {0.084578259697501268, 1.1616496647822395e-18},
+    {0.074797994408288368, -1.9438099418708503e-18},
+    {0.062314485627766938, -2.4207649011602476e-18},
+    {0.047579255841246393, -4.3915017985436963e-19},
+    {0.031126761969323947, -3.8451322613028522e-19},
+    {0.013576229705877048, -7.8077335135817996e-19},
+};
+
+/* First and second derivative of the interpolant at x by the value at each Gauss point. */
+static void derivatives(const struct gauss *g, double x, double row[2][PHASE_NODES])
+{
+    double p[3][PHASE_NODES];
+    phase_legendre(x, p[0], p[1], p[2]);
+    for (int d = 0; d < 2; d++) {
+        for (int j = 0; j < PHASE_NODES; j++) {
+            row[d][j] = 0;
+            for (int k = 0; k < PHASE_NODES; k++)
+                row[d][j] += p[d + 1][k] * g->series[k][j];
+        }
+    }
+}
+
+void phase_legendre(double x, double *p, double *first, double *second)
+{
+    p[0] = 1;
+    p[1] = x;
+    first[0] = second[0] = second[1] = 0;
+    first[1] = 1;
+    for (int k = 1; k + 1 < PHASE_NODES; k++) {
+        p[k + 1] = ((2 * k + 1) * x * p[k] - k * p[k - 1]) / (k + 1);
+        first[k + 1] = first[k - 1] + (2 * k + 1) * p[k];
+        second[k + 1] = second[k - 1] + (2 * k + 1) * first[k];
+    }
+}
+
+void phase_tables_init(struct phase_tables *t, const struct gauss *g)
+{
+    for (int i = 0; i < PHASE_NODES; i++) {
+        const double *w = WEIGHTS[i < 8 ? 7 - i : i - 8];
+        double c = w[0] * SPLIT, high = c - (c - w[0]);
+        memcpy(t->weight[i], (double[4]){w[0], w[1], high, w[0] - high}, sizeof t->weight[i]);
+    }
+    for (int i = 0; i < 9; i++) {
+        double row[2][PHASE_NODES];
+        derivatives(g, i < 8 ? 2 * g->x[i] - 1 : -1, row);
+        for (int d = 0; d < 2; d++) {
+            for (int j = 0; j < 8; j++) {
+                t->even[d][i][j] = 0.5 * (row[d][j] + row[d][15 - j]);
+                t->odd[d][i][j] = 0.5 * (row[d][j] - row[d][15 - j]);
+            }
+        }
+    }
+    for (int j = 0; j < 8; j++) {
+        t->last[j] = g->series[15][j];
+        t->last_but_one[j] = g->series[14][j];
+    }
+}
+#endif

@@ -1,0 +1,100 @@
+#ifndef SOLVER_PHASE_PRIVATE_H
+#define SOLVER_PHASE_PRIVATE_H
+
+#include "phase.h"
+#include "phase_kernel.h"
+
+/* Between phase.c (the stretches of a job), phase_sample.c (functions of time on a stretch),
+ * phase_walk.c (lanes on their way) and phase_read.c (what is read off at the output times). */
+
+enum phase_curve { PHASE_W, PHASE_U, PHASE_V, PHASE_CURVES };
+
+/* Functions of time on a stretch. u has the damping d: u - d^2/4 - d'/2. */
+struct phase_sample {
+    double t0, t1;
+    double value[PHASE_CURVES][3][PHASE_POINTS]; /* with two derivatives */
+    double taylor[PHASE_CURVES][GAUSS_MAX];      /* about the middle, in half lengths */
+    int terms;
+    double off[PHASE_CURVES], jump[PHASE_CURVES][4]; /* see struct phase_stretch */
+    double bound[PHASE_CURVES], error[PHASE_CURVES]; /* mean errors */
+    double d[2], d_mean, d_error;
+    int whole;
+};
+
+/* The tree of stretches: spans of atoms, between whose ends all curves are polynomials; atoms;
+ * pieces of atoms, as many as a first look at the grid found a use for. */
+struct phase_span {
+    double t0, t1;
+    size_t first, last;          /* atoms [first, last), of which it may be a piece */
+    size_t child[2];             /* PHASE_NONE: not in the tree */
+    int depth;                   /* halvings of an atom */
+    int skip;                    /* nobody gets through */
+    size_t tried, passed;        /* in the first look */
+    struct phase_sample *sample; /* NULL: to be made when it is needed, or, of several atoms, none:
+                                    no polynomial comes near the curves */
+};
+
+#define PHASE_NONE   SIZE_MAX
+#define PHASE_PIECES 3000 /* spans, beyond which samples are not kept */
+
+struct phase {
+    const struct sweep *sweep;
+    const struct drive *drive;
+    double a_most, q_most;
+    int has[PHASE_CURVES], has_damping;
+    struct gauss gauss;
+    struct phase_tables tables;
+    double legendre[3][GAUSS_MAX][PHASE_POINTS]; /* P_k and its derivatives at the points */
+    double powers[GAUSS_MAX][GAUSS_MAX];         /* [k][i]: what P_k has of x^i */
+    double *atom;                                /* where they begin, and where the last one ends */
+    size_t atom_count;
+    struct phase_span *span;
+    size_t span_count, span_cap;
+    size_t *root; /* a span for each record */
+    double point_ns;
+};
+
+/* Fills s for [t0, t1] within one atom. */
+void phase_sample_atom(const struct phase *p, double t0, double t1, struct phase_sample *s);
+
+/* For the atoms [first, last): the polynomials that are nearest in the mean. Returns whether they
+ * are near enough to be of use. */
+int phase_sample_span(const struct phase *p, size_t first, size_t last, struct phase_sample *s);
+
+/* What the points of a row see of it. */
+void phase_row(const struct phase *p, const struct phase_sample *s, double q,
+               struct phase_stretch *out);
+
+/* The stretches that up to 32 lanes have crossed. */
+struct phase_work {
+    const struct phase *p;
+    const struct phase_kernel *kernel;
+    const struct phase_pass *pass;
+    double q, target;
+    size_t lanes;
+    double *a;                             /* [32] */
+    double (*entry)[PHASE_ENTRIES][LANES]; /* [n], lane k has count[k] of them */
+    double (*state)[3][LANES];             /* z, z' and exponent before each, and at the end */
+    size_t cap, count[LANES], most;        /* most: of the counts */
+    size_t *record;                        /* [record][32]: stretches before it */
+    double phases, leaves, visits;         /* of lanes; visits are stretches that were tried */
+    double limit;                          /* of visits: the walk is broken off */
+    struct phase *look;                    /* p, in its first look; else NULL */
+    double start[2][LANES];
+    struct phase_sample sample; /* room, one stretch at a time */
+};
+
+/* Crosses all stretches for the lanes' a. */
+void phase_walk(struct phase_work *w);
+
+/* A first look at the grid: pieces of atoms that are needed enter the tree, what nobody gets
+ * through is skipped from now on. Returns the mean time of a point (phase_point_ns). */
+double phase_look(struct phase *p);
+
+/* A new span; returns its index. */
+size_t phase_add_span(struct phase *p, const struct phase_span *span);
+
+/* What the method may be off in a stretch. */
+double phase_target(const struct phase *p, int fine);
+
+#endif
