@@ -340,6 +340,8 @@ static void send_lease(struct server *s, const struct queue_action *a)
     m.lease.count = a->count;
     m.lease.token = a->token;
     m.lease.flags = a->flags;
+    log_debug("leased worker=%u job=%u tile=%u tiles=%u flags=%u", a->worker, a->job, a->tile,
+              a->tile_count, a->flags);
     server_send_worker(s, a->worker, &m);
 }
 
@@ -348,6 +350,10 @@ static void send_tiles(struct server *s, const struct queue_action *a, enum wire
     struct wire_tiles tiles = {a->job, a->tile, a->tile_count};
     struct wire_msg m = {.type = type};
     m.tiles.window = a->window;
+    if (a->tile_count > 0)
+        log_debug("%s worker=%u job=%u tile=%u tiles=%u",
+                  type == WIRE_ACK ? "acknowledged" : "dropped", a->worker, a->job, a->tile,
+                  a->tile_count);
     m.tiles.tiles = (struct wire_list){.count = a->tile_count > 0, .items = &tiles};
     server_send_worker(s, a->worker, &m);
 }

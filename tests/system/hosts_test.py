@@ -5,6 +5,7 @@ host gets another address. Needs root; elsewhere it is skipped."""
 
 import json
 import os
+import re
 import subprocess
 import time
 import unittest
@@ -16,6 +17,7 @@ JOB = {"name": "hosts", "w": {"is": "cos(2*t)", "t": [0, 3000]}, "solver": "poin
        "grid": {"q": {"from": 0, "to": 4, "count": 300}, "a": {"from": 5, "to": 7, "count": 300}}}
 HOSTS = {"broker": "10.77.0.1", "one": "10.77.0.11", "two": "10.77.0.12", "three": "10.77.0.13",
          "client": "10.77.0.100"}
+AGAIN = 3  # flags of leases for tiles that are solved again on purpose: compared, or the last ones
 HOLD_S = 4.5  # a host that is unplugged is noticed within
 
 
@@ -119,20 +121,40 @@ class Hosts(House):
         with open(p.log_path, errors="replace") as f:
             return f.read()
 
+    def tiles(self):
+        """From the broker's log: which tiles of whom went out again, in order, and what each of
+        those had in hand before the first of them did."""
+        hand, held, again = {}, {}, []
+        line = re.compile(r"(leased|acknowledged|dropped) worker=(\d+) job=1 tile=(\d+) tiles=(\d+)"
+                          r"(?: flags=(\d+))?")
+        for what, worker, tile, count, flags in line.findall(self.log_of("broker")):
+            mine = hand.setdefault(int(worker), set())
+            for t in range(int(tile), int(tile) + int(count)):
+                if what != "leased":
+                    mine.discard(t)
+                    continue
+                if not int(flags) & AGAIN:
+                    for w in [w for w, tiles in hand.items() if t in tiles]:
+                        held.setdefault(w, set(hand[w]))
+                        hand[w].discard(t)
+                        again.append((t, w))
+                mine.add(t)
+        return held, again
+
     def test_hosts_come_and_go(self):
         self.client("run", self.write_job(JOB), "-o", "here", "--full", broker=False)
         self.start_hosts()
         self.ask("submit", "job.json")
         until(lambda: self.at_work("one", "two", "three"), "all hosts work")
 
-        in_hand = self.workers()["two"]["leases"]
+        two = self.workers()["two"]["worker"]
         self.cable("two", "down")
         began = time.monotonic()
         until(lambda: "two" not in self.workers(), "the unplugged host is missed", 10)
-        print(f"unplugged with {in_hand} chunks in hand, missed after "
-              f"{time.monotonic() - began:.1f} s (at most {HOLD_S})")
+        print(f"unplugged, missed after {time.monotonic() - began:.1f} s (at most {HOLD_S})")
         self.assertTrue(self.at_work("one", "three"))
         self.assertEqual(self.ask("status").count("running"), 1)
+        until(lambda: self.tiles()[1], "what it had in hand goes out again")
 
         self.cable("two", "up")
         began = time.monotonic()
@@ -150,6 +172,16 @@ class Hosts(House):
         until(lambda: self.at_work("three"), "from its new address the host works", 15)
         self.assertEqual(self.workers()["three"]["worker"], number)
         print(f"another address, at work after {time.monotonic() - began:.1f} s")
+
+        held, again = self.tiles()
+        lost = [t for t, w in again if w == two]
+        moved = [t for t, w in again if w == number]
+        print(f"unplugging cost {len(lost)} of the {len(held[two])} tiles that the host had in hand, "
+              f"the new address {len(moved)} of {len(held.get(number, ()))}")
+        self.assertEqual(len(again), len(lost) + len(moved))  # of the others, none
+        self.assertLessEqual(len(lost), len(held[two]))
+        self.assertLessEqual(set(lost), held[two])
+        self.assertLessEqual(len(moved), len(held.get(number, ())))
 
         for host in ("one", "two", "three"):  # they may hurry now: the sooner it is done
             self.processes[1 + ("one", "two", "three").index(host)].terminate()
