@@ -440,8 +440,8 @@ static void on_upload(struct server *s, const struct route *from, const struct w
 {
     bool complete;
     struct err err;
-    if (uploads_add(s->uploads, s->now_ms, entrance_own(from, msg->tag), msg->part.total,
-                    msg->part.offset, msg->part.data, &complete, &err))
+    if (uploads_add(s->uploads, s->now_ms, from->user, entrance_own(from, msg->tag),
+                    msg->part.total, msg->part.offset, msg->part.data, &complete, &err))
         reply_error(s, from, msg->tag, &err);
 }
 

@@ -10,13 +10,12 @@
 #include <unistd.h>
 
 /* Being read at a time: each may hold 256 KiB, so that many slow readers hold 64 MiB. */
-enum { PAGES_MAX = 256, PAGES_OF_ONE = 8 };
+enum { READINGS_MAX = 256, READINGS_OF_ONE = 8 };
 
 struct page {
-    struct page *next; /* in s->pages */
+    struct reading reading;
     uv_work_t work;
     struct server *s;
-    struct route route;
     uint64_t tag, offset, file_bytes;
     uint32_t length;
     bool final;
@@ -66,38 +65,46 @@ static void read_page(uv_work_t *work)
     close(fd);
 }
 
-/* How many are being read, of all and of this connection. */
-static void count(const struct server *s, const struct route *from, size_t *all, size_t *own)
+int reading_begin(struct server *s, struct reading *r, const struct route *from, struct err *err)
 {
-    *all = *own = 0;
-    for (const struct page *p = s->pages; p; p = p->next) {
-        ++*all;
-        *own += p->route.len == from->len && memcmp(p->route.id, from->id, from->len) == 0;
+    size_t all = 0, own = 0;
+    for (const struct reading *x = s->readings; x; x = x->next) {
+        all++;
+        own += x->route.len == from->len && memcmp(x->route.id, from->id, from->len) == 0;
     }
+    if (own >= READINGS_OF_ONE) {
+        err_set(err, ERR_OTHER, "more than %d pages are asked for at once", READINGS_OF_ONE);
+        return err_hint(err, "ask for the next when one has come");
+    }
+    if (all >= READINGS_MAX)
+        return 1;
+    *r = (struct reading){s->readings, *from};
+    s->readings = r;
+    return 0;
 }
 
-static void leave(struct page *p)
+void reading_end(struct server *s, struct reading *r)
 {
-    struct page **at = &p->s->pages;
-    while (*at != p)
+    struct reading **at = &s->readings;
+    while (*at != r)
         at = &(*at)->next;
-    *at = p->next;
+    *at = r->next;
 }
 
 static void answer(uv_work_t *work, int status)
 {
     struct page *p = work->data;
-    leave(p);
+    reading_end(p->s, &p->reading);
     if (status == 0 && !p->s->stopping) {
         if (p->err.code) {
-            reply_error(p->s, &p->route, p->tag, &p->err);
+            reply_error(p->s, &p->reading.route, p->tag, &p->err);
         } else {
             struct wire_msg m = {.type = WIRE_PAGE, .tag = p->tag};
             m.page.file_bytes = p->file_bytes;
             m.page.offset = p->offset;
             m.page.final = p->final;
             m.page.data = (struct wire_span){p->data.data, p->data.len};
-            server_send(p->s, &p->route, &m);
+            server_send(p->s, &p->reading.route, &m);
         }
     }
     buf_fini(&p->data);
@@ -122,21 +129,16 @@ static int locate(struct server *s, struct page *p, const struct wire_msg *msg)
 
 void pages_fetch(struct server *s, const struct route *from, const struct wire_msg *msg)
 {
-    size_t all, own;
-    count(s, from, &all, &own);
-    if (own >= PAGES_OF_ONE) {
-        struct err err;
-        err_set(&err, ERR_OTHER, "more than %d pages are asked for at once", PAGES_OF_ONE);
-        err_hint(&err, "ask for the next when one has come");
-        reply_error(s, from, msg->tag, &err);
+    struct page *p = mem_alloc(1, sizeof *p);
+    int full = reading_begin(s, &p->reading, from, &p->err);
+    if (full) {
+        if (full < 0)
+            reply_error(s, from, msg->tag, &p->err);
+        free(p);
         return;
     }
-    if (all >= PAGES_MAX)
-        return; /* it asks again in a second */
-    struct page *p = mem_alloc(1, sizeof *p);
     p->work.data = p;
     p->s = s;
-    p->route = *from;
     p->tag = msg->tag;
     p->offset = msg->fetch.offset;
     p->length = msg->fetch.length < WIRE_PART_MAX ? msg->fetch.length : WIRE_PART_MAX;
@@ -144,9 +146,7 @@ void pages_fetch(struct server *s, const struct route *from, const struct wire_m
         if (!p->err.code)
             err_set(&p->err, ERR_OTHER, "cannot start reading");
         reply_error(s, from, msg->tag, &p->err);
+        reading_end(s, &p->reading);
         free(p);
-        return;
     }
-    p->next = s->pages;
-    s->pages = p;
 }

@@ -52,9 +52,9 @@ struct server {
     struct submission *submissions;
     struct watchers *watchers;
     struct verifications *verifications;
-    struct page *pages; /* being read */
-    struct buf out;     /* a frame being sent */
-    uint64_t dropped;   /* malformed messages */
+    struct reading *readings; /* of files, for clients */
+    struct buf out;           /* a frame being sent */
+    uint64_t dropped;         /* malformed messages */
 };
 
 /* server.c. Nothing is sent to a user who may no more. 0, or -1 with errno. */
@@ -99,6 +99,14 @@ void watchers_add(struct server *s, const struct route *route, uint64_t tag, uin
 int64_t watchers_tick(struct server *s); /* sends what is due; the time of the next */
 
 /* pages.c: FETCH, read in libuv's thread pool */
+struct reading { /* a request of a client that the pool is at */
+    struct reading *next;
+    struct route route;
+};
+/* Whether there is room for one more, of pages and snapshots together: 0; 1: not now, ask again in
+ * a second; -1 with err: this connection has enough of them. */
+int reading_begin(struct server *s, struct reading *r, const struct route *from, struct err *err);
+void reading_end(struct server *s, struct reading *r);
 void pages_fetch(struct server *s, const struct route *from, const struct wire_msg *msg);
 /* Opens a result file to read. path: as sink_file gave it; changed when the field has been given
  * its final name since. */

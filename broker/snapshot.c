@@ -14,9 +14,9 @@
 enum { SPARSE = 512 };
 
 struct snapshot {
+    struct reading reading;
     uv_work_t work;
     struct server *s;
-    struct route route;
     uint64_t tag, q_count, a_count;
     uint32_t q, a; /* cells */
     bool final;
@@ -107,14 +107,15 @@ static void take(uv_work_t *work)
 static void answer(uv_work_t *work, int status)
 {
     struct snapshot *p = work->data;
+    reading_end(p->s, &p->reading);
     if (status == 0 && !p->s->stopping && p->err.code) {
-        reply_error(p->s, &p->route, p->tag, &p->err);
+        reply_error(p->s, &p->reading.route, p->tag, &p->err);
     } else if (status == 0 && !p->s->stopping) {
         struct wire_msg m = {.type = WIRE_PAGE, .tag = p->tag};
         m.page.file_bytes = p->data.len;
         m.page.final = p->final;
         m.page.data = (struct wire_span){p->data.data, p->data.len};
-        server_send(p->s, &p->route, &m);
+        server_send(p->s, &p->reading.route, &m);
     }
     buf_fini(&p->data);
     free(p);
@@ -135,9 +136,13 @@ int snapshot_take(struct server *s, const struct route *from, uint64_t tag,
     char file[JOB_FIELD_MAX + 8];
     bool final;
     struct snapshot *p = mem_alloc(1, sizeof *p);
+    int full = reading_begin(s, &p->reading, from, err);
+    if (full) {
+        free(p);
+        return full < 0 ? -1 : 0; /* it asks again */
+    }
     p->work.data = p;
     p->s = s;
-    p->route = *from;
     p->tag = tag;
     p->q_count = job->job->q.count;
     p->a_count = job->job->a.count;
@@ -151,7 +156,9 @@ int snapshot_take(struct server *s, const struct route *from, uint64_t tag,
         rc = err_set(err, ERR_USAGE, "job %u has no field \"%.40s\"", job->id, field);
     else if (uv_queue_work(&s->loop, &p->work, take, answer))
         rc = err_set(err, ERR_OTHER, "cannot start reading");
-    if (rc)
+    if (rc) {
+        reading_end(s, &p->reading);
         free(p);
+    }
     return rc;
 }

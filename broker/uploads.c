@@ -8,7 +8,7 @@
 struct upload {
     uint64_t key;
     int64_t touched_ms;
-    uint32_t total, have;
+    uint32_t user, total, have;
     struct buf bytes;
     unsigned char *parts; /* one a part: whether it is there */
 };
@@ -47,23 +47,38 @@ static struct upload *find(const struct uploads *u, uint64_t key)
     return NULL;
 }
 
-static struct upload *make(struct uploads *u, uint64_t key, uint32_t total)
+static size_t sets_of(const struct uploads *u, uint32_t user)
 {
-    if (u->count == UPLOADS_MAX) {
-        size_t oldest = 0;
-        for (size_t i = 1; i < u->count; i++)
-            if (u->set[i].touched_ms < u->set[oldest].touched_ms)
-                oldest = i;
-        drop(u, oldest);
+    size_t n = 0;
+    for (size_t i = 0; i < u->count; i++)
+        n += u->set[i].user == user;
+    return n;
+}
+
+static void make_room(struct uploads *u, uint32_t user)
+{
+    size_t victim = 0, most = 0;
+    for (size_t i = 0; i < u->count; i++) {
+        size_t n = sets_of(u, u->set[i].user) + (u->set[i].user == user);
+        if (n > most || (n == most && u->set[i].touched_ms < u->set[victim].touched_ms))
+            victim = i;
+        most = n > most ? n : most;
     }
+    drop(u, victim);
+}
+
+static struct upload *make(struct uploads *u, uint32_t user, uint64_t key, uint32_t total)
+{
+    if (u->count == UPLOADS_MAX)
+        make_room(u, user);
     struct upload *set = &u->set[u->count++];
-    *set = (struct upload){.key = key, .total = total};
+    *set = (struct upload){.user = user, .key = key, .total = total};
     set->parts = mem_alloc(total / WIRE_PART_MAX + 1, 1);
     return set;
 }
 
-int uploads_add(struct uploads *u, int64_t now_ms, uint64_t key, uint32_t total, uint32_t offset,
-                struct wire_span data, bool *complete, struct err *err)
+int uploads_add(struct uploads *u, int64_t now_ms, uint32_t user, uint64_t key, uint32_t total,
+                uint32_t offset, struct wire_span data, bool *complete, struct err *err)
 {
     *complete = false;
     if (total == 0 || total > WIRE_BLOB_MAX)
@@ -77,7 +92,7 @@ int uploads_add(struct uploads *u, int64_t now_ms, uint64_t key, uint32_t total,
         return err_set(err, ERR_OTHER, "an upload of %u bytes that began with %u", total,
                        set->total);
     if (!set)
-        set = make(u, key, total);
+        set = make(u, user, key, total);
     set->touched_ms = now_ms;
     unsigned char *part = &set->parts[offset / WIRE_PART_MAX];
     if (!*part) {

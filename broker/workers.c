@@ -155,10 +155,11 @@ static void on_put_table(struct server *s, uint32_t worker, const struct wire_ms
         return;
     }
     uint64_t key = table_key(worker, job->id);
+    const struct route *from = routes_of(s->routes, worker);
     bool complete;
     struct err err;
-    if (uploads_add(s->uploads, s->now_ms, key, msg->part.total, msg->part.offset, msg->part.data,
-                    &complete, &err)) {
+    if (uploads_add(s->uploads, s->now_ms, from ? from->user : 0, key, msg->part.total,
+                    msg->part.offset, msg->part.data, &complete, &err)) {
         log_warnx("worker %u: drive table of job %u: %s", worker, job->id, err.text);
         return;
     }

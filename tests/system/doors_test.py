@@ -436,6 +436,37 @@ class Jobs(Doors):
         folder = os.path.join(self.data, "jobs")
         self.assertEqual(os.listdir(folder) if os.path.isdir(folder) else [], [])
 
+    def test_one_client_keeps_nobody_out(self):
+        """Bert begins a hundred documents while Anna's is under way; he asks for three hundred
+        pictures at once."""
+        self.open()
+        anna, bert = self.peer("anna"), self.peer("bert")
+        q = [i / 40000 for i in range(40000)]
+        job = json.dumps(driven(grid__q={"data": [0, len(q)]}, grid__a=[1.0])).encode()
+        document = struct.pack("<II", len(job), len(q)) + job + struct.pack(f"<{len(q)}d", *q)
+        part = 261888
+        head = struct.pack("<II", len(document), 0) + document[:part]
+        anna.send(peer.UPLOAD, head, 5)
+        self.assertEqual(anna.ask("ping")[0], 0)  # it has come
+        for i in range(100):
+            bert.send(peer.UPLOAD, struct.pack("<II", 10, 0) + bytes(10), 1000 + i)
+        self.assertEqual(bert.ask("ping")[0], 0)
+        anna.send(peer.UPLOAD, struct.pack("<II", len(document), part) + document[part:], 5)
+        code, answer = anna.ask("submit", key=f"{5:016x}", bytes=len(document), crc32c=peer.crc32c(document))
+        self.assertEqual(code, 0, answer)
+
+        asked = 300
+        for i in range(asked):
+            bert.send(peer.REQUEST, peer.text("snapshot") +
+                      json.dumps({"job": 1, "field": "F", "q": 100, "a": 1}).encode(), 1 + i)
+        answers = [bert.receive(kinds=(peer.PAGE, peer.REPLY)) for _ in range(asked)]
+        self.assertEqual(sorted(tag for _, tag, _ in answers), list(range(1, asked + 1)))
+        refused = [body for kind, _, body in answers if kind == peer.REPLY]
+        self.assertTrue(0 < len(refused) <= asked - 8, len(refused))
+        for body in refused:
+            self.assertIn("asked for at once", json.loads(body[2:])["message"])
+        self.assertEqual(anna.ask("status", job=1)[0], 0)
+
 
 @unittest.skipIf(SLOW > 1, "sanitized builds have no sandbox")
 class Sandbox(Doors):

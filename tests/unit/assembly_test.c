@@ -322,24 +322,39 @@ static void test_uploads(void **state)
     bool complete;
     struct err err;
     struct wire_span tail = {data + WIRE_PART_MAX, 10}, head = {data, WIRE_PART_MAX};
-    assert_int_equal(uploads_add(u, 0, 5, (uint32_t)total, WIRE_PART_MAX, tail, &complete, &err),
+    assert_int_equal(uploads_add(u, 0, 1, 5, (uint32_t)total, WIRE_PART_MAX, tail, &complete, &err),
                      0);
     assert_false(complete);
     assert_null(uploads_get(u, 5, &len));
-    assert_int_equal(uploads_add(u, 0, 5, (uint32_t)total, WIRE_PART_MAX, tail, &complete, &err),
+    assert_int_equal(uploads_add(u, 0, 1, 5, (uint32_t)total, WIRE_PART_MAX, tail, &complete, &err),
                      0);
     assert_false(complete);
-    assert_int_equal(uploads_add(u, 1, 5, (uint32_t)total, 0, head, &complete, &err), 0);
+    assert_int_equal(uploads_add(u, 1, 1, 5, (uint32_t)total, 0, head, &complete, &err), 0);
     assert_true(complete);
     assert_memory_equal(uploads_get(u, 5, &len), data, total);
-    assert_int_equal(uploads_add(u, 1, 5, 99, 0, head, &complete, &err), -1);
-    assert_int_equal(uploads_add(u, 1, 6, WIRE_BLOB_MAX + 1, 0, head, &complete, &err), -1);
-    assert_int_equal(uploads_add(u, 1, 6, 10, 5, tail, &complete, &err), -1);
+    assert_int_equal(uploads_add(u, 1, 1, 5, 99, 0, head, &complete, &err), -1);
+    assert_int_equal(uploads_add(u, 1, 1, 6, WIRE_BLOB_MAX + 1, 0, head, &complete, &err), -1);
+    assert_int_equal(uploads_add(u, 1, 1, 6, 10, 5, tail, &complete, &err), -1);
     for (uint64_t key = 100; key < 100 + UPLOADS_MAX; key++) /* the oldest makes room */
-        assert_int_equal(uploads_add(u, 2, key, 10, 0, tail, &complete, &err), 0);
+        assert_int_equal(uploads_add(u, 2, 1, key, 10, 0, tail, &complete, &err), 0);
     assert_null(uploads_get(u, 5, &len));
     uploads_expire(u, 3 + UPLOADS_AGE_MS);
     assert_null(uploads_get(u, 100, &len));
+
+    /* Who begins many keeps nobody out: the second user's sets stay, as does a third one's. */
+    struct wire_span small = {data, 10};
+    assert_int_equal(uploads_add(u, 0, 2, 7, 10, 0, small, &complete, &err), 0);
+    assert_int_equal(uploads_add(u, 0, 2, 8, 10, 0, small, &complete, &err), 0);
+    for (uint64_t key = 100; key < 200; key++) {
+        assert_int_equal(uploads_add(u, (int64_t)key, 1, key, 10, 0, small, &complete, &err), 0);
+        assert_non_null(uploads_get(u, key, &len));
+    }
+    assert_int_equal(uploads_add(u, 300, 3, 9, 10, 0, small, &complete, &err), 0);
+    assert_non_null(uploads_get(u, 7, &len));
+    assert_non_null(uploads_get(u, 8, &len));
+    assert_non_null(uploads_get(u, 9, &len));
+    assert_non_null(uploads_get(u, 199, &len));
+    assert_null(uploads_get(u, 199 - UPLOADS_MAX + 3, &len));
     free(data);
     uploads_destroy(u);
 }
