@@ -9,27 +9,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNIT    (0.5 * DBL_EPSILON)
-#define LOST    0.5  /* radians: a phase that is off by more is lost */
-#define POWERS  6.0  /* roundings of a power, in 2^-53, for each period */
-#define SUMS    8.0  /* and of the sum of products that follows */
-#define LIBM    4.0  /* of asinh, atan2 and the like, in 2^-53 */
-#define GROWN   40.0 /* e-folds after which the smaller multiplier no longer counts */
-#define MODEST  0x1p+200
-#define SHIFTED 4000.0 /* powers of two beyond which a double is 0 or infinite anyway */
+#define UNIT   (0.5 * DBL_EPSILON)
+#define LIBM   4.0 /* of asinh, atan2 and the like, in 2^-53 */
+#define ANGLES 8.0 /* roundings of x and D before an angle is taken */
+#define MODEST 0x1p+200
 
 struct floquet {
     const struct sweep *sweep;
-    const struct kernel *kernel;
-    int refines;                          /* a finer level may do better than a coarse one */
+    const struct monodromy_kernel *kernel;
+    int refines; /* a finer level may do better than a coarse one */
+    int damped;
     double damping, damping_error, decay; /* L, its error, e^L */
     /* the chunk at hand */
-    struct entry entry[4];
+    struct entry entry[4], row[2];
     struct monodromy m;
     struct monodromy_doubt doubt;
-    double zeros[LANES], start[2][LANES];
-    double *x, *d, *c, *s, *exponent, slack[LANES]; /* aligned, for the kernel */
-    uint64_t periods; /* to the power of which c, s, exponent belong, less one; or 0 */
+    double a[LANES], zeros[LANES], start[2][LANES];
+    struct roots roots;
+    struct carry carry;
+    uint64_t periods; /* to the power of which carry's c, s belong, less one; or 0 */
     double value[LANES], error[LANES], scale[LANES]; /* of what is being derived */
 };
 
@@ -37,91 +35,106 @@ struct floquet *floquet_create(const struct sweep *s, const struct kernel *kerne
 {
     struct floquet *f = mem_alloc(1, sizeof *f);
     f->sweep = s;
-    f->kernel = kernel;
+    f->kernel = monodromy_kernel_of(kernel);
     f->refines = s->drive->interpolation == SWEEP_EXACT || s->drive->is_table;
     f->damping = 0.5 * s->cycle.damping;
     f->damping_error = 0.5 * s->cycle.damping_error;
     f->decay = exp(f->damping);
     f->doubt.period_error = UNIT * s->cycle.period;
-    f->x = lanes_array(LANES);
-    f->d = lanes_array(LANES);
-    f->c = lanes_array(LANES);
-    f->s = lanes_array(LANES);
-    f->exponent = lanes_array(LANES);
+    f->damped = s->drive->damping.count != 0;
     return f;
 }
 
 void floquet_destroy(struct floquet *f)
 {
-    if (f == NULL)
-        return;
-    free(f->x);
-    free(f->d);
-    free(f->c);
-    free(f->s);
-    free(f->exponent);
     free(f);
 }
 
 /* v 2^exponent. */
 static double scaled(double v, double exponent)
 {
-    return ldexp(v, (int)fmax(-SHIFTED, fmin(SHIFTED, exponent)));
+    return ldexp(v, (int)fmax(-4000, fmin(4000, exponent)));
 }
 
 /* ---- the chunk ---- */
 
-static void take(struct entry *e, const struct strip *strip, size_t j, const uint16_t *at, size_t n)
+/* The points of a chunk, in lanes. */
+struct places {
+    uint16_t at[LANES]; /* those beyond n repeat the last */
+    size_t n;
+    int run; /* one after the other */
+};
+
+static struct places places_of(const uint16_t *at, size_t n)
 {
+    struct places p = {.n = n < LANES ? n : LANES};
+    int gaps = p.n < LANES;
     for (size_t k = 0; k < LANES; k++) {
-        size_t i = j * STRIP + at[k < n ? k : n - 1];
-        e->value[k] = strip->value[i];
-        e->error[k] = strip->error[i];
-        e->exponent[k] = strip->exponent[i];
+        p.at[k] = at[k < p.n ? k : p.n - 1];
+        gaps |= p.at[k] != p.at[0] + k;
     }
+    p.run = !gaps;
+    return p;
 }
 
-/* x and D for powers. Without damping x^2 - D is 1: the one that is known better gives the other,
- * and slack gets what x is off by together with D; with damping, or scaled, it is negative. */
-static void take_roots(struct floquet *f)
+static void gather(const double *from, const struct places *p, double to[LANES])
 {
-    const struct monodromy *m = &f->m;
-    int damped = f->sweep->drive->damping.count != 0;
-    for (size_t k = 0; k < LANES; k++) {
-        double x = fabs(m->x[k]), by_d = m->d_error[k] / (2 * x), by_x = m->x_error[k];
-        f->x[k] = m->x[k];
-        f->d[k] = m->d[k];
-        f->slack[k] = -1;
-        if (damped || m->exponent[k] != 0)
-            continue;
-        f->slack[k] = fmin(by_x, by_d) + 2 * UNIT * x;
-        if (by_d < by_x)
-            f->x[k] = copysign(sqrt(1 + m->d[k]), m->x[k]);
-        else
-            f->d[k] = (x - 1) * (x + 1);
-    }
+    if (p->run)
+        memcpy(to, from + p->at[0], LANES * sizeof *to);
+    for (size_t k = 0; !p->run && k < LANES; k++)
+        to[k] = from[p->at[k]];
 }
 
-static void take_chunk(struct floquet *f, const struct strip *strip, const uint16_t *at, size_t n)
+/* Values where they are if they are one after the other, else in room. */
+static const double *look_at(const double *from, const struct places *p, double room[LANES])
+{
+    if (p->run)
+        return from + p->at[0];
+    gather(from, p, room);
+    return room;
+}
+
+static void take(struct entry *e, const struct strip *strip, size_t j, const struct places *p)
+{
+    e->value = look_at(strip->value + j * STRIP, p, e->room[0]);
+    e->error = look_at(strip->error + j * STRIP, p, e->room[1]);
+    if (strip->has_exponents)
+        gather(strip->exponent + j * STRIP, p, e->exponent);
+    else
+        memset(e->exponent, 0, sizeof e->exponent);
+}
+
+static void take_doubt(struct floquet *f, const struct strip *strip, const struct places *p)
+{
+    const struct sweep *s = f->sweep;
+    const struct symmetry *symmetry = &s->cycle.symmetry;
+    struct monodromy_doubt *d = &f->doubt;
+    double half = 0.5 * s->cycle.period, q = fabs(strip->q);
+    d->stiffness = s->u_bound + q * s->w_bound;
+    d->stiffness_a = s->v_bound;
+    d->uneven = half * (symmetry->u + q * symmetry->w);
+    d->uneven_a = half * symmetry->v;
+    d->a = look_at(strip->a, p, f->a);
+    f->kernel->judge(d);
+}
+
+static void take_chunk(struct floquet *f, const struct strip *strip, const struct places *p)
 {
     const struct outputs *o = &f->sweep->outputs;
-    const struct cycle *cycle = &f->sweep->cycle;
     for (int i = 0; i < 4; i++)
-        take(&f->entry[i], strip, o->entry[i], at, n);
-    for (size_t k = 0; k < LANES; k++) {
-        size_t i = at[k < n ? k : n - 1];
-        double a = strip->a[i], uneven = cycle->symmetry.u + fabs(a) * cycle->symmetry.v;
-        f->doubt.omega[k] = sweep_omega(f->sweep, a, strip->q);
-        f->doubt.asymmetry[k] = 0.5 * cycle->period * (uneven + fabs(strip->q) * cycle->symmetry.w);
-        f->zeros[k] = o->zeros != NO_QUANTITY ? strip->value[o->zeros * STRIP + i] : 0;
-        f->start[0][k] = strip->start[0][i];
-        f->start[1][k] = strip->start[1][i];
-    }
+        take(&f->entry[i], strip, o->entry[i], p);
+    take_doubt(f, strip, p);
+    if (o->zeros != NO_QUANTITY)
+        gather(strip->value + o->zeros * STRIP, p, f->zeros);
+    memset(f->m.exponent, 0, sizeof f->m.exponent);
+    if (strip->has_exponents || f->kernel->large(f->entry))
+        monodromy_balance(f->entry, f->m.exponent);
     if (o->half)
-        monodromy_half(&f->m, f->entry, &f->doubt);
+        f->kernel->half(&f->m, f->entry, &f->doubt);
     else
-        monodromy_whole(&f->m, f->entry, &f->doubt);
-    take_roots(f);
+        f->kernel->whole(&f->m, f->entry, &f->doubt);
+    for (size_t k = 0; o->half && k < LANES; k++)
+        f->m.exponent[k] *= 2;
     f->periods = 0;
 }
 
@@ -155,31 +168,40 @@ static double growth(const struct floquet *f, double d, double exponent)
     return more < 300 ? asinh(sqrt(d) * exp(more)) : log(2 * sqrt(d)) + more;
 }
 
+/* What growth is off by. It is concave in D: where D is known well its slope at the lower end is
+ * enough. */
+static double growth_error(const struct floquet *f, double at, double d, double e, double exponent)
+{
+    double norm = f->decay * f->decay, low = (d - e) * norm;
+    if (exponent == 0 && f->damping < 300 && 4 * e < d)
+        return 0.5 * e * norm / sqrt(low * (1 + low));
+    return fmax(growth(f, d + e, exponent) - at, at - growth(f, d - e, exponent));
+}
+
 static void find_mu(struct floquet *f)
 {
     const struct monodromy *m = &f->m;
-    double period = f->sweep->cycle.period;
+    double inverse = 1 / f->sweep->cycle.period, own = f->damping_error;
     for (size_t k = 0; k < LANES; k++) {
-        double d = m->d[k], e = m->d_error[k], own = f->damping_error;
+        double d = m->d[k], e = m->d_error[k];
         f->value[k] = -f->damping;
         f->error[k] = own;
         f->scale[k] = 1;
         if (d + e > 0) {
             double at = growth(f, d, m->exponent[k]);
-            double low = growth(f, d - e, m->exponent[k]), high = growth(f, d + e, m->exponent[k]);
             f->value[k] = at - f->damping;
-            f->error[k] = fmax(high - at, at - low) + 2 * own + LIBM * UNIT * (at + f->damping);
+            f->error[k] = growth_error(f, at, d, e, m->exponent[k]) + 2 * own +
+                          LIBM * UNIT * (at + f->damping);
         }
-        f->value[k] /= period;
-        f->error[k] = f->error[k] / period + 2 * UNIT * fabs(f->value[k]);
+        f->value[k] *= inverse;
+        f->error[k] = f->error[k] * inverse + 3 * UNIT * fabs(f->value[k]);
     }
 }
 
 static double stability(const struct floquet *f, double low, double high, double exponent)
 {
     double least = f->damping - f->damping_error, most = f->damping + f->damping_error;
-    int damped = f->sweep->drive->damping.count != 0;
-    if (!damped)
+    if (!f->damped)
         return high < 0 ? 1 : low > 0 ? -1 : 0;
     if (most < 0)
         return -1;
@@ -213,7 +235,7 @@ static double turn(const struct floquet *f, size_t k, double *error)
 {
     double norm = f->decay * scaled(1, f->m.exponent[k]), x = f->m.x[k] * norm;
     double square = -f->m.d[k] * norm * norm, e = f->m.d_error[k] * norm * norm;
-    double relative = 2 * f->damping_error + SUMS * UNIT;
+    double relative = 2 * f->damping_error + ANGLES * UNIT;
     e += relative * fabs(square);
     if (fabs(x) < 0.7) {
         double cosine = fmax(-1, fmin(1, x)), off = f->m.x_error[k] * norm + relative;
@@ -242,157 +264,118 @@ static void find_nu(struct floquet *f)
 
 /* ---- after many periods ---- */
 
-/* c, s and exponent of the power periods - 1. */
-static void raise(struct floquet *f, uint64_t periods)
+/* Brings the row and the start of a lane to a moderate size; returns the power of two. */
+static double balance_lane(struct floquet *f, size_t k)
 {
-    if (f->periods != periods)
-        f->kernel->power(f->x, f->d, periods - 1, f->c, f->s, f->exponent);
-    f->periods = periods;
-}
-
-/* What is asked for, and the row of the propagator over the rest. */
-struct late_row {
-    const struct derived *what;
-    struct entry row[2];
-    double exponent[LANES]; /* of the row and of the start */
-    double start[2][LANES];
-};
-
-static void balance_lane(struct late_row *l, size_t k)
-{
-    double most = fmax(l->row[0].exponent[k], l->row[1].exponent[k]);
-    double size = fmax(fabs(l->start[0][k]), fabs(l->start[1][k]));
+    double most = fmax(f->row[0].exponent[k], f->row[1].exponent[k]);
+    double size = fmax(fabs(f->start[0][k]), fabs(f->start[1][k]));
     int shift = 0;
-    for (int i = 0; i < 2; i++) {
-        double down = l->row[i].exponent[k] - most;
-        l->row[i].value[k] = scaled(l->row[i].value[k], down);
-        l->row[i].error[k] = scaled(l->row[i].error[k], down);
-    }
     if (isfinite(size) && size > 0)
         frexp(size, &shift);
-    l->start[0][k] = ldexp(l->start[0][k], -shift);
-    l->start[1][k] = ldexp(l->start[1][k], -shift);
-    l->exponent[k] = most + shift;
+    for (int i = 0; i < 2; i++) {
+        double down = f->row[i].exponent[k] - most;
+        f->row[i].room[0][k] = scaled(f->row[i].room[0][k], down);
+        f->row[i].room[1][k] = scaled(f->row[i].room[1][k], down);
+        f->start[i][k] = ldexp(f->start[i][k], -shift);
+    }
+    return most + shift;
 }
 
-static void take_late(const struct floquet *f, const struct derived *d, const struct strip *strip,
-                      const uint16_t *at, size_t n, struct late_row *l)
+/* Rows in which a lane has an exponent, or starts that are large or small. */
+static void balance_lanes(struct floquet *f, double exponent[LANES])
 {
-    l->what = d;
+    struct carry *c = &f->carry;
+    for (int i = 0; i < 2; i++) {
+        memmove(f->row[i].room[0], c->row[i], sizeof f->row[i].room[0]);
+        memmove(f->row[i].room[1], c->row_error[i], sizeof f->row[i].room[1]);
+        memmove(f->start[i], c->start[i], sizeof f->start[i]);
+        c->row[i] = f->row[i].room[0];
+        c->row_error[i] = f->row[i].room[1];
+        c->start[i] = f->start[i];
+    }
+    for (size_t k = 0; k < LANES; k++) {
+        double size = fmax(fabs(f->start[0][k]), fabs(f->start[1][k]));
+        int usual = f->row[0].exponent[k] == 0 && f->row[1].exponent[k] == 0 && size < MODEST &&
+                    size > 1 / MODEST;
+        exponent[k] = usual ? 0 : balance_lane(f, k);
+    }
+}
+
+/* Row and start of what is asked for; exponent gets their powers of two. */
+static void take_late(struct floquet *f, const struct derived *d, const struct strip *strip,
+                      const struct places *p, double exponent[LANES])
+{
+    static const double one[LANES] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    static const double zero[LANES];
+    struct carry *c = &f->carry;
+    int unusual = 0;
     for (int i = 0; i < 2; i++) {
         if (d->entry[i] != NO_QUANTITY)
-            take(&l->row[i], strip, d->entry[i], at, n);
-        for (size_t k = 0; k < LANES; k++) {
-            if (d->entry[i] == NO_QUANTITY) {
-                l->row[i].value[k] = d->row == i;
-                l->row[i].error[k] = l->row[i].exponent[k] = 0;
-            }
-            l->start[i][k] =
-                d->vector == VECTOR_START ? f->start[i][k] : d->vector == VECTOR_ONE + (unsigned)i;
-        }
+            take(&f->row[i], strip, d->entry[i], p);
+        else
+            f->row[i] = (struct entry){.value = d->row == i ? one : zero, .error = zero};
+        c->row[i] = f->row[i].value;
+        c->row_error[i] = f->row[i].error;
+        c->start[i] = d->vector == VECTOR_START ? look_at(strip->start[i], p, f->start[i])
+                      : d->vector == VECTOR_ONE + (unsigned)i ? one
+                                                              : zero;
     }
     for (size_t k = 0; k < LANES; k++) {
-        double size = fmax(fabs(l->start[0][k]), fabs(l->start[1][k]));
-        l->exponent[k] = 0;
-        if (l->row[0].exponent[k] != 0 || l->row[1].exponent[k] != 0 || !(size < MODEST) ||
-            !(size > 1 / MODEST))
-            balance_lane(l, k);
+        double x = fabs(c->start[0][k]), y = fabs(c->start[1][k]), size = x > y ? x : y;
+        unusual |= !(size < MODEST) | !(size > 1 / MODEST);
     }
+    memset(exponent, 0, LANES * sizeof *exponent);
+    if (unusual || (strip->has_exponents && d->entry[0] != NO_QUANTITY))
+        balance_lanes(f, exponent);
 }
 
-/* How the power depends on x and D. */
-struct drift {
-    double c, s; /* what they may be off by, to first order */
-    double loss; /* factor of what follows to higher orders; infinite when the phase is lost */
-    int grown;   /* one multiplier is all that counts */
-};
-
-/* c1, s1: of the power n - 1; s: of the power n. */
-static struct drift find_drift(const struct floquet *f, size_t k, double n, double c, double s)
+static void find_log(struct floquet *f, const double *exponent)
 {
-    const struct monodromy *m = &f->m;
-    double x = fabs(f->x[k]), d = fabs(f->d[k]), root = sqrt(d), size = fmax(x, root);
-    double c1 = fabs(f->c[k]), s1 = fabs(f->s[k]), ex = m->x_error[k], ed = m->d_error[k];
-    double envelope = sqrt(c1 * c1 + d * (s1 * s1)), steep = s1,
-           rounding = POWERS * UNIT * n * size;
-    int level = n * n * d < x * x; /* s is n x^(n - 1) or so */
-    struct drift drift = {.grown = m->d[k] > 2 * ed && n * root > GROWN * size};
-    if (f->d[k] < 0)
-        steep = level ? fmax(steep, 1.2 * n * envelope) : envelope / root;
-    double phase = (n * ex + rounding) / size + n * ed / (2 * sqrt(fmax(d, ed)) * size);
-    if (f->slack[k] >= 0) {
-        double slack = f->slack[k];
-        drift.c = n * fabs(s) * slack;
-        drift.s = slack * (level ? 0.5 * n * n * fabs(s) / x : (n * fabs(c) + x * fabs(s)) / d);
-        phase = rounding / size + n * slack / sqrt(fmax(d, slack));
-    } else {
-        drift.c = n * (c1 * ex + 0.5 * s1 * ed);
-        drift.s = n * s1 * ex +
-                  ed * (level ? 0.25 * n * n * fabs(s) / (x * x) : (n * c1 + fabs(s)) / (2 * d));
-    }
-    drift.c += rounding * envelope;
-    drift.s += rounding * steep;
-    drift.loss = phase < LOST ? 1 / (1 - phase) : INFINITY;
-    return drift;
-}
-
-/* One lane: the number times 2^*exponent, its error and its scale. */
-static void find_late(const struct floquet *f, const struct late_row *l, size_t k, double *value,
-                      double *error, struct drift *drift, double *exponent)
-{
-    const struct monodromy *m = &f->m;
-    const struct derived *what = l->what;
-    double n = (double)what->periods, c1 = f->c[k], s1 = f->s[k];
-    double c = f->x[k] * c1 + f->d[k] * s1, s = c1 + f->x[k] * s1;
-    double r0 = l->row[0].value[k], r1 = l->row[1].value[k];
-    double z0 = l->start[0][k], z1 = l->start[1][k];
-    double x0 = m->x11[k] * z0 + m->m12[k] * z1, x1 = m->m21[k] * z0 - m->x11[k] * z1;
-    double w0 = c * z0 + s * x0, w1 = c * z1 + s * x1; /* after n periods */
-    double sum = fabs(m->x11[k] * z0) + fabs(m->m12[k] * z1),
-           sum1 = fabs(m->m21[k] * z0) + fabs(m->x11[k] * z1);
-    double stiff = f->doubt.omega[k] * f->doubt.omega[k];
-    double in_x0 = m->x11_error[k] * fabs(z0) + m->m12_error[k] * fabs(z1),
-           in_x1 = m->m21_error[k] * fabs(z0) + m->x11_error[k] * fabs(z1);
-    *drift = find_drift(f, k, n, c, s);
-    *value = r0 * w0 + r1 * w1;
-    double terms =
-        fabs(r0) * (fabs(c * z0) + fabs(s) * sum) + fabs(r1) * (fabs(c * z1) + fabs(s) * sum1);
-    *error = drift->c * fabs(r0 * z0 + r1 * z1) + drift->s * fabs(r0 * x0 + r1 * x1) +
-             fabs(s) * (fabs(r0) * in_x0 + fabs(r1) * in_x1) + l->row[0].error[k] * fabs(w0) +
-             l->row[1].error[k] * fabs(w1) +
-             2 * what->time_error * (fabs(r0 * w1) + stiff * fabs(r1 * w0)) + SUMS * UNIT * terms;
-    if (what->vector == VECTOR_START)
-        *error += DBL_EPSILON * (fabs(z0 * (c * r0 + s * (r0 * m->x11[k] + r1 * m->m21[k]))) +
-                                 fabs(z1 * (c * r1 + s * (r0 * m->m12[k] - r1 * m->x11[k]))));
-    *exponent = f->exponent[k] + n * m->exponent[k] + l->exponent[k];
-}
-
-static void find_lates(struct floquet *f, const struct late_row *l)
-{
-    raise(f, l->what->periods);
+    const struct carry *c = &f->carry;
     for (size_t k = 0; k < LANES; k++) {
-        struct drift drift;
-        double value, error, exponent;
-        find_late(f, l, k, &value, &error, &drift, &exponent);
-        f->scale[k] = l->what->row == 0 || l->what->is_log ? 1 : f->doubt.omega[k];
-        if (l->what->is_log) {
-            double relative = error / fabs(value);
-            f->value[k] = log(fabs(value)) + exponent * M_LN2;
-            f->error[k] = relative * (drift.grown ? 1.5 : drift.loss) +
-                          LIBM * UNIT * (fabs(f->value[k]) + fabs(exponent));
-        } else {
-            f->value[k] = scaled(value, exponent);
-            f->error[k] = scaled(error * drift.loss, exponent);
-        }
+        f->value[k] = log(fabs(c->value[k])) + exponent[k] * M_LN2;
+        f->error[k] = c->error[k] / fabs(c->value[k]) * c->log_loss[k] +
+                      LIBM * UNIT * (fabs(f->value[k]) + fabs(exponent[k]));
+        f->scale[k] = 1;
     }
+}
+
+static void find_late(struct floquet *f, const struct derived *d, const struct strip *strip,
+                      const struct places *p)
+{
+    struct carry *c = &f->carry;
+    double exponent[LANES];
+    take_late(f, d, strip, p, exponent);
+    c->periods = (double)d->periods;
+    c->time_error = d->time_error;
+    c->start_error = d->vector == VECTOR_START ? DBL_EPSILON : 0;
+    if (f->periods == 0)
+        f->kernel->roots(&f->m, f->damped, &f->roots);
+    if (f->periods != d->periods)
+        f->kernel->power(&f->roots, d->periods - 1, c->c, c->s, c->power_exponent);
+    f->periods = d->periods;
+    f->kernel->carry(&f->m, &f->roots, f->doubt.omega, c);
+    for (size_t k = 0; k < LANES; k++)
+        exponent[k] += c->power_exponent[k] + c->periods * f->m.exponent[k];
+    if (d->is_log) {
+        find_log(f, exponent);
+        return;
+    }
+    for (size_t k = 0; k < LANES; k++) {
+        f->value[k] = c->value[k];
+        f->error[k] = c->error[k] * c->loss[k];
+        f->scale[k] = d->row == 0 ? 1 : f->doubt.omega[k];
+    }
+    f->kernel->scale(exponent, f->value);
+    f->kernel->scale(exponent, f->error);
 }
 
 /* ---- all of it ---- */
 
 static void derive(struct floquet *f, const struct derived *d, const struct strip *strip,
-                   const uint16_t *at, size_t n)
+                   const struct places *p)
 {
-    struct late_row late;
     switch (d->kind) {
     case DERIVED_TRACE:
         find_trace(f);
@@ -407,21 +390,32 @@ static void derive(struct floquet *f, const struct derived *d, const struct stri
         find_stable(f);
         break;
     case DERIVED_LATE:
-        take_late(f, d, strip, at, n, &late);
-        find_lates(f, &late);
+        find_late(f, d, strip, p);
         break;
     }
 }
 
+/* Marks in rough[] what leaves the promise. */
 static void put(const struct floquet *f, const struct derived *d, struct strip *strip,
-                const uint16_t *at, size_t n, unsigned char *rough)
+                const struct places *p, unsigned char *rough)
 {
-    for (size_t k = 0; k < n; k++) {
-        size_t i = d->quantity * STRIP + at[k];
-        strip->value[i] = f->value[k];
-        strip->error[i] = isnan(f->error[k]) ? INFINITY : f->error[k];
-        double allowed = f->sweep->promised * (f->scale[k] + fabs(f->value[k]));
-        if (!(f->error[k] <= allowed))
+    double *value = strip->value + d->quantity * STRIP, *error = strip->error + d->quantity * STRIP;
+    double promised = f->sweep->promised;
+    int any = 0;
+    for (size_t k = 0; k < LANES; k++)
+        any |= !(f->error[k] <= promised * (f->scale[k] + fabs(f->value[k])));
+    if (p->run) {
+        memcpy(value + p->at[0], f->value, sizeof f->value);
+        memcpy(error + p->at[0], f->error, sizeof f->error);
+    }
+    for (size_t k = 0; !p->run && k < p->n; k++) {
+        value[p->at[k]] = f->value[k];
+        error[p->at[k]] = f->error[k];
+    }
+    for (size_t k = 0; any && k < p->n; k++) {
+        if (isnan(f->error[k]))
+            error[p->at[k]] = INFINITY;
+        if (!(f->error[k] <= promised * (f->scale[k] + fabs(f->value[k]))))
             rough[k] = 1;
     }
 }
@@ -432,18 +426,18 @@ size_t floquet_solve(struct floquet *f, struct strip *strip, const uint16_t *at,
     const struct outputs *o = &f->sweep->outputs;
     size_t count = 0;
     for (size_t from = 0; from < n; from += LANES) {
-        size_t some = n - from < LANES ? n - from : LANES;
+        struct places p = places_of(at + from, n - from);
         unsigned char rough[LANES] = {0};
-        take_chunk(f, strip, at + from, some);
+        take_chunk(f, strip, &p);
         for (size_t i = 0; i < o->derived_count; i++) {
-            derive(f, &o->derived[i], strip, at + from, some);
-            put(f, &o->derived[i], strip, at + from, some, rough);
+            derive(f, &o->derived[i], strip, &p);
+            put(f, &o->derived[i], strip, &p, rough);
         }
-        for (size_t k = 0; f->refines && k < some; k++) {
+        for (size_t k = 0; f->refines && k < p.n; k++) {
             if (!rough[k])
                 continue;
-            strip->limited[at[from + k]] = 1;
-            again[count++] = at[from + k];
+            strip->limited[p.at[k]] = 1;
+            again[count++] = p.at[k];
         }
     }
     return count;

@@ -21,12 +21,8 @@
  * times[0] + N P + r: R(r) M^N (z, z')(times[0]), R the propagator over r and M^N = c + s X with c
  * + s sqrt(D) = (x + sqrt(D))^N, by squaring, scaled
  *
- * Errors of mu, nu and stable are by intervals, for they are square roots near an edge. That of
- * M^N is its differential, which without damping (x^2 - D = 1) is dc = N s dx, ds = (N c - x s) / D
- * dx, otherwise dc = N (c' dx + s' dD / 2), ds = N s' dx + (N c' - s) / (2 D) dD with c', s' of the
- * power N - 1. Norms of products would overestimate without bound. What rounding does on
- * the way is about N 2^-53 and part of it. Where the phase itself is lost, N dlambda > 1/2, the
- * error is infinite, but not that of lnabs.
+ * Errors of mu, nu and stable are by intervals, for they are square roots near an edge. Where the
+ * phase of a late z(T) is lost its error is infinite, but not that of a lnabs that has grown.
  *
  * trace, stable and z(T) use + - * / sqrt only; mu and nu call libm. One thread's workspace. */
 

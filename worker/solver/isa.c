@@ -1,5 +1,6 @@
 /* Which of the compiled kernels runs here. */
 #include "kernel.h"
+#include "monodromy.h"
 #include "phase_kernel.h"
 #include "rk8.h"
 
@@ -104,6 +105,25 @@ const struct phase_kernel *phase_kernel_of(const struct kernel *k)
 {
     (void)k;
     return &phase_kernel_portable;
+}
+#endif
+
+extern const struct monodromy_kernel monodromy_portable;
+
+#ifdef __x86_64__
+extern const struct monodromy_kernel monodromy_avx2, monodromy_avx512;
+
+const struct monodromy_kernel *monodromy_kernel_of(const struct kernel *k)
+{
+    return k == &kernel_avx512 ? &monodromy_avx512
+           : k == &kernel_avx2 ? &monodromy_avx2
+                               : &monodromy_portable;
+}
+#else
+const struct monodromy_kernel *monodromy_kernel_of(const struct kernel *k)
+{
+    (void)k;
+    return &monodromy_portable;
 }
 #endif
 

@@ -355,46 +355,6 @@ static int weigh(const double *value, size_t n, const double *stated, const doub
     return found != 0;
 }
 
-/* The exponent of two of each number, as a double: its bits are added to those of 1.5 2^52. */
-static inline vector exponent_of(vector size, bits *raw)
-{
-    *raw = ((bits)size >> 52 & 0x7ff) - 1023;
-    vector shifted = (vector)(*raw + 0x4338000000000000);
-    return shifted - 0x1.8p+52;
-}
-
-static void power(const double *x, const double *d, uint64_t n, double *c, double *s,
-                  double *exponent)
-{
-    int top = 63;
-    while (top > 0 && (n >> top & 1) == 0)
-        top--;
-    for (int g = 0; g < GROUPS; g++) {
-        vector at = lanes_in(x)->v[g], square = lanes_in(d)->v[g];
-        vector zero = {0}, one = zero + 1, a = one, b = zero, shift = zero;
-        for (int i = top; i >= 0; i--) {
-            vector aa = a * a + square * (b * b), ab = a * b;
-            a = aa;
-            b = ab + ab;
-            shift = shift + shift;
-            if ((n >> i & 1) != 0) {
-                aa = a * at + square * b;
-                b = a + at * b;
-                a = aa;
-            }
-            bits raw;
-            vector more = exponent_of(absolute(a) + absolute(b), &raw);
-            vector factor = (vector)((1023 - raw) << 52);
-            a = a * factor;
-            b = b * factor;
-            shift = shift + more;
-        }
-        lanes_out(c)->v[g] = a;
-        lanes_out(s)->v[g] = b;
-        lanes_out(exponent)->v[g] = shift;
-    }
-}
-
 typedef float narrow __attribute__((vector_size(VECTOR_BYTES / 2), aligned(4)));
 
 /* One vector; a number that is not finite has all bits of its exponent set. */
@@ -437,6 +397,5 @@ static int deliver(const double *value, const double *error, double sign, double
 }
 
 extern const struct kernel KERNEL;
-const struct kernel KERNEL = {KERNEL_NAME, contract,     propagate,  forward, backward,
-                              multiply,    conditioning, accumulate, read,    evaluate,
-                              weigh,       power,        deliver};
+const struct kernel KERNEL = {KERNEL_NAME,  contract,   propagate, forward,  backward, multiply,
+                              conditioning, accumulate, read,      evaluate, weigh,    deliver};

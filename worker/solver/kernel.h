@@ -64,10 +64,6 @@ struct kernel {
      * anywhere, and where: doubtful[n] is 0 or -1. n is a multiple of 8. */
     int (*weigh)(const double *value, size_t n, const double *stated, const double *doubt,
                  double tolerance, double least, double *error, int64_t *doubtful);
-    /* (x + X)^n = (c + s X) 2^exponent where X^2 = d, by squaring; all [32], n < 2^52. |c| + |s| is
-     * between 1 and 2 unless it is 0 or not finite. */
-    void (*power)(const double *x, const double *d, uint64_t n, double *c, double *s,
-                  double *exponent);
     /* An output that is sign * a number + constant, and its error as a float that is not smaller:
      * field[n], errors[n] (NULL: not wanted). Returns whether all of field is finite. */
     int (*deliver)(const double *value, const double *error, double sign, double constant, size_t n,

@@ -305,8 +305,6 @@ void strip_put(struct strip *strip, size_t j, const double *value, const double 
     double *v = strip->value + j * STRIP, *e = strip->error + j * STRIP;
     memcpy(v, value, strip->count * sizeof *v);
     memcpy(e, error, strip->count * sizeof *e);
-    if (kind == QUANTITY_SCALED)
-        memset(strip->exponent + j * STRIP, 0, strip->count * sizeof *strip->exponent);
     for (size_t k = 0; kind == QUANTITY_LOG && k < strip->count; k++)
         take_log(&v[k], &e[k], 0);
 }
@@ -321,7 +319,8 @@ static void put(struct strip *strip, size_t j, const uint16_t *at, size_t n,
         error[at[k]] = r->error[k];
     }
     if (kind == QUANTITY_SCALED) {
-        for (size_t k = 0; k < n; k++)
+        strip->has_exponents |= r->has_exponents;
+        for (size_t k = 0; strip->has_exponents && k < n; k++)
             strip->exponent[j * STRIP + at[k]] = r->has_exponents ? r->exponent[k] : 0;
         return;
     }

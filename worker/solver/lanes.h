@@ -13,7 +13,8 @@ struct strip {
     const double *a;              /* at least 32 more numbers follow, whatever they are */
     double start[2][STRIP];       /* z, z' */
     double *value, *error;        /* [quantity][STRIP], aligned to 64 bytes, ... */
-    double *exponent;             /* ... times 2^exponent where the quantity is scaled */
+    double *exponent;             /* ... times 2^exponent where the quantity is scaled: */
+    int has_exponents;            /* any that is not 0 */
     unsigned char limited[STRIP]; /* rounding decides */
 };
 

@@ -1,48 +1,65 @@
-/* See monodromy.h. */
+/* Compiled once per instruction set (see kernel.c): plain loops over 32 points that compilers turn
+ * into vectors. Only + - * / sqrt; what is chosen is chosen by value, not by branch. */
 #include "monodromy.h"
 
 #include <float.h>
 #include <math.h>
 
-#define UNIT  (0.5 * DBL_EPSILON)
-#define LARGE 0x1p+100 /* entries of more than that are scaled, so that products of four fit */
+#ifndef MONODROMY
+#define MONODROMY    monodromy_portable
+#define VECTOR_BYTES 16
+#endif
+
+typedef double vector __attribute__((vector_size(VECTOR_BYTES)));
+typedef int64_t bits __attribute__((vector_size(VECTOR_BYTES)));
+typedef double loose __attribute__((vector_size(VECTOR_BYTES), aligned(8)));
+
+#define WIDTH    (VECTOR_BYTES / 8)
+#define GROUPS   (LANES / WIDTH)
+#define TOGETHER 4 /* vectors in flight: they hide the latency of a power's steps */
+
+#define UNIT   (0.5 * DBL_EPSILON)
+#define LARGE  0x1p+100 /* entries of more than that are scaled, so that products of four fit */
+#define LOST   0.5      /* radians: a phase that is off by more is lost */
+#define POWERS 6.0      /* roundings of a power, in 2^-53, for each period */
+#define SUMS   8.0      /* and of the sum of products that follows */
+#define GROWN  40.0     /* e-folds after which the smaller multiplier no longer counts */
 
 enum { Z1, DZ1, Z2, DZ2 };
 
-/* Brings the entries of a lane to one exponent and to no more than 1; returns it. */
-static double balance(struct entry e[4], size_t k)
+static inline double larger(double x, double y)
 {
-    double most = fmax(e[Z1].exponent[k], e[Z2].exponent[k]), size = 0;
-    int shift;
-    for (int i = 0; i < 4; i++) {
-        int down = (int)fmax(e[i].exponent[k] - most, -4000);
-        e[i].value[k] = ldexp(e[i].value[k], down);
-        e[i].error[k] = ldexp(e[i].error[k], down);
-        size = fmax(size, fabs(e[i].value[k]));
-    }
-    frexp(size, &shift);
-    for (int i = 0; i < 4; i++) {
-        e[i].value[k] = ldexp(e[i].value[k], -shift);
-        e[i].error[k] = ldexp(e[i].error[k], -shift);
-    }
-    return most + shift;
+    return x > y ? x : y;
 }
 
-static void balance_all(struct entry e[4], double *exponent)
+static inline double smaller(double x, double y)
 {
-    for (size_t k = 0; k < LANES; k++) {
-        double size = fmax(fmax(fabs(e[Z1].value[k]), fabs(e[DZ1].value[k])),
-                           fmax(fabs(e[Z2].value[k]), fabs(e[DZ2].value[k])));
-        int usual = e[Z1].exponent[k] == 0 && e[Z2].exponent[k] == 0 && size <= LARGE;
-        exponent[k] = usual || !isfinite(size) ? 0 : balance(e, k);
+    return x < y ? x : y;
+}
+
+static void judge(struct monodromy_doubt *d)
+{
+    for (int k = 0; k < LANES; k++) {
+        double stiff = d->stiffness + fabs(d->a[k]) * d->stiffness_a;
+        d->omega[k] = sqrt(larger(1, stiff));
+        d->omega_inverse[k] = 1 / d->omega[k];
     }
+}
+
+static int large(const struct entry e[4])
+{
+    int any = 0;
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < LANES; k++)
+            any |= !(fabs(e[i].value[k]) <= LARGE);
+    return any;
 }
 
 /* Adds what the length of the period may be off by: (z, z') moves on by (z', -K z) in that time. */
-static void doubt_period(struct monodromy *m, const struct monodromy_doubt *doubt)
+static inline void doubt_period(struct monodromy *m, const struct monodromy_doubt *doubt)
 {
     double tau = doubt->period_error;
-    for (size_t k = 0; k < LANES; k++) {
+    for (int k = 0; k < LANES; k++) {
         double stiff = doubt->omega[k] * doubt->omega[k] * tau;
         double m11 = fabs(m->x[k] + m->x11[k]), m22 = fabs(m->x[k] - m->x11[k]);
         double diagonal = 0.5 * (tau * fabs(m->m21[k]) + stiff * fabs(m->m12[k]));
@@ -53,9 +70,9 @@ static void doubt_period(struct monodromy *m, const struct monodromy_doubt *doub
     }
 }
 
-static void find_d(struct monodromy *m)
+static inline void find_d(struct monodromy *m)
 {
-    for (size_t k = 0; k < LANES; k++) {
+    for (int k = 0; k < LANES; k++) {
         double square = m->x11[k] * m->x11[k], product = m->m12[k] * m->m21[k];
         double e11 = m->x11_error[k], e12 = m->m12_error[k], e21 = m->m21_error[k];
         m->d[k] = square + product;
@@ -64,10 +81,22 @@ static void find_d(struct monodromy *m)
     }
 }
 
-void monodromy_whole(struct monodromy *m, struct entry e[4], const struct monodromy_doubt *doubt)
+static void find_roots(const struct monodromy *m, int damped, struct roots *r)
 {
-    balance_all(e, m->exponent);
-    for (size_t k = 0; k < LANES; k++) {
+    for (int k = 0; k < LANES; k++) {
+        double x = m->x[k], size = fabs(x), by_d = m->d_error[k] / (2 * size);
+        double by_x = m->x_error[k], d = (size - 1) * (size + 1), root = sqrt(1 + m->d[k]);
+        int free = !damped & (m->exponent[k] == 0), from_d = by_d < by_x;
+        r->x[k] = free & from_d ? (x < 0 ? -root : root) : x;
+        r->d[k] = free & !from_d ? d : m->d[k];
+        r->slack[k] = free ? smaller(by_d, by_x) + 2 * UNIT * size : -1;
+    }
+}
+
+static void whole(struct monodromy *restrict m, const struct entry e[4],
+                  const struct monodromy_doubt *doubt)
+{
+    for (int k = 0; k < LANES; k++) {
         double m11 = e[Z1].value[k], m22 = e[DZ2].value[k];
         double diagonal = 0.5 * (e[Z1].error[k] + e[DZ2].error[k]);
         m->x[k] = 0.5 * (m11 + m22);
@@ -83,33 +112,209 @@ void monodromy_whole(struct monodromy *m, struct entry e[4], const struct monodr
     find_d(m);
 }
 
-/* What a product of two entries is off by, in 2^-53 its own rounding. */
-static inline double product_error(const struct entry *a, const struct entry *b, size_t k)
+/* What a product of two numbers is off by, its rounding included. */
+static inline double product_error(double x, double x_error, double y, double y_error)
 {
-    double x = fabs(a->value[k]), y = fabs(b->value[k]);
-    return x * b->error[k] + y * a->error[k] + a->error[k] * b->error[k] + UNIT * x * y;
+    return fabs(x) * y_error + fabs(y) * x_error + x_error * y_error + UNIT * fabs(x * y);
 }
 
-void monodromy_half(struct monodromy *m, struct entry e[4], const struct monodromy_doubt *doubt)
+static void half(struct monodromy *restrict m, const struct entry e[4],
+                 const struct monodromy_doubt *doubt)
 {
-    balance_all(e, m->exponent);
-    for (size_t k = 0; k < LANES; k++) {
-        const double z1 = e[Z1].value[k], dz1 = e[DZ1].value[k], z2 = e[Z2].value[k],
-                     dz2 = e[DZ2].value[k], omega = doubt->omega[k];
+    for (int k = 0; k < LANES; k++) {
+        double z1 = e[Z1].value[k], e1 = e[Z1].error[k], dz1 = e[DZ1].value[k],
+               de1 = e[DZ1].error[k], z2 = e[Z2].value[k], e2 = e[Z2].error[k],
+               dz2 = e[DZ2].value[k], de2 = e[DZ2].error[k], omega = doubt->omega[k];
+        double inverse = doubt->omega_inverse[k];
+        double size =
+            larger(larger(fabs(z1), fabs(dz2)), larger(fabs(z2) * omega, fabs(dz1) * inverse));
         double least = m->exponent[k] == 0 ? 1 : 0;
-        double size = fmax(fmax(fabs(z1), fabs(dz2)), fmax(fabs(z2) * omega, fabs(dz1) / omega));
-        double uneven = doubt->asymmetry[k] / omega * fmax(size * size, least);
+        double uneven = (doubt->uneven + fabs(doubt->a[k]) * doubt->uneven_a) * inverse *
+                        larger(size * size, least);
         m->x[k] = z1 * dz2 + z2 * dz1;
         m->x11[k] = 0;
-        m->m12[k] = 2 * z2 * dz2;
-        m->m21[k] = 2 * z1 * dz1;
-        m->x_error[k] = product_error(&e[Z1], &e[DZ2], k) + product_error(&e[Z2], &e[DZ1], k) +
+        m->m12[k] = 2 * (z2 * dz2);
+        m->m21[k] = 2 * (z1 * dz1);
+        m->x_error[k] = product_error(z1, e1, dz2, de2) + product_error(z2, e2, dz1, de1) +
                         UNIT * fabs(m->x[k]) + uneven;
         m->x11_error[k] = uneven;
-        m->m12_error[k] = 2 * product_error(&e[Z2], &e[DZ2], k) + uneven / omega;
-        m->m21_error[k] = 2 * product_error(&e[Z1], &e[DZ1], k) + uneven * omega;
-        m->exponent[k] *= 2;
+        m->m12_error[k] = 2 * product_error(z2, e2, dz2, de2) + uneven * inverse;
+        m->m21_error[k] = 2 * product_error(z1, e1, dz1, de1) + uneven * omega;
     }
     doubt_period(m, doubt);
     find_d(m);
 }
+
+/* ---- powers ---- */
+
+/* Vectors on their way to a power. */
+struct climb {
+    vector x, d, c, s, exponent;
+};
+
+static inline void take_step(struct climb *p, int odd)
+{
+    vector c = p->c * p->c + p->d * (p->s * p->s), s = p->c * p->s;
+    p->s = s + s;
+    p->c = c;
+    if (odd) {
+        p->c = c * p->x + p->d * p->s;
+        p->s = c + p->x * p->s;
+    }
+    p->exponent = p->exponent + p->exponent;
+}
+
+/* The exponent of two of the size as a double: its bits are added to those of 1.5 2^52. */
+static inline void normalise(struct climb *p)
+{
+    vector size = (vector)((bits)p->c & INT64_MAX) + (vector)((bits)p->s & INT64_MAX);
+    bits exponent = ((bits)size >> 52 & 0x7ff) - 1023;
+    vector factor = (vector)((1023 - exponent) << 52);
+    vector more = (vector)(exponent + 0x4338000000000000);
+    p->c = p->c * factor;
+    p->s = p->s * factor;
+    p->exponent = p->exponent + (more - 0x1.8p+52);
+}
+
+static void power(const struct roots *r, uint64_t n, double *c, double *s, double *exponent)
+{
+    int top = 63;
+    while (top > 0 && (n >> top & 1) == 0)
+        top--;
+    for (int g = 0; g < GROUPS; g += TOGETHER) {
+        struct climb p[TOGETHER];
+        vector zero = {0};
+        for (int k = 0; k < TOGETHER; k++) {
+            p[k].x = *(const loose *)(const void *)(r->x + (g + k) * WIDTH);
+            p[k].d = *(const loose *)(const void *)(r->d + (g + k) * WIDTH);
+            p[k].c = zero + 1;
+            p[k].s = p[k].exponent = zero;
+        }
+        for (int i = top; i >= 0; i--) {
+            for (int k = 0; k < TOGETHER; k++)
+                take_step(&p[k], (n >> i & 1) != 0);
+            /* Entries are below 2^102: two steps stay below 2^720. */
+            for (int k = 0; i % 2 == 0 && k < TOGETHER; k++)
+                normalise(&p[k]);
+        }
+        for (int k = 0; k < TOGETHER; k++) {
+            *(loose *)(void *)(c + (g + k) * WIDTH) = p[k].c;
+            *(loose *)(void *)(s + (g + k) * WIDTH) = p[k].s;
+            *(loose *)(void *)(exponent + (g + k) * WIDTH) = p[k].exponent;
+        }
+    }
+}
+
+/* 2^n, n whole and of moderate size: the bits of 1.5 2^52 + n end in n. */
+static inline double two_to(double n)
+{
+    union {
+        double value;
+        uint64_t bits;
+    } of = {.value = n + 0x1.8p+52};
+    of.bits = (of.bits + 1023) << 52;
+    return of.value;
+}
+
+#define SHIFTED 2000.0 /* powers of two beyond which a double is 0 or infinite anyway */
+
+static void scale(const double *exponent, double *value)
+{
+    for (int k = 0; k < LANES; k++) {
+        double n = larger(-SHIFTED, smaller(SHIFTED, exponent[k]));
+        double half_n = (n * 0.5 + 0x1.8p+52) - 0x1.8p+52; /* a whole number */
+        value[k] = value[k] * two_to(half_n) * two_to(n - half_n);
+    }
+}
+
+/* How the power depends on x and D. */
+struct drift {
+    double c, s;  /* what they may be off by, to first order */
+    double phase; /* what the phase is off by, squared */
+};
+
+/* Without damping: x and D are off together. */
+static inline struct drift drift_free(double x, double d, double slack, int level, double n,
+                                      double c, double s)
+{
+    double part = level ? 0.5 * n * n * s : n * c + x * s, turned = n * slack;
+    return (struct drift){.c = turned * s,
+                          .s = slack * part / (level ? x : d),
+                          .phase = turned * turned / larger(d, slack)};
+}
+
+/* With damping, or scaled: each by itself. c1, s1: of the power n - 1. */
+static inline struct drift drift_both(double x, double d, double ex, double ed, int level, double n,
+                                      double c1, double s1, double s, double size)
+{
+    double steep = level ? 0.25 * n * n * s / (x * x) : (n * c1 + s) / (2 * d);
+    double phase = n * (ex + ed / (2 * sqrt(larger(d, ed)))) / size;
+    return (struct drift){
+        .c = n * (c1 * ex + 0.5 * s1 * ed), .s = n * s1 * ex + ed * steep, .phase = phase * phase};
+}
+
+/* 1 + 2 p >= 1 / (1 - p) for p < 1/2, and p <= (p^2 / p0 + p0) / 2. */
+static inline double loss_of(double phase_squared)
+{
+    const double p0 = 0.05;
+    return phase_squared < LOST * LOST ? 1 + p0 + phase_squared / p0 : INFINITY;
+}
+
+__attribute__((always_inline)) static inline void carry_lane(const struct monodromy *m,
+                                                             const struct roots *r,
+                                                             const double *omega, struct carry *l,
+                                                             int k, int all_free)
+{
+    double n = l->periods, c1 = l->c[k], s1 = l->s[k];
+    double x11 = m->x11[k], m12 = m->m12[k], m21 = m->m21[k];
+    double c = r->x[k] * c1 + r->d[k] * s1, s = c1 + r->x[k] * s1;
+    double r0 = l->row[0][k], r1 = l->row[1][k], z0 = l->start[0][k], z1 = l->start[1][k];
+    double x0 = x11 * z0 + m12 * z1, x1 = m21 * z0 - x11 * z1;
+    double w0 = c * z0 + s * x0, w1 = c * z1 + s * x1; /* after n periods */
+    double x = fabs(r->x[k]), d = fabs(r->d[k]), root = sqrt(d), size = larger(x, root);
+    int level = n * n * d < x * x; /* s is n x^(n - 1) or so */
+    struct drift drift = drift_free(x, d, r->slack[k], level, n, fabs(c), fabs(s));
+    if (!all_free) {
+        struct drift both = drift_both(x, d, m->x_error[k], m->d_error[k], level, n, fabs(c1),
+                                       fabs(s1), fabs(s), size);
+        drift = r->slack[k] >= 0 ? drift : both;
+    }
+    double envelope = sqrt(c1 * c1 + d * (s1 * s1)), rounding = POWERS * UNIT * n;
+    double turning = level ? larger(fabs(s1), 1.2 * n * envelope) : envelope / root;
+    drift.c += rounding * size * envelope;
+    drift.s += rounding * size * (r->d[k] < 0 ? turning : fabs(s1));
+    double loss = loss_of(2 * (drift.phase + rounding * rounding));
+    int grown = (m->d[k] > 2 * m->d_error[k]) & (n * root > GROWN * size);
+    double terms = fabs(r0) * (fabs(c * z0) + fabs(s) * (fabs(x11 * z0) + fabs(m12 * z1))) +
+                   fabs(r1) * (fabs(c * z1) + fabs(s) * (fabs(m21 * z0) + fabs(x11 * z1)));
+    double of_x = fabs(r0) * (m->x11_error[k] * fabs(z0) + m->m12_error[k] * fabs(z1)) +
+                  fabs(r1) * (m->m21_error[k] * fabs(z0) + m->x11_error[k] * fabs(z1));
+    double of_row = l->row_error[0][k] * fabs(w0) + l->row_error[1][k] * fabs(w1);
+    double of_time = fabs(r0 * w1) + omega[k] * omega[k] * fabs(r1 * w0);
+    double of_start = fabs(z0 * (c * r0 + s * (r0 * x11 + r1 * m21))) +
+                      fabs(z1 * (c * r1 + s * (r0 * m12 - r1 * x11)));
+    l->value[k] = r0 * w0 + r1 * w1;
+    l->error[k] = drift.c * fabs(r0 * z0 + r1 * z1) + drift.s * fabs(r0 * x0 + r1 * x1) +
+                  fabs(s) * of_x + of_row + 2 * l->time_error * of_time +
+                  l->start_error * of_start + SUMS * UNIT * terms;
+    l->loss[k] = loss;
+    l->log_loss[k] = grown ? 1.5 : loss;
+}
+
+static void carry(const struct monodromy *m, const struct roots *r, const double *omega,
+                  struct carry *restrict l)
+{
+    int all_free = 1;
+    for (int k = 0; k < LANES; k++)
+        all_free &= r->slack[k] >= 0;
+    if (all_free)
+        for (int k = 0; k < LANES; k++)
+            carry_lane(m, r, omega, l, k, 1);
+    else
+        for (int k = 0; k < LANES; k++)
+            carry_lane(m, r, omega, l, k, 0);
+}
+
+extern const struct monodromy_kernel MONODROMY;
+const struct monodromy_kernel MONODROMY = {judge,      large, whole, half,
+                                           find_roots, power, carry, scale};

@@ -18,11 +18,22 @@
  *
  *   x = z1 z2' + z2 z1',  x11 = 0,  m12 = 2 z2 z2',  m21 = 2 z1 z1'
  *
- * (Magnus and Winkler, Hill's Equation, section 1.2), a product that loses no digit. */
+ * (Magnus and Winkler, Hill's Equation, section 1.2), a product that loses no digit.
+ *
+ * M^N = c + s X with c + s sqrt(D) = (x + sqrt(D))^N. Its error is its differential, which without
+ * damping (x^2 - D = 1) is dc = N s dx, ds = (N c - x s) / D dx, otherwise dc = N (c' dx + s' dD /
+ * 2), ds = N s' dx + (N c' - s) / (2 D) dD with c', s' of the power N - 1. Norms of products would
+ * overestimate without bound. What rounding does on the way is about N 2^-53 and part of it. Where
+ * the phase itself is lost, N dlambda > 1/2, the error is infinite.
+ *
+ * These are the loops for 32 points at once, compiled once for each instruction set like those of
+ * kernel.h, with the same bits in all of them. */
 
-/* A number of 32 points. */
+/* A number of 32 points, times 2^exponent. */
 struct entry {
-    double value[LANES], error[LANES], exponent[LANES]; /* times 2^exponent */
+    const double *value, *error; /* [32] */
+    double exponent[LANES];
+    double room[2][LANES]; /* for values and errors that are nowhere else */
 };
 
 struct monodromy {
@@ -31,17 +42,56 @@ struct monodromy {
     double exponent[LANES];
 };
 
-/* What M may be off by for other reasons than its entries: the period is known to `period_error`,
- * and the second half of a symmetric one is like the first but for |K| of `asymmetry` (times half
- * the period). Both in [lane]. */
-struct monodromy_doubt {
-    double period_error;
-    double omega[LANES], asymmetry[LANES];
+/* For powers: x and D, of which without damping the one that is known better gives the other, and
+ * what x is off by together with D; negative with damping or an exponent. */
+struct roots {
+    double x[LANES], d[LANES], slack[LANES];
 };
 
-/* From z1, z1', z2, z2' at the end, or in the middle, of the period. Entries of one solution have
- * the same exponent; they are changed. */
-void monodromy_whole(struct monodromy *m, struct entry e[4], const struct monodromy_doubt *doubt);
-void monodromy_half(struct monodromy *m, struct entry e[4], const struct monodromy_doubt *doubt);
+/* What is known of the points, and what M may be off by for other reasons than its entries: the
+ * period is known to `period_error`, and the halves of a symmetric one differ by |K| of `uneven`
+ * (times half the period). Both bounds are linear in |a|. */
+struct monodromy_doubt {
+    double period_error;
+    double stiffness, stiffness_a, uneven, uneven_a; /* of the row */
+    const double *a;
+    double omega[LANES], omega_inverse[LANES]; /* filled in by `judge` */
+};
+
+/* z or z' after many periods: row . M^periods . start. Rows and starts are of moderate size. */
+struct carry {
+    double periods, time_error;                     /* of the row */
+    double start_error;                             /* relative, of the start */
+    const double *row[2], *row_error[2], *start[2]; /* [32] */
+    double c[LANES], s[LANES]; /* the power periods - 1, times 2^power_exponent */
+    double power_exponent[LANES];
+    /* The number, times 2^(exponents of M^periods, row and start), and its error to first order.
+     * Both losses are factors of it: all orders, also of the number's logarithm. */
+    double value[LANES], error[LANES], loss[LANES], log_loss[LANES];
+};
+
+struct monodromy_kernel {
+    /* omega of the points. */
+    void (*judge)(struct monodromy_doubt *d);
+    /* Whether an entry is so large that monodromy_balance has to come first. */
+    int (*large)(const struct entry e[4]);
+    /* From z1, z1', z2, z2' at the end, or in the middle, of the period. Sets all but the exponent,
+     * which is that of the entries. */
+    void (*whole)(struct monodromy *m, const struct entry e[4], const struct monodromy_doubt *d);
+    void (*half)(struct monodromy *m, const struct entry e[4], const struct monodromy_doubt *d);
+    void (*roots)(const struct monodromy *m, int damped, struct roots *r);
+    /* (x + X)^n = (c + s X) 2^exponent, n < 2^52, by squaring: |c| + |s| is between 1 and 2 unless
+     * it is 0 or not finite. */
+    void (*power)(const struct roots *r, uint64_t n, double *c, double *s, double *exponent);
+    void (*carry)(const struct monodromy *m, const struct roots *r, const double *omega,
+                  struct carry *c);
+    /* value[32] times 2^exponent[32], whatever the exponent. */
+    void (*scale)(const double *exponent, double *value);
+};
+
+const struct monodromy_kernel *monodromy_kernel_of(const struct kernel *k);
+
+/* Brings the entries of each lane to one exponent, and to no more than 1 where they are large. */
+void monodromy_balance(struct entry e[4], double *exponent);
 
 #endif

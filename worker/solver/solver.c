@@ -110,6 +110,9 @@ const char *solver_reason(const struct solver *s)
 static void load(struct solver *s, size_t q, const double *a, size_t count)
 {
     s->strip.count = count;
+    if (s->strip.has_exponents)
+        memset(s->strip.exponent, 0, s->sweep->outputs.quantity_count * STRIP * sizeof(double));
+    s->strip.has_exponents = 0;
     s->strip.q = s->sweep->q[q];
     s->strip.a = a;
     for (size_t i = 0; i < count; i++)
