@@ -67,7 +67,8 @@ static void judge(const struct phase_work *w, const struct probe *probe, size_t 
     double allowed = s->tolerance * size * (probe->row == 0 ? 1 : omega);
     if (!(r->method[k] <= allowed))
         *coarse = 1;
-    if (!(rounding <= allowed) || !(8 * DBL_EPSILON * r->kappa[k] <= allowed))
+    double promised = s->promised / s->tolerance * allowed;
+    if (!(rounding <= promised) || !(8 * DBL_EPSILON * r->kappa[k] <= promised))
         *limited = 1;
 }
 
@@ -80,6 +81,7 @@ static void put(struct strip *strip, size_t j, size_t at, double value, double e
         *v = value;
         *e = error;
         strip->exponent[j * STRIP + at] = exponent;
+        strip->has_exponents |= exponent != 0;
     } else if (kind == QUANTITY_LOG) {
         *e = error / fabs(value);
         *v = log(fabs(value)) + exponent * M_LN2;
