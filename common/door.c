@@ -210,7 +210,7 @@ int door_rebind(void *socket, const struct key *key, struct err *err)
 
 /* --- the other side -------------------------------------------------------------------------- */
 
-enum { AGAIN_MS = 1000, STRANGE_IN_A_ROW = 3 };
+enum { AGAIN_MS = 1000, GONE_MS = 3000, STRANGE_IN_A_ROW = 3 };
 
 struct door {
     void *socket, *monitor;
@@ -219,8 +219,9 @@ struct door {
     struct key key;
     size_t pin, pins; /* the one in use, of how many */
     enum door_view view;
-    int64_t again_ms;    /* connect anew then; 0: libzmq does so itself */
-    unsigned closed;     /* handshakes in a row that the other side cut off */
+    int64_t again_ms; /* connect anew then; 0: libzmq does so itself */
+    int64_t gone_ms;  /* since when the connection is gone and libzmq has not tried again; or 0 */
+    unsigned closed;  /* handshakes in a row that the other side cut off */
     unsigned wrong_pins; /* pins in a row under which that happened */
 };
 
@@ -229,7 +230,9 @@ static int watch(void *zmq_ctx, struct door *d)
     char name[64];
     snprintf(name, sizeof name, "inproc://door-%016llx", (unsigned long long)door_random());
     int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-                 ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+                 ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+                 ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_CONNECT_DELAYED |
+                 ZMQ_EVENT_CONNECTED;
     int linger = 0;
     if (zmq_socket_monitor(d->socket, name, events))
         return -1;
@@ -309,6 +312,14 @@ static bool next_event(void *monitor, uint16_t *event, uint32_t *value)
 
 static void note(struct door *d, uint16_t event, uint32_t value, int64_t now_ms)
 {
+    if (event == ZMQ_EVENT_DISCONNECTED) {
+        d->gone_ms = now_ms;
+        return;
+    }
+    d->gone_ms = 0;
+    if (event == ZMQ_EVENT_CONNECT_RETRIED || event == ZMQ_EVENT_CONNECT_DELAYED ||
+        event == ZMQ_EVENT_CONNECTED)
+        return;
     if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
         d->view = DOOR_IN;
         d->closed = d->wrong_pins = 0;
@@ -334,7 +345,7 @@ static void note(struct door *d, uint16_t event, uint32_t value, int64_t now_ms)
 
 static void again(struct door *d)
 {
-    d->again_ms = 0;
+    d->again_ms = d->gone_ms = 0;
     zmq_disconnect(d->socket, d->endpoint);
     if (d->has_key && !set_peer_key(d->socket, &d->key, d->pin))
         return;
@@ -347,7 +358,8 @@ enum door_view door_look(struct door *d, int64_t now_ms)
     uint32_t value;
     while (next_event(d->monitor, &event, &value))
         note(d, event, value, now_ms);
-    if (d->again_ms != 0 && now_ms >= d->again_ms)
+    bool gone = d->gone_ms != 0 && now_ms - d->gone_ms >= GONE_MS;
+    if (gone || (d->again_ms != 0 && now_ms >= d->again_ms))
         again(d);
     return d->view;
 }
@@ -405,10 +417,9 @@ static enum door_view try_door(void *zmq_ctx, const char *endpoint, const struct
         return DOOR_WAITING;
     zmq_pollitem_t item = {.socket = d->monitor, .events = ZMQ_POLLIN};
     enum door_view view = DOOR_WAITING;
-    for (int left = 2; left > 0 && view == DOOR_WAITING; left--) {
-        zmq_poll(&item, 1, HANDSHAKE_MS);
+    enum { EVENTS = 10 }; /* of two attempts */
+    for (int i = 0; i < EVENTS && view == DOOR_WAITING && zmq_poll(&item, 1, HANDSHAKE_MS) > 0; i++)
         view = door_look(d, 0);
-    }
     door_close(d, 0);
     return view;
 }

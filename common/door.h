@@ -42,8 +42,10 @@ void *door_socket(const struct door *d); /* borrowed until door_close */
 void door_close(struct door *d, int linger_ms);
 
 /* What stands between this program and the broker, from the socket's monitor. Libzmq gives a
- * connection up for good when the other side speaks another mechanism or refuses the key; this
- * tries again every second. Call it now and then; not more often than the caller wakes anyhow. */
+ * connection up for good when the other side speaks another mechanism or refuses the key (this
+ * tries again every second), and when it cannot read what comes, or has no memory for it (this
+ * tries again when libzmq has not for 3 s). Call it now and then; not more often than the caller
+ * wakes anyhow. */
 enum door_view {
     DOOR_WAITING, /* nothing is known: nobody is there yet */
     DOOR_IN,      /* the last handshake succeeded */

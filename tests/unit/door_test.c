@@ -7,11 +7,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -310,6 +313,67 @@ static void a_door_without_a_handler_lets_nobody_in(void **state)
     assert_null(strstr(err.text, "lets"));
 }
 
+/* --- a broker made by hand ------------------------------------------------------------------- */
+
+static int listen_raw(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", ntohs(at.sin_port));
+    return fd;
+}
+
+/* Takes the next connection and shakes hands (ZMTP 3.0, NULL). */
+static int accept_raw(int listener)
+{
+    static const unsigned char signature[12] = {0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0};
+    static const char ready[] = "\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06ROUTER";
+    unsigned char greeting[64] = {0}, theirs[64];
+    memcpy(greeting, signature, sizeof signature);
+    memcpy(greeting + sizeof signature, "NULL", 4);
+    int fd = accept(listener, NULL, NULL);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, greeting, sizeof greeting), sizeof greeting);
+    assert_int_equal(recv(fd, theirs, sizeof theirs, MSG_WAITALL), sizeof theirs);
+    assert_int_equal(write(fd, ready, sizeof ready - 1), sizeof ready - 1);
+    return fd;
+}
+
+/* Libzmq cannot take what comes, cuts the connection and does not make it again: the door does. */
+static void a_connection_that_libzmq_gives_up_is_made_again(void **state)
+{
+    enum { GIVEN_UP_MS = 3000 };
+    static const unsigned char terabyte[] = {2, 0, 0, 1, 0, 0, 0, 0, 0};
+    struct err err;
+    char rest[256];
+    (void)state;
+    context = zmq_ctx_new();
+    int listener = listen_raw();
+    assert_int_equal(door_open(context, endpoint, NULL, &opened, &err), 0);
+    int fd = accept_raw(listener);
+    assert_int_equal(view_of(opened), DOOR_IN);
+    assert_int_equal(write(fd, terabyte, sizeof terabyte), sizeof terabyte);
+    while (read(fd, rest, sizeof rest) > 0) { /* until it is cut */
+    }
+    close(fd);
+    struct pollfd knock = {listener, POLLIN, 0};
+    int64_t start = now_ms();
+    door_look(opened, start); /* notes that the connection is gone */
+    for (int64_t end = start + 20000; poll(&knock, 1, 2) == 0 && now_ms() < end;)
+        door_look(opened, now_ms() + GIVEN_UP_MS); /* the clock is the caller's */
+    fd = accept_raw(listener);
+    assert_int_equal(view_of(opened), DOOR_IN);
+    close(fd);
+    close(listener);
+    door_close(opened, 0);
+    opened = NULL;
+    zmq_ctx_term(context);
+}
+
 static void endpoints_are_told_apart(void **state)
 {
     (void)state;
@@ -353,6 +417,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_known_key_gets_in_and_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(strangers_are_told_what_they_are, setup, teardown),
         cmocka_unit_test_setup_teardown(the_second_pin_opens_too, setup, teardown),
+        cmocka_unit_test(a_connection_that_libzmq_gives_up_is_made_again),
         cmocka_unit_test(a_door_that_lets_everybody_in_does_not_pass),
         cmocka_unit_test(a_door_without_a_handler_lets_nobody_in),
     };
