@@ -73,6 +73,41 @@ static inline void combine(const double *c, size_t width, int nq, const double *
         ((vector *)(void *)out)[k] = sum[k];
 }
 
+/* combine() for four rows, `count` <= 2 vectors from column i on. */
+static inline __attribute__((always_inline)) void combine_rows(const double *c, size_t width,
+                                                               int nq, const double *const *weight,
+                                                               double *const *out, size_t at,
+                                                               int count)
+{
+    vector sum[KERNEL_ROWS][2];
+    const vector *last = (const vector *)(const void *)(c + (size_t)nq * width);
+    for (int r = 0; r < KERNEL_ROWS; r++)
+        for (int k = 0; k < count; k++)
+            sum[r][k] = last[k] * weight[r][nq];
+    for (int j = nq; j-- > 0;) {
+        const vector *row = (const vector *)(const void *)(c + (size_t)j * width);
+        for (int r = 0; r < KERNEL_ROWS; r++)
+            for (int k = 0; k < count; k++)
+                sum[r][k] = sum[r][k] + row[k] * weight[r][j];
+    }
+    for (int r = 0; r < KERNEL_ROWS; r++)
+        for (int k = 0; k < count; k++)
+            ((vector *)(void *)(out[r] + at))[k] = sum[r][k];
+}
+
+static void contract_rows(const struct parts *p, const double *const *weight, double *const *row)
+{
+    for (size_t n = 0; n < p->count; n++) {
+        const struct part *part = &p->part[n];
+        const double *c = p->coef + part->coef;
+        size_t i = 0;
+        for (; i + 2 * WIDTH <= part->width; i += 2 * WIDTH)
+            combine_rows(c + i, part->width, part->nq, weight, row, part->row + i, 2);
+        for (; i < part->width; i += WIDTH)
+            combine_rows(c + i, part->width, part->nq, weight, row, part->row + i, 1);
+    }
+}
+
 static void contract(const struct parts *p, const double *weight, double *row)
 {
     for (size_t n = 0; n < p->count; n++) {
@@ -150,9 +185,10 @@ static void propagate(const struct parts *p, const double *row, const double *x,
     }
 }
 
-static void rescale(struct lanes *state, struct lanes *scale, int groups)
+static bits rescale(struct lanes *state, struct lanes *scale, int groups)
 {
     vector zero = {0}, one = zero + 1;
+    bits any = {0};
     for (int g = 0; g < groups; g++) {
         vector size = absolute(state[0].v[g]) + absolute(state[1].v[g]);
         vector factor = choose(size > KERNEL_LARGE, zero + KERNEL_SHRINK, one);
@@ -160,14 +196,17 @@ static void rescale(struct lanes *state, struct lanes *scale, int groups)
         state[0].v[g] = state[0].v[g] * factor;
         state[1].v[g] = state[1].v[g] * factor;
         scale->v[g] = factor;
+        any |= factor != one;
     }
+    return any;
 }
 
-static void forward(const struct parts *p, const double *matrix, size_t lanes, double *state,
-                    double *scale)
+static int forward(const struct parts *p, const double *matrix, size_t lanes, double *state,
+                   double *scale)
 {
     size_t wait = p->every;
-    int groups = groups_of(lanes);
+    int groups = groups_of(lanes), found = 0;
+    bits any = {0};
     for (size_t n = 0; n < p->count; n++) {
         const struct lanes *m = lanes_in(matrix + n * 4 * LANES);
         struct lanes *now = lanes_out(state + n * 2 * LANES);
@@ -177,10 +216,13 @@ static void forward(const struct parts *p, const double *matrix, size_t lanes, d
             now[3].v[g] = m[2].v[g] * z + m[3].v[g] * s;
         }
         if (--wait == 0) {
-            rescale(now + 2, lanes_out(scale + (n + 1) / p->every * LANES), groups);
+            any |= rescale(now + 2, lanes_out(scale + (n + 1) / p->every * LANES), groups);
             wait = p->every;
         }
     }
+    for (int k = 0; k < WIDTH; k++)
+        found |= any[k] != 0;
+    return found;
 }
 
 /* Back over part n (the one that ends at node n + 1), for one vector of lanes. */
@@ -329,11 +371,24 @@ static void evaluate(const double *row, int na, const double *x, size_t n, doubl
     }
 }
 
+static const double eighths[KERNEL_KNOT]
+    __attribute__((aligned(64))) = {0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875};
+
+static void spread(const double *knot, size_t first, size_t n, double *bound)
+{
+    const vector *ramp = (const vector *)(const void *)eighths;
+    for (size_t i = 0; i < n; i += KERNEL_KNOT) {
+        double from = knot[(first + i) / KERNEL_KNOT];
+        double step = knot[(first + i) / KERNEL_KNOT + 1] - from;
+        vector *out = (vector *)(void *)(bound + i);
+        for (int k = 0; k < KERNEL_KNOT / WIDTH; k++)
+            out[k] = ramp[k] * step + from;
+    }
+}
+
 static int weigh(const double *value, size_t n, const double *stated, const double *doubt,
                  double tolerance, double least, double *error, int64_t *doubtful)
 {
-    static const double eighths[KERNEL_KNOT]
-        __attribute__((aligned(64))) = {0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875};
     const vector *ramp = (const vector *)(const void *)eighths;
     bits any = {0};
     for (size_t i = 0; i < n; i += KERNEL_KNOT) {
@@ -397,5 +452,6 @@ static int deliver(const double *value, const double *error, double sign, double
 }
 
 extern const struct kernel KERNEL;
-const struct kernel KERNEL = {KERNEL_NAME,  contract,   propagate, forward,  backward, multiply,
-                              conditioning, accumulate, read,      evaluate, weigh,    deliver};
+const struct kernel KERNEL = {KERNEL_NAME, contract, contract_rows, propagate,  forward,
+                              backward,    multiply, conditioning,  accumulate, read,
+                              evaluate,    weigh,    spread,        deliver};

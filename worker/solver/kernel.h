@@ -8,7 +8,8 @@
  * elementwise + - * in a fixed order give the same bits in all of them. Arrays over lanes are
  * [..][32], aligned to 64 bytes. */
 
-#define LANES 32
+#define LANES       32
+#define KERNEL_ROWS 4
 
 /* One number's values per lane, and how it is judged: with an S = 1 + hypot(z, z' / omega) that is
  * at most 8 % too small, times `tolerance`, against the method's error and against `rounding` times
@@ -23,7 +24,7 @@ struct reading {
     double *size;                            /* S */
     int64_t *doubtful;                       /* 0 or -1 */
     int exponent[LANES];
-    int has_exponents; /* any that is not 0 */
+    int has_exponents; /* any that is not 0, or may be */
 };
 
 struct kernel {
@@ -31,13 +32,16 @@ struct kernel {
     /* The polynomials in (a, q) at one q, whose powers or Chebyshev polynomials are `weight`
      * (parts_weights): row[parts->row_count]. */
     void (*contract)(const struct parts *p, const double *weight, double *row);
+    /* The same at KERNEL_ROWS values of q at once, which reads the coefficients once. */
+    void (*contract_rows)(const struct parts *p, const double *const *weight, double *const *row);
     /* Matrices of all parts at x: matrix[count][4][32]. */
     void (*propagate)(const struct parts *p, const double *row, const double *x, size_t lanes,
                       double *matrix);
     /* state[count + 1][2][32] from state[0]. Every p->every parts a lane is brought back to a
-     * moderate size: scale[node / every][32] are the powers of two it was multiplied by. */
-    void (*forward)(const struct parts *p, const double *matrix, size_t lanes, double *state,
-                    double *scale);
+     * moderate size: scale[node / every][32] are the powers of two it was multiplied by. Returns
+     * whether any of them is not 1. */
+    int (*forward)(const struct parts *p, const double *matrix, size_t lanes, double *state,
+                   double *scale);
     /* From a node back to the start with row 0 (z) or 1 (p) at that node, and the states of
      * forward: sum[0][32] = sum over parts of cross[n] |row after n| |state before n|, sum[1][32] =
      * sum over nodes of node[n] |row| |state|, sum[2][32] = the same without weights. Norms are
@@ -64,6 +68,8 @@ struct kernel {
      * anywhere, and where: doubtful[n] is 0 or -1. n is a multiple of 8. */
     int (*weigh)(const double *value, size_t n, const double *stated, const double *doubt,
                  double tolerance, double least, double *error, int64_t *doubtful);
+    /* bound[n] of the columns from `first` on, a multiple of 8, with n rounded up to one. */
+    void (*spread)(const double *knot, size_t first, size_t n, double *bound);
     /* An output that is sign * a number + constant, and its error as a float that is not smaller:
      * field[n], errors[n] (NULL: not wanted). Returns whether all of field is finite. */
     int (*deliver)(const double *value, const double *error, double sign, double constant, size_t n,

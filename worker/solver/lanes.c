@@ -13,35 +13,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BOUNDS (STRIP + KERNEL_KNOT)
 #define WITHIN 4.0 /* kappa within stretches of a leaf against that at their ends */
-
-/* What one level needs; made when it is first used. */
-struct lanes_level {
-    const struct parts *parts;
-    double q;     /* whose polynomials are in row */
-    double omega; /* the largest of the row */
-    double *row, *node;
-    double *matrix, *state, *scale; /* see kernel.h */
-    size_t row_cap, node_cap, scale_cap;
-};
 
 struct lanes_work {
     const struct sweep *sweep;
     const struct kernel *kernel;
     struct lanes_level level[LEVELS], *now;
     const struct margin *margin; /* of LEVEL_LEAF */
-    double *stated, *doubt;      /* of it, [probe][STRIP] of the strip at hand */
+    double *stated, *doubt;      /* of it, [probe][BOUNDS] of the strip at hand, from ... */
+    size_t lead;                 /* ... this place on */
     double *x, *sum;             /* [32], [3][32] */
     double *value, *error;       /* [32] of a number */
     double *size;                /* [32] */
     int64_t *doubtful;           /* [32] */
-    int extreme_start;           /* whether a start may be too large or small for states */
+    int careful;                 /* starts differ, or may be too large or small for states */
     size_t lanes;                /* of the chunk at hand */
-    double a[LANES], start[2][LANES];
+    const double *a;             /* of its points */
+    double gathered[LANES], start[2][LANES];
     int exponent[LANES];
     double *kappa; /* kappa^2 of the number at hand, [32], ... */
     int has_kappa; /* ... once it was asked for */
+    int rescaled;  /* any of the states at hand */
 };
+
+static const double nowhere[2] = {0};
 
 static int is_extreme(double z, double s)
 {
@@ -52,7 +48,6 @@ static int is_extreme(double z, double s)
 /* Whether all points start with the same numbers, of a size that needs no care. */
 static int starts_moderately(const struct sweep *s)
 {
-    static const double nowhere[2] = {0};
     double z = expr_eval(s->start[0], nowhere), dz = expr_eval(s->start[1], nowhere);
     return expr_is_constant(s->start[0]) && expr_is_constant(s->start[1]) && !is_extreme(z, 0) &&
            !is_extreme(dz, 0) && fabs(dz) < 1e50 && (fabs(dz) > 1e-50 || dz == 0);
@@ -66,23 +61,17 @@ struct lanes_work *lanes_create(const struct sweep *s, const struct kernel *kern
     w->x = lanes_array(LANES);
     w->sum = lanes_array(3 * LANES);
     w->kappa = lanes_array(LANES);
-    w->stated = lanes_array(s->outputs.probe_count * STRIP);
-    w->doubt = lanes_array(s->outputs.probe_count * STRIP);
+    w->stated = lanes_array(s->outputs.probe_count * BOUNDS);
+    w->doubt = lanes_array(s->outputs.probe_count * BOUNDS);
     w->value = lanes_array(LANES);
     w->error = lanes_array(LANES);
     w->size = lanes_array(LANES);
     w->doubtful = (int64_t *)(void *)lanes_array(LANES);
-    w->extreme_start = !starts_moderately(s);
+    w->careful = !starts_moderately(s);
+    for (size_t k = 0; !w->careful && k < LANES; k++)
+        for (int c = 0; c < 2; c++)
+            w->start[c][k] = expr_eval(s->start[c], nowhere);
     return w;
-}
-
-static void free_level(struct lanes_level *l)
-{
-    free(l->row);
-    free(l->node);
-    free(l->matrix);
-    free(l->state);
-    free(l->scale);
 }
 
 void lanes_destroy(struct lanes_work *w)
@@ -90,7 +79,7 @@ void lanes_destroy(struct lanes_work *w)
     if (w == NULL)
         return;
     for (int l = 0; l < LEVELS; l++)
-        free_level(&w->level[l]);
+        level_fini(&w->level[l]);
     free(w->x);
     free(w->sum);
     free(w->kappa);
@@ -103,71 +92,46 @@ void lanes_destroy(struct lanes_work *w)
     free(w);
 }
 
-static void resize(double **array, size_t n)
-{
-    free(*array);
-    *array = lanes_array(n);
-}
-
-static void take_parts(struct lanes_level *l, const struct parts *p)
-{
-    size_t scales = (p->count / p->every + 1) * LANES;
-    l->parts = p;
-    l->q = NAN;
-    if (p->row_count > l->row_cap)
-        resize(&l->row, l->row_cap = p->row_count);
-    if (p->count + 1 > l->node_cap) {
-        l->node_cap = p->count + 1;
-        resize(&l->node, l->node_cap);
-        resize(&l->matrix, l->node_cap * 4 * LANES);
-        resize(&l->state, l->node_cap * 2 * LANES);
-    }
-    if (scales > l->scale_cap)
-        resize(&l->scale, l->scale_cap = scales);
-}
-
 void lanes_take_leaf(struct lanes_work *w, const struct parts *parts, const struct margin *margin)
 {
-    take_parts(&w->level[LEVEL_LEAF], parts);
+    level_take(&w->level[LEVEL_LEAF], parts);
     w->margin = margin;
+}
+
+static int has_level(struct lanes_work *w, enum level level)
+{
+    struct lanes_level *l = &w->level[level];
+    const struct parts *p = l->parts != NULL ? l->parts : sweep_level(w->sweep, level);
+    if (p != NULL && l->parts == NULL)
+        level_take(l, p);
+    return p != NULL;
+}
+
+void lanes_ahead(struct lanes_work *w, enum level level, const double *q, size_t n)
+{
+    if (has_level(w, level))
+        level_ahead(&w->level[level], w->kernel, q, n);
 }
 
 int lanes_row(struct lanes_work *w, enum level level, double q)
 {
-    struct lanes_level *l = &w->level[level];
-    if (l->parts == NULL) {
-        const struct parts *p = sweep_level(w->sweep, level);
-        if (p == NULL)
-            return 0;
-        take_parts(l, p);
-    }
-    w->now = l;
-    if (l->q == q)
-        return 1;
-    const struct parts *p = l->parts;
-    double weight[PARTS_WEIGHTS];
-    l->q = q;
-    l->omega =
-        sweep_omega(w->sweep, fmax(fabs(w->sweep->grid.a_min), fabs(w->sweep->grid.a_max)), q);
-    parts_weights(p, q, weight);
-    w->kernel->contract(p, weight, l->row);
-    for (size_t n = 0; n <= p->count; n++)
-        l->node[n] = p->node[n] + fabs(q) * p->node_q[n];
+    if (!has_level(w, level))
+        return 0;
+    w->now = &w->level[level];
+    level_turn(w->now, w->sweep, w->kernel, q);
     return 1;
 }
 
-/* The points of a chunk, in lanes; the last one fills up, or what follows in a run. */
+/* The points of a chunk, in lanes; the last one fills up, or what follows in a run. Starts that are
+ * the same for all stay. */
 static void gather(struct lanes_work *w, const struct strip *strip, const uint16_t *at, size_t n)
 {
-    if (w->now == &w->level[LEVEL_LEAF]) {
-        memcpy(w->a, strip->a + at[0], sizeof w->a);
-        for (int c = 0; c < 2; c++)
-            memcpy(w->start[c], strip->start[c] + at[0], sizeof w->start[c]);
-        return;
-    }
-    for (size_t k = 0; k < LANES; k++) {
+    int run = w->now == &w->level[LEVEL_LEAF];
+    w->a = run ? strip->a + at[0] : w->gathered;
+    for (size_t k = 0; !run && k < LANES; k++)
+        w->gathered[k] = strip->a[at[k < n ? k : n - 1]];
+    for (size_t k = 0; w->careful && k < LANES; k++) {
         size_t i = at[k < n ? k : n - 1];
-        w->a[k] = strip->a[i];
         w->start[0][k] = strip->start[0][i];
         w->start[1][k] = strip->start[1][i];
     }
@@ -201,7 +165,7 @@ static void start(struct lanes_work *w, const struct parts *p, enum vector_kind 
     memcpy(z, w->start[0], sizeof w->start[0]);
     for (size_t k = 0; k < LANES; k++)
         s[k] = w->start[1][k] * inverse;
-    if (w->extreme_start)
+    if (w->careful)
         moderate(w);
 }
 
@@ -271,7 +235,7 @@ static void judge(struct lanes_work *w, const struct parts *p, const struct prob
         r->error[lane] = INFINITY;
     if (!(w->sum[lane] * unit <= allowed) || (r->doubt != NULL && !(r->doubt[lane] <= allowed)))
         *coarse = 1;
-    if (rounding <= allowed)
+    if (rounding <= allowed || (w->now == &w->level[LEVEL_LEAF] && *coarse))
         return;
     double by_kappa = 8 * DBL_EPSILON * kappa_of(w, p, r, node, lane);
     if (w->now != &w->level[LEVEL_LEAF])
@@ -280,15 +244,12 @@ static void judge(struct lanes_work *w, const struct parts *p, const struct prob
         *coarse |= !(WITHIN * by_kappa <= allowed);
 }
 
-static int was_rescaled(const struct lanes_work *w, const struct parts *p, size_t node, size_t n)
+static int any_exponent(const struct lanes_work *w)
 {
     int any = 0;
-    for (size_t k = 0; k < n; k++)
+    for (size_t k = 0; w->careful && k < LANES; k++)
         any |= w->exponent[k];
-    for (size_t r = 1; r <= node / p->every; r++)
-        for (size_t k = 0; k < n; k++)
-            any |= w->now->scale[r * LANES + k] != 1;
-    return any;
+    return any != 0;
 }
 
 /* ln|v| of v 2^exponent, and its error. */
@@ -339,10 +300,12 @@ static void put(struct strip *strip, size_t j, const uint16_t *at, size_t n,
 
 void lanes_take_strip(struct lanes_work *w, const struct strip *strip)
 {
+    w->lead = strip->column % KERNEL_KNOT;
     for (size_t i = 0; i < w->sweep->outputs.probe_count; i++) {
         const struct margin_probe *p = &w->margin->probe[i];
-        margin_columns(p->stated_knot, strip->column, strip->count, w->stated + i * STRIP);
-        margin_columns(p->doubt_knot, strip->column, strip->count, w->doubt + i * STRIP);
+        size_t first = strip->column - w->lead, n = strip->count + w->lead;
+        w->kernel->spread(p->stated_knot, first, n, w->stated + i * BOUNDS);
+        w->kernel->spread(p->doubt_knot, first, n, w->doubt + i * BOUNDS);
     }
 }
 
@@ -362,9 +325,10 @@ static void count_zeros(const struct lanes_work *w, size_t node, size_t j, struc
     }
 }
 
-/* One probe on all lanes; marks the lanes whose error is too large for this level. */
-static void read_probe(struct lanes_work *w, size_t index, struct strip *strip, const uint16_t *at,
-                       size_t n, unsigned char *coarse)
+/* One probe on all lanes; marks the lanes whose error is too large for this level. Returns whether
+ * any lane called for a closer look. */
+static int read_probe(struct lanes_work *w, size_t index, struct strip *strip, const uint16_t *at,
+                      size_t n, unsigned char *coarse)
 {
     const struct sweep *s = w->sweep;
     const struct parts *p = w->now->parts;
@@ -382,8 +346,8 @@ static void read_probe(struct lanes_work *w, size_t index, struct strip *strip, 
     /* kappa <= omega times the sum of all |row| |state|. */
     r.rounding = (leaf ? WITHIN : 1) * 8 * DBL_EPSILON * p->omega * r.unit;
     if (leaf) { /* a run: where it is to go is known */
-        r.stated = w->stated + index * STRIP + at[0];
-        r.doubt = w->doubt + index * STRIP + at[0];
+        r.stated = w->stated + index * BOUNDS + w->lead + at[0];
+        r.doubt = w->doubt + index * BOUNDS + w->lead + at[0];
         r.least = w->margin->probe[index].least;
         straight = outputs_only_quantity(&s->outputs, index);
         if (straight < s->outputs.quantity_count) {
@@ -396,7 +360,7 @@ static void read_probe(struct lanes_work *w, size_t index, struct strip *strip, 
     w->lanes = n;
     w->has_kappa = 0;
     int any = w->kernel->read(w->now->state + node * 2 * LANES, w->sum, n, &r);
-    r.has_exponents = was_rescaled(w, p, node, n);
+    r.has_exponents = w->rescaled;
     if (leaf && r.has_exponents)
         memset(coarse, 1, n); /* the margin knows nothing of powers of two: point by point */
     for (size_t k = 0; (any || r.has_exponents) && k < n; k++)
@@ -409,6 +373,7 @@ static void read_probe(struct lanes_work *w, size_t index, struct strip *strip, 
         else if (q->probe == index && (j != straight || r.has_exponents))
             put(strip, j, at, n, q->kind, &r);
     }
+    return any || r.has_exponents;
 }
 
 size_t lanes_solve(struct lanes_work *w, struct strip *strip, const uint16_t *at, size_t n,
@@ -418,6 +383,7 @@ size_t lanes_solve(struct lanes_work *w, struct strip *strip, const uint16_t *at
     const struct parts *p = w->now->parts;
     unsigned char coarse[LANES] = {0};
     size_t count = 0;
+    int any = 0;
     double *restrict x = w->x, a0 = p->a0, a_inverse = p->a_inverse;
     gather(w, strip, at, n);
     for (size_t k = 0; k < LANES; k++)
@@ -429,12 +395,13 @@ size_t lanes_solve(struct lanes_work *w, struct strip *strip, const uint16_t *at
         if (!o->uses[v])
             continue;
         start(w, p, (enum vector_kind)v);
-        w->kernel->forward(p, w->now->matrix, n, w->now->state, w->now->scale);
+        w->rescaled = w->kernel->forward(p, w->now->matrix, n, w->now->state, w->now->scale) ||
+                      any_exponent(w);
         for (size_t i = 0; i < o->probe_count; i++)
             if ((int)o->probe[i].vector == v)
-                read_probe(w, i, strip, at, n, coarse);
+                any |= read_probe(w, i, strip, at, n, coarse);
     }
-    for (size_t k = 0; k < n; k++)
+    for (size_t k = 0; any && k < n; k++)
         if (coarse[k])
             again[count++] = at[k];
     return count;

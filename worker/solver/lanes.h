@@ -1,6 +1,7 @@
 #ifndef SOLVER_LANES_H
 #define SOLVER_LANES_H
 
+#include "level.h"
 #include "store.h"
 
 /* Solves up to 32 points of one row (one q) at one level, and judges the result. */
@@ -26,6 +27,9 @@ void lanes_destroy(struct lanes_work *w);
 /* Stores the numbers of one probe, value[i] and error[i] of point i, as quantity j. */
 void strip_put(struct strip *strip, size_t j, const double *value, const double *error,
                enum quantity_kind kind);
+
+/* The rows that will be turned to next at a level, at most LEVEL_ROWS: to be made together. */
+void lanes_ahead(struct lanes_work *w, enum level level, const double *q, size_t n);
 
 /* Turns to a row at a level; 0 when there is no such level. */
 int lanes_row(struct lanes_work *w, enum level level, double q);

@@ -263,11 +263,3 @@ void margin_row(struct margin *m, double q, const double *constant)
         mix(p->doubt_knots + at, apart, row.share, 0, constant[i], m->knots, p->doubt_knot);
     }
 }
-
-void margin_columns(const double *knot, size_t first, size_t n, double *bound)
-{
-    for (size_t i = 0; i < n; i++) {
-        const double *k = knot + (first + i) / KERNEL_KNOT;
-        bound[i] = k[0] + (double)((first + i) % KERNEL_KNOT) / KERNEL_KNOT * (k[1] - k[0]);
-    }
-}

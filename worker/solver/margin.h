@@ -47,7 +47,4 @@ int margin_read(struct margin *m, const struct lattice *l, size_t block);
 /* Turns to a row; constant[probe] is added to both bounds. */
 void margin_row(struct margin *m, double q, const double *constant);
 
-/* What lies between the knots: bound[n] for columns first .. first + n of the leaf. */
-void margin_columns(const double *knot, size_t first, size_t n, double *bound);
-
 #endif

@@ -295,6 +295,9 @@ static int solve_leaf(struct solver *s, const struct block *whole, const struct 
     if (form == LEAF_PRODUCTS)
         lanes_take_leaf(s->lanes, products_parts(tile_products(s->tile)), tile_margin(s->tile));
     for (size_t q = q0; q < q1; q++) {
+        if (form != LEAF_SURFACE && (q - q0) % LEVEL_ROWS == 0)
+            lanes_ahead(s->lanes, form == LEAF_PRODUCTS ? LEVEL_LEAF : LEVEL_COARSE,
+                        s->sweep->q + q, q1 - q < LEVEL_ROWS ? q1 - q : LEVEL_ROWS);
         if (form == LEAF_SURFACE)
             surface_row(tile_surface(s->tile), s->sweep->q[q]);
         if (form == LEAF_PRODUCTS)
@@ -347,12 +350,27 @@ static int solve_left(struct solver *s, const struct block *b, const struct late
     return 0;
 }
 
+/* Makes the next rows that have points, from q on; returns where those after them begin. */
+static size_t look_ahead(struct solver *s, const struct block *b, size_t q)
+{
+    double next[LEVEL_ROWS];
+    size_t n = 0;
+    for (; q < b->q1 - b->q0 && n < LEVEL_ROWS; q++)
+        if (s->later.row[q] < s->later.row[q + 1])
+            next[n++] = s->sweep->q[b->q0 + q];
+    lanes_ahead(s->lanes, LEVEL_FINE, next, n);
+    return q;
+}
+
 static int solve_later(struct solver *s, const struct block *b, const struct sink *to,
                        struct caller *c)
 {
     later_sort(&s->later, b->q1 - b->q0);
+    size_t ahead = 0;
     for (size_t q = 0; q < b->q1 - b->q0; q++) {
         size_t end = s->later.row[q + 1];
+        if (q >= ahead && s->later.row[q] < end)
+            ahead = look_ahead(s, b, q);
         for (size_t i = s->later.row[q]; i < end; i += STRIP)
             if (solve_left(s, b, s->later.sorted + i, end - i < STRIP ? end - i : STRIP, to, c) !=
                 0)
