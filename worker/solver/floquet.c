@@ -187,11 +187,13 @@ static void find_mu(struct floquet *f)
         f->value[k] = -f->damping;
         f->error[k] = own;
         f->scale[k] = 1;
-        if (d + e > 0) {
+        if (d > e) {
             double at = growth(f, d, m->exponent[k]);
             f->value[k] = at - f->damping;
             f->error[k] = growth_error(f, at, d, e, m->exponent[k]) + 2 * own +
                           LIBM * UNIT * (at + f->damping);
+        } else if (d + e > 0) {
+            f->error[k] += own + growth(f, d + e, m->exponent[k]) * (1 + LIBM * UNIT);
         }
         f->value[k] *= inverse;
         f->error[k] = f->error[k] * inverse + 3 * UNIT * fabs(f->value[k]);

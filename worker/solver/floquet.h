@@ -9,17 +9,19 @@
  *
  *   trace    m11 + m22
  *   mu       ln(lambda) / P, the exponent by which solutions grow per unit time:
- *            (asinh(sqrt(D) e^L) - L) / P where D > 0, else -L / P (0 without damping)
+ *            (asinh(sqrt(D) e^L) - L) / P where D > 0, else -L / P (0 without damping), also where
+ *            the error of D leaves its sign open
  *   stable   1 where lambda < 1, or = 1 and D < 0: all solutions stay bounded; -1 where one grows,
  *            0 where the error of D does not say which, as on the edges themselves and where a gap
  *            is closed (M = +-I). Without damping the sign of -D, with it that of
  *            (1 - e^(-2 L)) / 2 - sqrt(D)
  *   nu       rotation number: half turns of (z, z') per period on average. In a band of stability
- *            cos(pi nu) = trace / 2 (over sqrt(det M) with damping), in gap m it is m. The number
- * of zeros of z2 within one period is floor(nu), or m - 1 or m in gap m, of which the sign of the
- * trace picks one (Coddington and Levinson, chapter 8; Johnson and Moser 1982) z(T) ..  for T =
- * times[0] + N P + r: R(r) M^N (z, z')(times[0]), R the propagator over r and M^N = c + s X with c
- * + s sqrt(D) = (x + sqrt(D))^N, by squaring, scaled
+ *            cos(pi nu) = trace / 2 (over sqrt(det M) with damping), in gap m it is m. The zeros
+ *            of z2 within one period are floor(nu), or m - 1 or m in gap m, of which the sign of
+ *            the trace picks one (Coddington and Levinson, Theory of Ordinary Differential
+ *            Equations, chapter 8; Johnson and Moser, Commun. Math. Phys. 84 (1982) 403)
+ *   z(T) ..  for T = times[0] + N P + r: R(r) M^N (z, z')(times[0]), R the propagator over r and
+ *            M^N = c + s X with c + s sqrt(D) = (x + sqrt(D))^N, by squaring, scaled
  *
  * Errors of mu, nu and stable are by intervals, for they are square roots near an edge. Where the
  * phase of a late z(T) is lost its error is infinite, but not that of a lnabs that has grown.

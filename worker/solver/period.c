@@ -1,14 +1,17 @@
 /* See period.h. */
 #include "period.h"
 
+#include "buf.h"
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define POINTS     16    /* of each segment, at which it is compared */
 #define MEAN       64.0  /* an error somewhere against its mean over the segment */
 #define ROUNDING   1e-12 /* of the largest value */
 #define SLOPE      64.0  /* of a segment's series, at most, in units of its bound and length */
+#define NOISE      4.5   /* of noise, in its standard deviation */
 #define SEAM_SHARE 1e-9  /* of a period: so much more than one is none to compare */
 
 struct comparison {
@@ -16,7 +19,8 @@ struct comparison {
     const struct sweep_spec *spec;
     const struct curve *curve;
     const char *name;
-    double most; /* largest value */
+    double most;    /* largest value */
+    double scatter; /* of a table */
     struct err *err;
 };
 
@@ -53,6 +57,30 @@ static double table_error(const struct drive *d, size_t segment)
     return most;
 }
 
+static int by_size(const void *x, const void *y)
+{
+    double a = *(const double *)x, b = *(const double *)y;
+    return (a > b) - (a < b);
+}
+
+/* What a table's values scatter by: differences of fourth order, which leave next to nothing of
+ * what is smooth and sqrt(70) of what is noise, by their median. */
+static double scatter(const struct drive *d)
+{
+    if (!d->is_table || d->knot_count < 16)
+        return 0;
+    size_t n = d->knot_count - 4;
+    double *size = mem_alloc(n, sizeof *size);
+    for (size_t k = 0; k < n; k++) {
+        const double *w = d->knot_w + k;
+        size[k] = fabs(w[0] - 4 * w[1] + 6 * w[2] - 4 * w[3] + w[4]);
+    }
+    qsort(size, n, sizeof *size, by_size);
+    double sigma = 1.4826 * size[n / 2] / sqrt(70);
+    free(size);
+    return NOISE * sigma;
+}
+
 /* What the curve may be off by at a time of this segment. */
 static double error_of(const struct comparison *c, size_t segment, double t)
 {
@@ -60,7 +88,7 @@ static double error_of(const struct comparison *c, size_t segment, double t)
     double slope = SLOPE * s->bound / (s->t1 - s->t0);
     double error = MEAN * s->error + slope * DBL_EPSILON * (fabs(t) + c->spec->period);
     if (c->drive->is_table && c->curve == &c->drive->w)
-        error += table_error(c->drive, segment);
+        error += table_error(c->drive, segment) + c->scatter;
     return error;
 }
 
@@ -82,9 +110,9 @@ static int compare(const struct comparison *c, size_t at, double t, size_t at_la
 static int compare_segment(const struct comparison *c, size_t k, double end)
 {
     const struct segment *s = &c->curve->segments[k];
-    double to = fmin(s->t1, end);
-    for (int i = 0; i < POINTS; i++) {
-        double t = s->t0 + (to - s->t0) * (i + 0.5) / POINTS, later = t + c->spec->period;
+    double from = fmax(s->t0, c->drive->t0), to = fmin(s->t1, end);
+    for (int i = 0; from < to && i < POINTS; i++) {
+        double t = from + (to - from) * (i + 0.5) / POINTS, later = t + c->spec->period;
         if (compare(c, k, t, curve_find(c->curve, later, k), later) != 0)
             return err_hint(c->err, "give the time after which all of w, u, v and damping are "
                                     "the same again, with every digit: \"2*pi/3\"");
@@ -99,6 +127,13 @@ static int is_break(const struct sweep_spec *spec, double t)
         if (fabs(spec->breaks[i] - t) <= near)
             return 1;
     return 0;
+}
+
+/* The segment that ends at t, or holds it. */
+static size_t last_segment(const struct curve *curve, double t)
+{
+    size_t k = curve_find(curve, t, 0);
+    return k > 0 && curve->segments[k].t0 >= t ? k - 1 : k;
 }
 
 static int compare_curve(struct comparison *c)
@@ -117,7 +152,7 @@ static int compare_curve(struct comparison *c)
         return 0;
     }
     if (is_break(c->spec, d->t0) || is_break(c->spec, d->t1) ||
-        compare(c, 0, d->t0, curve->count - 1, d->t1) == 0)
+        compare(c, curve_find(curve, d->t0, 0), d->t0, last_segment(curve, d->t1), d->t1) == 0)
         return 0;
     return err_hint(c->err, "correct the period, or list %.9g in w.breaks if it jumps there",
                     d->t1);
@@ -132,6 +167,7 @@ int period_check(const struct drive *d, const struct sweep_spec *spec, struct er
     for (size_t i = 0; spec->period > 0 && i < sizeof all / sizeof *all; i++) {
         all[i].drive = d;
         all[i].spec = spec;
+        all[i].scatter = i == 0 ? scatter(d) : 0;
         all[i].err = err;
         if (compare_curve(&all[i]) != 0)
             return -1;
