@@ -31,7 +31,8 @@ struct phase_work; /* one thread's */
 struct phase_work *phase_work_create(const struct phase *p, const struct kernel *kernel);
 void phase_work_destroy(struct phase_work *w);
 
-/* As lanes_solve; `fine`: with every digit there is. */
+/* As lanes_solve, but all points of a strip that are to be solved at once; `fine`: with every digit
+ * there is. */
 size_t phase_solve(struct phase_work *w, struct strip *strip, const uint16_t *at, size_t n,
                    int fine, uint16_t *again);
 

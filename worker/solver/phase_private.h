@@ -65,23 +65,31 @@ int phase_sample_span(const struct phase *p, size_t first, size_t last, struct p
 void phase_row(const struct phase *p, const struct phase_sample *s, double q,
                struct phase_stretch *out);
 
-/* The stretches that up to 32 lanes have crossed. */
+/* The stretches that 32 lanes have crossed. */
+struct phase_pack {
+    double (*entry)[PHASE_ENTRIES][LANES]; /* [n], lane k has count[k] of them */
+    size_t cap, count[LANES], most;        /* most: of the counts */
+    size_t *record;                        /* [record][32]: stretches before it */
+};
+
+#define PHASE_PACKS (STRIP / LANES)
+
+/* All points of a strip go together, so that a stretch that few of them need is looked at once. */
 struct phase_work {
     const struct phase *p;
     const struct phase_kernel *kernel;
     const struct phase_pass *pass;
     double q, target;
     size_t lanes;
-    double *a;                             /* [32] */
-    double (*entry)[PHASE_ENTRIES][LANES]; /* [n], lane k has count[k] of them */
-    double (*state)[3][LANES];             /* z, z' and exponent before each, and at the end */
-    size_t cap, count[LANES], most;        /* most: of the counts */
-    size_t *record;                        /* [record][32]: stretches before it */
-    double phases, leaves, visits;         /* of lanes; visits are stretches that were tried */
-    double limit;                          /* of visits: the walk is broken off */
-    struct phase *look;                    /* p, in its first look; else NULL */
-    double start[2][LANES];
-    struct phase_sample sample; /* room, one stretch at a time */
+    double *a; /* [STRIP] */
+    struct phase_pack pack[PHASE_PACKS];
+    double (
+        *state)[3][LANES]; /* z, z' and exponent of a pack before each stretch, and at the end */
+    size_t state_cap;
+    double phases, leaves, visits; /* of lanes; visits are stretches that were tried */
+    double limit;                  /* of visits: the walk is broken off */
+    struct phase *look;            /* p, in its first look; else NULL */
+    struct phase_sample sample;    /* room, one stretch at a time */
 };
 
 /* Crosses all stretches for the lanes' a. */

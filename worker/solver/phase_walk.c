@@ -25,8 +25,9 @@ struct phase_work *phase_work_create(const struct phase *p, const struct kernel 
     w->kernel = phase_kernel_of(kernel);
     w->pass = phase_pass_of(kernel);
     w->limit = INFINITY;
-    w->a = lanes_array(LANES);
-    w->record = mem_alloc((p->sweep->outputs.record_count + 1) * LANES, sizeof *w->record);
+    w->a = lanes_array(STRIP);
+    for (int i = 0; i < PHASE_PACKS; i++)
+        w->pack[i].record = mem_alloc((p->sweep->outputs.record_count + 1) * LANES, sizeof(size_t));
     return w;
 }
 
@@ -34,43 +35,45 @@ void phase_work_destroy(struct phase_work *w)
 {
     if (w == NULL)
         return;
+    for (int i = 0; i < PHASE_PACKS; i++) {
+        free(w->pack[i].record);
+        free(w->pack[i].entry);
+    }
     free(w->a);
-    free(w->record);
-    free(w->entry);
     free(w->state);
     free(w);
 }
 
-static void make_room(struct phase_work *w, size_t n)
+/* For entry n. */
+static void make_room(struct phase_pack *pack, size_t n)
 {
-    if (n < w->cap)
+    if (n < pack->cap)
         return;
-    size_t cap = w->cap != 0 ? 2 * w->cap : 64;
+    size_t cap = pack->cap != 0 ? 2 * pack->cap : 16;
     double *entry = lanes_array(cap * PHASE_ENTRIES * LANES);
-    if (w->cap != 0)
-        memcpy(entry, w->entry, w->cap * sizeof *w->entry);
-    free(w->entry);
-    free(w->state);
-    w->entry = (double(*)[PHASE_ENTRIES][LANES])(void *)entry;
-    w->state = (double(*)[3][LANES])(void *)lanes_array((cap + 1) * 3 * LANES);
-    w->cap = cap;
+    if (pack->cap != 0)
+        memcpy(entry, pack->entry, pack->cap * sizeof *pack->entry);
+    free(pack->entry);
+    pack->entry = (double(*)[PHASE_ENTRIES][LANES])(void *)entry;
+    pack->cap = cap;
 }
 
-/* Takes the propagators of the lanes that are through; returns the number of those that are not. */
-static size_t collect(struct phase_work *w, const uint8_t *lane, size_t n, double (*out)[LANES],
-                      const int64_t *solved, uint8_t *rest)
+/* Takes the propagators of the lanes that are through, lists the others in rest[] and returns their
+ * number. */
+static size_t collect(struct phase_work *w, const uint16_t *lane, size_t n, double (*out)[LANES],
+                      const int64_t *solved, uint16_t *rest)
 {
     size_t left = 0;
     for (size_t i = 0; i < n; i++) {
-        size_t k = lane[i], at = w->count[k];
         if (solved[i] == 0) {
-            rest[left++] = (uint8_t)k;
+            rest[left++] = lane[i];
             continue;
         }
-        make_room(w, at);
+        struct phase_pack *pack = &w->pack[lane[i] / LANES];
+        size_t k = lane[i] % LANES, at = pack->count[k]++;
+        make_room(pack, at);
         for (int e = 0; e < PHASE_ENTRIES; e++)
-            w->entry[at][e][k] = out[e][i];
-        w->count[k] = at + 1;
+            pack->entry[at][e][k] = out[e][i];
         w->phases += solved[i] == 1;
         w->leaves += solved[i] != 1;
     }
@@ -140,41 +143,57 @@ static void remember(struct phase_work *w, const struct place *p, size_t tried, 
     halves_of(w, p, half);
 }
 
-static void cross(struct phase_work *w, const struct place *p, const uint8_t *lane, size_t n)
+/* One stretch for the lanes that come to it; returns the number of those that it is too long for.
+ */
+static size_t try_stretch(struct phase_work *w, const struct phase_sample *sample, int force,
+                          const uint16_t *lane, size_t n, uint16_t *rest)
 {
     _Alignas(64) double a[LANES], out[PHASE_ENTRIES][LANES];
     _Alignas(64) int64_t solved[LANES];
-    uint8_t rest[LANES];
-    struct place half[2];
     struct phase_stretch stretch;
+    size_t left = 0;
+    phase_row(w->p, sample, w->q, &stretch);
+    for (size_t from = 0; from < n; from += LANES) {
+        size_t count = n - from < LANES ? n - from : LANES;
+        for (size_t i = 0; i < LANES; i++)
+            a[i] = w->a[lane[from + (i < count ? i : count - 1)]];
+        w->kernel->solve(&w->p->tables, &stretch, count, a, w->target, force, out, solved);
+        left += collect(w, lane + from, count, out, solved, rest + left);
+    }
+    w->visits += (double)n;
+    return left;
+}
+
+static void cross(struct phase_work *w, const struct place *p, const uint16_t *lane, size_t n)
+{
+    uint16_t rest[STRIP];
+    struct place half[2];
     const struct phase_sample *sample = sample_of(w, p);
     int can_halve = halves_of(w, p, half);
     size_t left = n;
-    memcpy(rest, lane, n);
     if (sample != NULL) {
-        for (size_t i = 0; i < LANES; i++)
-            a[i] = w->a[lane[i < n ? i : n - 1]];
-        phase_row(w->p, sample, w->q, &stretch);
-        w->kernel->solve(&w->p->tables, &stretch, n, a, w->target, !can_halve, out, solved);
-        w->visits += (double)n;
-        left = collect(w, lane, n, out, solved, rest);
+        left = try_stretch(w, sample, !can_halve, lane, n, rest);
+        lane = rest;
         if (w->look != NULL && p->span != PHASE_NONE && can_halve)
             remember(w, p, n, left, half);
     }
     for (int i = 0; i < 2 && left > 0 && !(w->visits > w->limit); i++)
-        cross(w, &half[i], rest, left);
+        cross(w, &half[i], lane, left);
 }
 
 /* Lanes that have crossed fewer stretches than others stand still in the end. */
-static void pad(struct phase_work *w)
+static void pad(struct phase_pack *pack, size_t lanes)
 {
-    make_room(w, w->most);
+    pack->most = 0;
+    for (size_t k = 0; k < lanes; k++)
+        pack->most = pack->count[k] > pack->most ? pack->count[k] : pack->most;
+    make_room(pack, pack->most);
     for (size_t k = 0; k < LANES; k++) {
-        for (size_t n = w->count[k]; n < w->most; n++) {
+        for (size_t n = pack->count[k]; n < pack->most; n++) {
             for (int e = 0; e < PHASE_ENTRIES; e++)
-                w->entry[n][e][k] = 0;
-            w->entry[n][PHASE_ZZ][k] = w->entry[n][PHASE_PP][k] = 1;
-            w->entry[n][PHASE_BEFORE][k] = w->entry[n][PHASE_AFTER][k] = 1;
+                pack->entry[n][e][k] = 0;
+            pack->entry[n][PHASE_ZZ][k] = pack->entry[n][PHASE_PP][k] = 1;
+            pack->entry[n][PHASE_BEFORE][k] = pack->entry[n][PHASE_AFTER][k] = 1;
         }
     }
 }
@@ -182,30 +201,29 @@ static void pad(struct phase_work *w)
 void phase_walk(struct phase_work *w)
 {
     const struct phase *p = w->p;
-    uint8_t lane[LANES];
-    memset(w->count, 0, sizeof w->count);
-    for (size_t k = 0; k < LANES; k++)
-        lane[k] = (uint8_t)k;
+    uint16_t lane[STRIP];
+    for (int i = 0; i < PHASE_PACKS; i++)
+        memset(w->pack[i].count, 0, sizeof w->pack[i].count);
+    for (size_t k = 0; k < STRIP; k++)
+        lane[k] = (uint16_t)k;
     for (size_t r = 0; r < p->sweep->outputs.record_count; r++) {
         if (p->root[r] != PHASE_NONE) {
             const struct phase_span *span = &p->span[p->root[r]];
             struct place place = {span->t0, span->t1, p->root[r], 0};
             cross(w, &place, lane, w->lanes);
         }
-        for (size_t k = 0; k < LANES; k++)
-            w->record[r * LANES + k] = w->count[k];
+        for (size_t i = 0; i * LANES < w->lanes; i++)
+            memcpy(w->pack[i].record + r * LANES, w->pack[i].count, sizeof w->pack[i].count);
     }
-    w->most = 0;
-    for (size_t k = 0; k < w->lanes; k++)
-        w->most = w->count[k] > w->most ? w->count[k] : w->most;
-    pad(w);
+    for (size_t i = 0; i * LANES < w->lanes; i++)
+        pad(&w->pack[i], w->lanes - i * LANES < LANES ? w->lanes - i * LANES : LANES);
 }
 
 /* ---- what it costs ---- */
 
 #define SAMPLES  5   /* of each axis */
-#define NS_PHASE 45  /* a stretch by phase of one lane, or one that must be halved */
-#define NS_LEAF  20  /* by Taylor series */
+#define NS_PHASE 50  /* a stretch by phase of one lane, or one that must be halved */
+#define NS_LEAF  80  /* by Taylor series */
 #define NS_ENTRY 2   /* forwards, or backwards for a probe */
 #define NS_POINT 120 /* and whatever else a point takes */
 
@@ -239,8 +257,8 @@ double phase_look(struct phase *p)
     struct phase_work *w = phase_work_create(p, kernel_find(NULL));
     w->target = phase_target(p, 0);
     w->lanes = SAMPLES;
-    for (size_t i = 0; i < LANES; i++)
-        w->a[i] = sample_of_axis(s->a, s->a_count, i < SAMPLES ? i : SAMPLES - 1);
+    for (size_t i = 0; i < SAMPLES; i++)
+        w->a[i] = sample_of_axis(s->a, s->a_count, i);
     w->look = p;
     double ns = walk_samples(w);
     for (size_t k = 0; k < p->span_count; k++)

@@ -180,16 +180,13 @@ static int solve_phase(struct solver *s, const struct caller *c)
     for (size_t i = 0; i < count; i++)
         at[i] = (uint16_t)i;
     for (int fine = 0; fine < 2 && count > 0; fine++) {
-        size_t rest = 0;
-        for (size_t k = 0; k < count; k += LANES) {
-            size_t n = count - k < LANES ? count - k : LANES;
-            rest += phase_solve(s->phase, &s->strip, at + k, n, fine, again + rest);
-            if (stopped(s, s->chunk_ns, c))
-                return -1;
-        }
+        double ns = (double)count * s->chunk_ns / LANES;
+        size_t rest = phase_solve(s->phase, &s->strip, at, count, fine, again);
         rest = derive(s, at, count, again, rest);
         memcpy(at, again, rest * sizeof *at);
         count = rest;
+        if (stopped(s, ns, c))
+            return -1;
     }
     return 0;
 }
