@@ -13,7 +13,8 @@
 enum { BUCKETS = 4096, PLANES_MAX = 2 * JOB_OUTPUTS_MAX + 1 };
 
 struct pending {
-    struct pending *next;
+    struct pending *next;                      /* of its bucket */
+    struct pending *worker_next, *worker_prev; /* of its worker */
     struct token token;
     uint32_t worker, first, count;
     struct sink_result *result;
@@ -23,6 +24,8 @@ struct pending {
 
 struct assembly {
     struct pending *buckets[BUCKETS];
+    struct pending **of_worker; /* [number]: the first of its results in the making */
+    uint32_t workers;
     struct sink_result **pieces;
     size_t piece_count;
 };
@@ -105,6 +108,20 @@ static int part_check(const struct wire_msg *m, const struct assembly_shape *sha
     return 0;
 }
 
+static void worker_list_add(struct assembly *a, struct pending *p)
+{
+    if (p->worker >= a->workers) {
+        uint32_t n = p->worker + p->worker / 2 + 16;
+        a->of_worker = mem_resize(a->of_worker, n, sizeof *a->of_worker);
+        memset(a->of_worker + a->workers, 0, (n - a->workers) * sizeof *a->of_worker);
+        a->workers = n;
+    }
+    p->worker_next = a->of_worker[p->worker];
+    if (p->worker_next)
+        p->worker_next->worker_prev = p;
+    a->of_worker[p->worker] = p;
+}
+
 static struct pending *find(struct assembly *a, uint32_t worker, const struct wire_msg *m,
                             const struct assembly_shape *shape)
 {
@@ -125,6 +142,7 @@ static struct pending *find(struct assembly *a, uint32_t worker, const struct wi
     p->result->release = release;
     p->next = *at;
     *at = p;
+    worker_list_add(a, p);
     return p;
 }
 
@@ -162,6 +180,12 @@ static void unlink_pending(struct assembly *a, struct pending *p)
     while (*at != p)
         at = &(*at)->next;
     *at = p->next;
+    if (p->worker_prev)
+        p->worker_prev->worker_next = p->worker_next;
+    else
+        a->of_worker[p->worker] = p->worker_next;
+    if (p->worker_next)
+        p->worker_next->worker_prev = p->worker_prev;
 }
 
 enum assembly_added assembly_add(struct assembly *a, uint32_t worker, const struct wire_msg *m,
@@ -259,20 +283,16 @@ struct sink_result *assembly_whole(uint32_t worker, uint32_t job, const struct w
 uint64_t assembly_sweep(struct assembly *a, uint32_t worker, assembly_wanted_fn *wanted, void *arg)
 {
     uint64_t bytes = 0;
-    for (size_t i = 0; i < BUCKETS; i++) {
-        struct pending **at = &a->buckets[i];
-        while (*at) {
-            struct pending *p = *at;
-            struct wire_holding result = {p->result->job, p->result->tile, 1,   p->first,
-                                          p->count,       p->token,        true};
-            if (p->worker != worker || wanted(arg, &result)) {
-                at = &p->next;
-                continue;
-            }
-            *at = p->next;
-            bytes += p->result->data_bytes;
-            pending_destroy(p);
-        }
+    struct pending *next;
+    for (struct pending *p = worker < a->workers ? a->of_worker[worker] : NULL; p; p = next) {
+        next = p->worker_next;
+        struct wire_holding result = {p->result->job, p->result->tile, 1,   p->first,
+                                      p->count,       p->token,        true};
+        if (wanted(arg, &result))
+            continue;
+        unlink_pending(a, p);
+        bytes += p->result->data_bytes;
+        pending_destroy(p);
     }
     return bytes;
 }
@@ -314,6 +334,7 @@ void assembly_destroy(struct assembly *a)
     for (size_t i = 0; i < a->piece_count; i++)
         release(a->pieces[i]);
     free(a->pieces);
+    free(a->of_worker);
     free(a);
 }
 

@@ -99,12 +99,25 @@ static bool set_limits(void *s, const char *endpoint)
     size_t len = sizeof kept;
     return zmq_setsockopt(s, ZMQ_MAXMSGSIZE, &max, sizeof max) == 0 &&
            zmq_getsockopt(s, ZMQ_MAXMSGSIZE, &kept, &len) == 0 && kept == max &&
-           set_int(s, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) && set_int(s, ZMQ_HEARTBEAT_IVL, 1000) &&
-           set_int(s, ZMQ_HEARTBEAT_TIMEOUT, 3000) && set_int(s, ZMQ_HEARTBEAT_TTL, 4000) &&
-           set_int(s, ZMQ_LINGER, 0) &&
+           set_int(s, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) && set_int(s, ZMQ_LINGER, 0) &&
            set_int(s, ZMQ_RECONNECT_IVL, strncmp(endpoint, "ipc:", 4) == 0 ? 10 : 50) &&
            set_int(s, ZMQ_RECONNECT_IVL_MAX, 1000) && set_int(s, ZMQ_IMMEDIATE, 1) &&
            set_int(s, ZMQ_IPV6, strchr(endpoint, '[') != NULL);
+}
+
+/* The broker does not ping: libzmq cancels a timer by looking at all of them, which for 5,000 peers
+ * takes a processor. The kernel finds out whose machine is gone; who is silent the queue knows. */
+static bool set_keepalive(void *s)
+{
+    return set_int(s, ZMQ_TCP_KEEPALIVE, 1) && set_int(s, ZMQ_TCP_KEEPALIVE_IDLE, 4) &&
+           set_int(s, ZMQ_TCP_KEEPALIVE_INTVL, 1) && set_int(s, ZMQ_TCP_KEEPALIVE_CNT, 4);
+}
+
+/* A peer does, and asks for no timer at the other end. */
+static bool set_heartbeat(void *s)
+{
+    return set_int(s, ZMQ_HEARTBEAT_IVL, 1000) && set_int(s, ZMQ_HEARTBEAT_TIMEOUT, 3000) &&
+           set_int(s, ZMQ_HEARTBEAT_TTL, 0);
 }
 
 static bool set_pair(void *s, const struct key *key)
@@ -175,7 +188,7 @@ int door_bind(void *zmq_ctx, const char *endpoint, const struct key *key, void *
         return err_set(err, ERR_OTHER, "%s is in use by another broker", endpoint);
     void *s = zmq_socket(zmq_ctx, ZMQ_ROUTER);
     int mandatory = 1; /* cannot be read back */
-    if (!s || !set_limits(s, endpoint) || (key && !set_broker_key(s, key)) ||
+    if (!s || !set_limits(s, endpoint) || !set_keepalive(s) || (key && !set_broker_key(s, key)) ||
         (!key && !keeps(s, ZMQ_MECHANISM, ZMQ_NULL)) || (kind == DOOR_IPC && !set_own_user(s)) ||
         zmq_setsockopt(s, ZMQ_ROUTER_MANDATORY, &mandatory, sizeof mandatory))
         return no_socket(s, err);
@@ -250,7 +263,7 @@ int door_open(void *zmq_ctx, const char *endpoint, const struct key *key, struct
     if (door_kind(endpoint, &kind, err))
         return -1;
     void *s = zmq_socket(zmq_ctx, ZMQ_DEALER);
-    if (!s || !set_limits(s, endpoint) || (key && !set_peer_key(s, key, 0)) ||
+    if (!s || !set_limits(s, endpoint) || !set_heartbeat(s) || (key && !set_peer_key(s, key, 0)) ||
         (!key && !keeps(s, ZMQ_MECHANISM, ZMQ_NULL)))
         return no_socket(s, err);
     struct door *d = mem_alloc(1, sizeof *d);

@@ -60,7 +60,7 @@ static void check_job(const struct queue *q, const struct job_entry *j)
 static void check_worker(const struct queue *q, const struct worker *w)
 {
     uint64_t bytes = 0, points = 0;
-    uint32_t leases = 0;
+    uint32_t leases = 0, tiles = 0;
     for (const struct lease *l = w->first; l; l = l->next) {
         const struct job_entry *j = job_find(q, l->job);
         uint32_t pending = 0, unsettled = 0;
@@ -72,6 +72,7 @@ static void check_worker(const struct queue *q, const struct worker *w)
             if (l->tile[k] == LEASE_SETTLED)
                 continue;
             unsettled++;
+            tiles++;
             uint64_t n = l->count ? l->count : tile_points(j, l->first_tile + k);
             points += n;
             bytes += n * j->point_bytes;
@@ -79,6 +80,7 @@ static void check_worker(const struct queue *q, const struct worker *w)
         assert(pending == l->pending && unsettled == l->unsettled && unsettled > 0);
     }
     assert(leases == w->lease_count && bytes == w->bytes_in_hand && points == w->points_in_hand);
+    assert(tiles == w->tiles_in_hand);
     if (w->state == WORKER_GONE)
         assert(leases == 0);
     assert(w->granted >= w->received && w->unsettled >= w->at_sink);

@@ -125,20 +125,34 @@ static bool is_full(const struct queue *q, const struct worker *w, const struct 
     return hand.leases >= most || w->rate <= 0;
 }
 
+/* Tiles that are not worth a message each: a fifth of a millisecond of work, as far as others have
+ * shown what a tile of this job costs. A worker that waits longer for its leases than it takes to
+ * solve them looks slow, and would be given less and less. */
+static uint32_t least_length(const struct worker *w, const struct job_entry *j, uint32_t tile)
+{
+    const double worth_ns = 2e5;
+    double n = w->threads * worth_ns / (j->cost_ns * tile_points(j, tile) + 1);
+    return n <= 1 ? 1 : n >= LEASE_TILES_MAX ? LEASE_TILES_MAX : (uint32_t)n;
+}
+
 /* How many tiles from `first` on make a good lease for this worker. */
 static uint32_t run_length(const struct queue *q, const struct worker *w, const struct job_entry *j,
                            uint32_t first)
 {
     const struct tile_table *t = &j->tiles;
     double aim = points_in(w, j, q->config.lease_ms);
-    uint32_t most = LEASE_TILES_MAX;
+    uint32_t most = LEASE_TILES_MAX, least = least_length(w, j, first);
     if (w->rate <= 0 && most > w->threads)
         most = w->threads ? w->threads : 1; /* unknown: a tile a thread */
     /* towards the end all workers are to finish together */
     uint32_t open = t->in_state[TILE_OPEN];
     uint32_t share = open / (uint32_t)(2 * (q->workers_up ? q->workers_up : 1));
     if (most > share)
-        most = share ? share : 1;
+        most = share;
+    if (most < least)
+        most = least;
+    if (aim < (double)least * tile_points(j, first))
+        aim = (double)least * tile_points(j, first);
     uint64_t points = 0, bytes = 0, hold = w->hold_bytes - in_hand(q, w).bytes;
     uint32_t n = 0;
     while (n < most && first + n < j->frontier && tile_get(t, first + n) == TILE_OPEN) {
@@ -196,6 +210,7 @@ static struct lease *lease_apart(struct queue *q, struct worker *w, struct job_e
     l->pending = l->unsettled = 1;
     w->points_in_hand += points;
     w->bytes_in_hand += bytes;
+    w->tiles_in_hand++;
     if (w->largest_bytes < bytes)
         w->largest_bytes = bytes;
     return l;

@@ -102,6 +102,7 @@ struct lease *lease_add(struct queue *q, struct token token, uint32_t worker, st
         uint64_t bytes = tile_bytes(j, tile);
         w->points_in_hand += tile_points(j, tile);
         w->bytes_in_hand += bytes;
+        w->tiles_in_hand++;
         if (w->largest_bytes < bytes)
             w->largest_bytes = bytes;
     }
@@ -142,6 +143,7 @@ static void let_go(struct worker *w, const struct lease *l, const struct job_ent
     assert(w->points_in_hand >= points && w->bytes_in_hand >= bytes);
     w->points_in_hand -= points;
     w->bytes_in_hand -= bytes;
+    w->tiles_in_hand--;
 }
 
 void lease_settle(struct queue *q, struct lease *l, uint32_t tile)

@@ -123,7 +123,7 @@ struct job_entry {
     double point_cost_ns;
     struct tile_table tiles;
     uint32_t frontier, frontier_asked;
-    bool frontier_short; /* somebody found nothing below it, and there are tiles beyond */
+    bool frontier_short;   /* somebody found nothing below it, and there are tiles beyond */
     int64_t hold_until_ms; /* held tiles are released then; 0: none are held */
     uint64_t points_total, points_done, points_failed;
     uint32_t recomputed;
@@ -267,6 +267,7 @@ struct worker {
     struct lease *first, *last; /* active leases, oldest first */
     uint32_t lease_count;
     uint64_t bytes_in_hand, points_in_hand;         /* leased, not durable */
+    uint32_t tiles_in_hand;                         /* or pieces */
     uint64_t largest_bytes;                         /* of the tiles it was leased */
     uint64_t granted, received, unsettled, at_sink; /* window.c */
     bool starved;

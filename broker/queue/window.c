@@ -2,12 +2,13 @@
  * granted and not sent, and what it has sent and is not settled (durable, compared or dropped),
  * counts against the sink's budget, whoever it is. A worker is granted what it has in hand, up to
  * an equal share, but never less than its largest result: a part of a result is never settled. With
- * more workers than results fit the budget, some wait until something is settled. */
+ * more workers than results fit the budget, some wait until something is settled. Results of a few
+ * bytes take more than their bytes in the broker's memory: a share is less where they are such. */
 #include "queue_private.h"
 
 /* A part is cut no shorter than this (planes.h): what is left of a window below it may be of no
  * use. */
-enum { USEFUL_BYTES = 4096 };
+enum { USEFUL_BYTES = 4096, RESULT_COSTS = 512 /* what a result takes beside its data */ };
 
 static bool is_used_up(const struct worker *w)
 {
@@ -117,6 +118,10 @@ uint64_t window_renew(struct queue *q, struct worker *w)
         return w->granted;
     uint64_t budget = q->config.sink_bytes;
     uint64_t share = budget / (q->workers_up > 1 ? q->workers_up : 2);
+    if (w->tiles_in_hand > 0) {
+        double bytes = (double)w->bytes_in_hand, costs = (double)w->tiles_in_hand * RESULT_COSTS;
+        share = (uint64_t)((double)share * bytes / (bytes + costs));
+    }
     if (share < w->largest_bytes)
         share = w->largest_bytes;
     if (share > w->bytes_in_hand)

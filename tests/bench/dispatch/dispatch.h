@@ -42,8 +42,9 @@ struct farm_config {
     const char *endpoint;
     const struct key *key; /* NULL: none */
     unsigned workers;
-    unsigned bundle; /* answers in one message; 0: a RESULT for each plane */
-    unsigned hosts;  /* machines that they say they are */
+    unsigned bundle;   /* answers in one message; 0: a RESULT for each plane */
+    unsigned solve_us; /* what they say that a tile took */
+    unsigned hosts;    /* machines that they say they are */
 };
 
 struct farm_figures {

@@ -19,7 +19,6 @@
 enum {
     HOLD_BYTES = 4 << 20,
     PERIOD_MS = 1000,
-    SOLVE_US = 1,
     ASKS = 1 << 18,
     PLANE_VALUES = 0,
     PLANE_STATUS = 2,
@@ -32,7 +31,6 @@ struct held { /* a lease */
 };
 
 struct hand {
-    struct door *door;
     void *socket;
     uint64_t session, window, sent, tag; /* tag: of the latest HELLO */
     struct held *leases;
@@ -124,7 +122,7 @@ static int say_planes(struct farm *f, struct hand *w, struct held *l)
         m.result.token = l->token;
         m.result.plane = numbers[i];
         m.result.plane_bytes = (uint32_t)planes[i].len;
-        m.result.solve_us = SOLVE_US;
+        m.result.solve_us = f->config.solve_us;
         m.result.crc = crc32c(0, planes[i].data, planes[i].len);
         m.result.data = planes[i];
         if (post(f, w, &m))
@@ -149,9 +147,10 @@ static int say_wholes(struct farm *f, struct hand *w, struct held *l)
         double value = value_of(l->first + l->sent + i);
         memcpy(data, &value, sizeof value);
         data[sizeof value] = done;
-        wire_whole_add(&f->wholes,
-                       &(struct wire_whole){
-                           l->first + l->sent + i, SOLVE_US, 2, codings, {data, sizeof data}});
+        wire_whole_add(
+            &f->wholes,
+            &(struct wire_whole){
+                l->first + l->sent + i, f->config.solve_us, 2, codings, {data, sizeof data}});
     }
     struct wire_msg m = {.type = WIRE_RESULTS};
     m.results.job = l->job;
@@ -341,15 +340,31 @@ static void drain(struct farm *f, struct hand *w)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
+/* Without the monitor of common/door.h, which would take twice the descriptors. */
+static void *dealer(struct farm *f)
+{
+    const struct key *key = f->config.key;
+    int linger = 0, soon_ms = 50;
+    void *s = zmq_socket(f->zmq, ZMQ_DEALER);
+    if (!s) {
+        fprintf(stderr, "no socket: %s\n", zmq_strerror(zmq_errno()));
+        exit(1);
+    }
+    zmq_setsockopt(s, ZMQ_LINGER, &linger, sizeof linger);
+    zmq_setsockopt(s, ZMQ_RECONNECT_IVL, &soon_ms, sizeof soon_ms);
+    if (key) {
+        zmq_setsockopt(s, ZMQ_CURVE_PUBLICKEY, key->public, KEY_CHARS + 1);
+        zmq_setsockopt(s, ZMQ_CURVE_SECRETKEY, key->secret, KEY_CHARS + 1);
+        zmq_setsockopt(s, ZMQ_CURVE_SERVERKEY, key->pins[0], KEY_CHARS + 1);
+    }
+    zmq_connect(s, f->config.endpoint);
+    return s;
+}
+
 static void hand_open(struct farm *f, unsigned i)
 {
     struct hand *w = &f->hands[i];
-    struct err err;
-    if (door_open(f->zmq, f->config.endpoint, f->config.key, &w->door, &err)) {
-        fprintf(stderr, "%s\n", err.text);
-        exit(1);
-    }
-    w->socket = door_socket(w->door);
+    w->socket = dealer(f);
     w->session = door_random();
     w->tag = 1;
     int fd;
@@ -365,7 +380,7 @@ struct farm *farm_create(const struct farm_config *config)
     struct farm *f = mem_alloc(1, sizeof *f);
     f->config = *config;
     f->zmq = zmq_ctx_new();
-    zmq_ctx_set(f->zmq, ZMQ_MAX_SOCKETS, (int)(3 * config->workers + 16));
+    zmq_ctx_set(f->zmq, ZMQ_MAX_SOCKETS, (int)config->workers + 16);
     f->epoll = epoll_create1(EPOLL_CLOEXEC);
     f->hands = mem_alloc(config->workers, sizeof *f->hands);
     f->asks = mem_alloc(ASKS, sizeof *f->asks);
@@ -377,7 +392,7 @@ struct farm *farm_create(const struct farm_config *config)
 void farm_destroy(struct farm *f)
 {
     for (unsigned i = 0; i < f->config.workers; i++) {
-        door_close(f->hands[i].door, 0);
+        zmq_close(f->hands[i].socket);
         free(f->hands[i].leases);
     }
     zmq_ctx_term(f->zmq);
