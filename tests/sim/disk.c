@@ -338,6 +338,8 @@ static void carry_out(struct sim *s, struct disk_order *o)
         e.type = SINK_FRONTIER;
         break;
     case D_FINISH:
+        if (!s->calm && dice_below(s, 256) == 0)
+            disk_take(s, o->job); /* just before they get their names */
         if (d->taken)
             return;
         for (uint32_t t = 0; t < s->jobs[o->job].tiles; t++) {
