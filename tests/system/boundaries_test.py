@@ -3,6 +3,7 @@
 that a job can be in, and what is refused."""
 
 import json
+import shutil
 import unittest
 
 import numpy
@@ -145,6 +146,25 @@ class Boundaries(House):
         self.assertAlmostEqual(document["damping"], 0.1, delta=1e-15)
         self.assertEqual([(c["name"], c["pieces"][0]["q"]) for c in document["curves"]],
                          [("lower_1", [0.2]), ("upper_1", [0.2])])
+
+    def agrees(self, job):
+        """The field `stable` beside every edge, and on it, where nobody can tell."""
+        job["grid"]["q"] = [2]
+        job["output"] = {"stable": "stable"}
+        edges = sorted((p["a"][0], c["name"]) for c in self.curves(job)["curves"]
+                       for p in c["pieces"])
+        job["grid"]["a"] = [a + side for a, _ in edges for side in (-1e-8, 0, 1e-8)]
+        self.client("run", self.write_job(job), "-o", "beside", "--json", broker=False)
+        stable = numpy.load(self.path("beside/stable.npy"))[0]
+        for i, (a, name) in enumerate(edges):
+            want = [1, 0, -1] if name.startswith("lower") else [-1, 0, 1]
+            self.assertEqual(list(stable[3 * i:3 * i + 3]), want, f"{name} = {a}")
+        shutil.rmtree(self.path("beside"))
+        return len(edges)
+
+    def test_floquet_fields_agree(self):
+        self.assertEqual(self.agrees(hill("cos(2*t) + 0.3*sin(4*t + 1)", a=(-6, 20))), 9)
+        self.assertEqual(self.agrees(hill(a=(-6, 20), damping="0.2 + 0.1*sin(2*t)")), 5)
 
     def refused(self, job, path, word):
         p = self.client("boundaries", self.write_job(job), "--json", broker=False, code=8)
