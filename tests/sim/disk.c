@@ -294,7 +294,8 @@ static void lose_tile(struct sim *s, uint32_t job, uint32_t tile)
         d->state = JOB_RUNNING;
     *t = (struct disk_tile){0};
     s->jobs[job].acked[tile] = false;
-    s->jobs[job].lost[tile] = s->jobs[job].rotted = true;
+    s->jobs[job].lost[tile]++;
+    s->jobs[job].rotted = true;
     say(s, &e);
 }
 
@@ -420,5 +421,7 @@ void disk_fini(struct sim *s)
     orders_free(d->first);
     d->group = d->first = NULL;
     d->event_count = 0;
+    for (uint32_t id = 1; id <= s->job_count; id++) /* the next broker finds out by itself */
+        memset(s->jobs[id].lost, 0, sizeof s->jobs[id].lost);
     d->told_stalled = false;
 }

@@ -175,7 +175,7 @@ static void sink_event(struct sim *s, const struct sink_event *e)
                            e->err.code ? e->err.text : NULL);
         break;
     case SINK_DAMAGED:
-        s->jobs[e->job].lost[e->tile] = false;
+        s->jobs[e->job].lost[e->tile]--;
         queue_tile_damaged(q, s->now_ms, e->job, e->tile, e->points_failed);
         break;
     case SINK_FRONTIER:

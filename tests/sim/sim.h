@@ -95,7 +95,7 @@ struct sim_job {
     uint32_t near_death[SIM_TILES]; /* how often such a one died or hung */
     bool acked[SIM_TILES];
     bool rotted;                /* some tile of it was damaged on disk at some time */
-    bool lost[SIM_TILES];       /* damaged on disk, and the queue does not know yet */
+    uint8_t lost[SIM_TILES];    /* how often damaged on disk without the queue knowing yet */
     int64_t last_us, passed_us; /* work of its last lease, and of those of others since then */
     int64_t open_ms;            /* since when it has had something to give out; 0: it has not */
 };
