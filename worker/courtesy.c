@@ -9,7 +9,7 @@
 #define HUNGER_NS   250000000
 #define CALM_NS     1000000000
 #define WATCHED_NS  30000000
-#define REASON      4 /* others with a quarter of the time or more are a reason to rest */
+#define REASON      4 /* others with a quarter of the rests or more are a reason for them */
 
 void courtesy_begin(struct courtesy *c, int64_t wall_ns, int64_t cpu_ns)
 {
@@ -32,37 +32,27 @@ bool courtesy_crowded(struct courtesy *c, bool worked, int64_t wall_ns, int64_t 
     return !c->hungry;
 }
 
-static void watch(struct courtesy *c, int core, int64_t others_ns)
+int64_t courtesy_rest(struct courtesy *c, int64_t others_ns)
 {
-    c->core = core;
-    c->since_ns = c->wall_ns;
-    c->others_ns = others_ns;
-}
-
-/* True: what has been watched says that nobody who counts was there. */
-static bool is_nobody(struct courtesy *c, int core, int64_t others_ns)
-{
-    int64_t watched = c->wall_ns - c->since_ns;
-    if (core == c->core && others_ns >= 0 && watched < WATCHED_NS)
-        return false; /* watched on */
-    bool nobody = core == c->core && others_ns >= 0 && others_ns - c->others_ns < watched / REASON;
-    watch(c, core, others_ns);
-    return nobody;
-}
-
-int64_t courtesy_rest(struct courtesy *c, int core, int64_t others_ns)
-{
-    if (c->again == 0 || c->wall_ns - c->gap_ns - c->rested_ns > FORGET_NS) {
+    if (c->wall_ns - c->gap_ns - c->until_ns > FORGET_NS)
         c->again = 0;
-        watch(c, core, others_ns);
-    } else if (is_nobody(c, core, others_ns)) {
-        c->again = 0;
-        c->calm_ns = c->wall_ns + CALM_NS;
-        return 0;
-    }
     int64_t rest = c->gap_ns < REST_MAX_NS ? (FIRST_RESTS * c->gap_ns) << c->again : REST_MAX_NS;
     rest = rest < REST_MAX_NS ? rest : REST_MAX_NS;
     c->again += c->again < 8;
-    c->rested_ns = c->wall_ns += rest;
+    c->began_ns = c->wall_ns;
+    c->until_ns = c->wall_ns += rest;
+    c->others_ns = others_ns;
     return rest;
+}
+
+void courtesy_rested(struct courtesy *c, int64_t wall_ns, int64_t others_ns)
+{
+    bool known = c->others_ns >= 0 && others_ns >= 0;
+    c->watched_ns += wall_ns - c->began_ns;
+    c->theirs_ns += known ? others_ns - c->others_ns : wall_ns - c->began_ns;
+    if (c->watched_ns < WATCHED_NS)
+        return;
+    if (c->theirs_ns < c->watched_ns / REASON)
+        c->calm_ns = wall_ns + CALM_NS;
+    c->watched_ns = c->theirs_ns = 0;
 }

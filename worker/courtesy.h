@@ -17,30 +17,32 @@
  * HUNGER_NS it works for the length of a yield all the same, so that nothing comes to a standstill:
  * less than half a per cent.
  *
- * Other guests are no reason to rest: where a core's time went to nice programs (nice > 0, as
- * solver threads are), or to nobody (another virtual machine's), it goes on, and does not look
- * again for CALM_NS. Pure; a courtesy of zeros is ready. */
+ * Other guests are no reason to rest: where over some rests the core's time went to nice programs
+ * (nice > 0, as solver threads are), or to nobody (another virtual machine's, or somebody's who is
+ * soon done), it goes on, and does not look again for CALM_NS. Pure; a courtesy of zeros is ready.
+ */
 
 struct courtesy {
-    int64_t wall_ns, cpu_ns; /* at the last yield; the end of a rest that was planned */
-    int64_t gap_ns;          /* of the yield being looked at */
-    int64_t calm_ns;         /* no look at others before this time */
-    int64_t rested_ns;       /* the end of the last rest */
-    int64_t worked_ns;       /* when it last worked */
-    bool hungry;             /* it works only because it has not for so long */
-    unsigned again;          /* rests in a row */
-    int core;                /* on which others are watched, */
-    int64_t since_ns;        /* from when on, */
-    int64_t others_ns;       /* and what they had had of it then */
+    int64_t wall_ns, cpu_ns;       /* at the last yield; the end of a rest that was planned */
+    int64_t gap_ns;                /* of the yield being looked at */
+    int64_t calm_ns;               /* no look at others before this time */
+    int64_t began_ns, until_ns;    /* the last rest, */
+    int64_t others_ns;             /* and what others had had of its core before it */
+    int64_t watched_ns, theirs_ns; /* rests not yet judged; what others had of them */
+    int64_t worked_ns;             /* when it last worked */
+    unsigned again;                /* rests in a row */
+    bool hungry;                   /* it works only because it has not for so long */
 };
 
 /* The thread begins, or had nothing to do until now: no gap. */
 void courtesy_begin(struct courtesy *c, int64_t wall_ns, int64_t cpu_ns);
 
-/* Whether somebody else is there: at a yield (worked), or at the end of a rest. If so courtesy_rest
- * says for how many ns to rest; 0: not at all. core: which one this is; others_ns: the time that
- * programs that are not nice have had of it so far, -1 when that is not known. */
+/* Whether somebody else is there: at a yield (worked), or at the end of a rest. */
 bool courtesy_crowded(struct courtesy *c, bool worked, int64_t wall_ns, int64_t cpu_ns);
-int64_t courtesy_rest(struct courtesy *c, int core, int64_t others_ns);
+
+/* If so: for how many ns to rest. others_ns: the time that programs which are not nice have had of
+ * this core so far; after the rest, of that same core. -1: not known. */
+int64_t courtesy_rest(struct courtesy *c, int64_t others_ns);
+void courtesy_rested(struct courtesy *c, int64_t wall_ns, int64_t others_ns);
 
 #endif

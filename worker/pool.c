@@ -114,6 +114,11 @@ static void rest(struct member *m, const struct task *t)
     }
 }
 
+static int64_t others_of(struct member *m, int core)
+{
+    return signs_others_ns(m->pool->stat_fd, core, m->stat, m->pool->stat_size);
+}
+
 /* Leaves the core to others for as long as they want it. */
 static void step_aside(struct member *m, const struct task *t)
 {
@@ -123,11 +128,8 @@ static void step_aside(struct member *m, const struct task *t)
         if (!courtesy_crowded(&m->courtesy, worked, now, cpu))
             return;
         int core = sched_getcpu();
-        int64_t others = signs_others_ns(c->stat_fd, core, m->stat, c->stat_size);
-        int64_t rest_ns = courtesy_rest(&m->courtesy, core, others);
-        if (rest_ns == 0)
-            return;
-        sleep_until(m, now + rest_ns);
+        sleep_until(m, now + courtesy_rest(&m->courtesy, others_of(m, core)));
+        courtesy_rested(&m->courtesy, clock_ns(CLOCK_MONOTONIC), others_of(m, core));
     }
 }
 
