@@ -24,12 +24,12 @@ struct survey {
     double seconds;                /* spent on samples that ended */
     size_t points;
     size_t counts[POINT_LIMITED + 1];
-    double worst_error; /* over tolerance (1 + |value|); negative: not known */
-    struct {
+    struct worst {
+        double error; /* over tolerance (1 + |value|); negative: not known */
         uint32_t field;
         size_t q, a;
         double stated, exact_stated; /* NaN: not known */
-    } worst;
+    } worst, worst_limited; /* of points where rounding does not decide, and where it does */
     int64_t w_turns;
     char reason[256];
 };
@@ -49,18 +49,18 @@ static int on_yield(void *arg, size_t points_done)
 }
 
 /* The stated error of field k at point i of a block. */
-static void judge_error(struct survey *s, const struct block *b, struct planes *planes, uint32_t k,
-                        size_t i)
+static void judge_error(const struct survey *s, struct worst *worst, const struct block *b,
+                        struct planes *planes, uint32_t k, size_t i)
 {
     double value = planes_field(planes, k)[i], stated = (double)planes_errors(planes, k)[i];
     double share = stated / (s->job->tolerance * (1 + fabs(value)));
-    if (!(share > s->worst_error))
+    if (!(share > worst->error))
         return;
-    s->worst_error = share;
-    s->worst.field = k;
-    s->worst.q = b->q0 + i / (b->a1 - b->a0);
-    s->worst.a = b->a0 + i % (b->a1 - b->a0);
-    s->worst.stated = stated;
+    worst->error = share;
+    worst->field = k;
+    worst->q = b->q0 + i / (b->a1 - b->a0);
+    worst->a = b->a0 + i % (b->a1 - b->a0);
+    worst->stated = stated;
 }
 
 static void judge(struct survey *s, const struct block *b, struct planes *planes, size_t points)
@@ -72,7 +72,8 @@ static void judge(struct survey *s, const struct block *b, struct planes *planes
         if (status[i] != POINT_DONE && status[i] != POINT_LIMITED)
             continue;
         for (uint32_t k = 0; s->job->errors && k < s->job->output_count; k++)
-            judge_error(s, b, planes, k, i);
+            judge_error(s, status[i] == POINT_LIMITED ? &s->worst_limited : &s->worst, b, planes, k,
+                        i);
     }
     if (s->counts[POINT_FAILED] > 0 && !*s->reason)
         strncpy(s->reason, solver_reason(s->solver), sizeof s->reason - 1);
@@ -132,6 +133,14 @@ static void sample_all(struct survey *s)
     }
 }
 
+/* A few points that are limited, on edges of stability, say, are not what a job is like. */
+static void weigh_limited(struct survey *s)
+{
+    if (s->worst.error < 0 ||
+        (2 * s->counts[POINT_LIMITED] > s->points && s->worst_limited.error > s->worst.error))
+        s->worst = s->worst_limited;
+}
+
 static void put_counts(struct json_out *o, const struct survey *s)
 {
     struct json_out *status = json_put_object(o, "status");
@@ -185,15 +194,15 @@ static void compare_with_exact(struct survey *s, const struct sweep_spec *spec)
     if (!spec->w || spec->interpolation == SWEEP_EXACT || sweep_create(&twin, &exact, NULL))
         return;
     s->w_turns = turning_points(exact);
-    if (s->worst_error >= 0)
+    if (s->worst.error >= 0)
         s->worst.exact_stated = exact_stated(s, exact);
     sweep_destroy(exact);
 }
 
 static void put_worst(struct json_out *o, const struct survey *s)
 {
-    bool known = s->worst_error >= 0;
-    json_put_number(o, "worst_error", known ? s->worst_error : (double)NAN);
+    bool known = s->worst.error >= 0;
+    json_put_number(o, "worst_error", known ? s->worst.error : (double)NAN);
     json_put_string(o, "worst_field", known ? s->job->outputs[s->worst.field].name : "");
     json_put_number(o, "worst_q", known ? s->job->q.values[s->worst.q] : (double)NAN);
     json_put_number(o, "worst_a", known ? s->job->a.values[s->worst.a] : (double)NAN);
@@ -237,6 +246,7 @@ static int survey_job(struct survey *s, unsigned threads, struct buf *out, struc
     s->solver = solver_create(s->sweep);
     double setup_ms = (double)(now_ns() - start) * 1e-6;
     sample_all(s);
+    weigh_limited(s);
     compare_with_exact(s, &spec);
     report(s, threads, setup_ms, out);
     solver_destroy(s->solver);
@@ -246,8 +256,9 @@ static int survey_job(struct survey *s, unsigned threads, struct buf *out, struc
 
 int survey_run(const void *text, size_t len, unsigned threads, struct buf *out, struct err *err)
 {
-    struct survey s = {.worst_error = -1, .w_turns = -1};
-    s.worst.stated = s.worst.exact_stated = (double)NAN;
+    static const struct worst unknown = {
+        .error = -1, .stated = (double)NAN, .exact_stated = (double)NAN};
+    struct survey s = {.worst = unknown, .worst_limited = unknown, .w_turns = -1};
     struct job *job;
     if (recipe_read_job(text, len, &job, err))
         return -1;
