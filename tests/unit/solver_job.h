@@ -5,6 +5,7 @@
  * whole grid solved in one call. */
 
 #include "sweep_private.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,29 @@ static inline void job_run(struct solver_job *j)
 {
     job_create(j);
     job_solve_with(j, NULL);
+}
+
+/* Output k at a point against its truth. */
+static inline void job_check(const struct solver_job *j, size_t k, size_t i, double truth,
+                             double allowed)
+{
+    double got = j->field[k][i], error = fabs(got - truth), stated = (double)j->error[k][i];
+    if (!(error <= allowed) || !(error <= stated))
+        fail_msg("%s at q %.17g a %.17g: %.17g, not %.17g: error %.3g, allowed %.3g, stated %.3g",
+                 j->spec.outputs[k].text, j->q[i / j->spec.a_count], j->a[i % j->spec.a_count], got,
+                 truth, error, allowed, stated);
+}
+
+/* The same output of two jobs: apart by no more than both state. */
+static inline void job_check_apart(const struct solver_job *x, const struct solver_job *y, size_t k,
+                                   size_t i)
+{
+    double apart = fabs(x->field[k][i] - y->field[k][i]);
+    double stated = (double)x->error[k][i] + (double)y->error[k][i];
+    if (!(apart <= stated) && x->field[k][i] != y->field[k][i])
+        fail_msg("%s at q %.17g a %.17g: %.17g and %.17g, apart %.3g, stated %.3g",
+                 x->spec.outputs[k].text, x->q[i / x->spec.a_count], x->a[i % x->spec.a_count],
+                 x->field[k][i], y->field[k][i], apart, stated);
 }
 
 static inline void job_fini(struct solver_job *j)
