@@ -281,7 +281,7 @@ def kill_main(trial, choose=itself):
     reap()
     _, cpu = once(trial.command, trial.folder, trial.env)
     share, lacks = cpu / trial.cpu_s, trial.lacks()
-    told = "starts anew" if share > 0.85 else f"resumes, {100 * (1 - share):.0f} % spared"
+    told = "starts anew" if share > 0.85 else f"resumes, {100 * (1 - share):.0f} % of the CPU time spared"
     told += f", {lacks}" if lacks else ""
     return told + (f"; leaves {left} process{'es' * (left > 1)} behind" if left else "")
 
@@ -300,4 +300,4 @@ def kill_broker(trial, name, command):
     if code or lacks:
         return f"ends with exit code {code}: {lacks}"
     share = (cpu_of_children() - began) / trial.cpu_s
-    return f"carries on, {max(0, 100 * (share - 1)):.0f} % done twice"
+    return f"carries on with {max(0, 100 * (share - 1)):.0f} % more CPU time"
