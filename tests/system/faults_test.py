@@ -198,6 +198,18 @@ class Faults(House):
         for who in PROGRAMS:
             self.each("run", who, ("run", "job.json", "--full", "-j", "1", "-o", "OUT"), folders, look)
 
+    def test_a_nc_file_on_a_full_disk(self):
+        """HDF5 crashes when its last write fails: the user is told all the same, and nothing stays."""
+        folder = self.folders()[0]
+        args = ("results", "calm", "-o", "OUT.nc")
+        writes = self.calls_of("hillsweep", args, folder)["write"]
+        for n in (1, writes // 2, writes):
+            code, _, said = self.call(args, folder, ("hillsweep", "write", n))
+            self.assertEqual(code, 11, (n, said))
+            self.assertIn("cannot write the NetCDF file", said)
+            self.assertEqual([name for name in os.listdir(folder) if "OUT" in name], [], (n, said))
+            self.tidy(folder)
+
     def test_commands(self):
         if not (ALL or MOST):
             self.skipTest("on request: FAULTS=100")
