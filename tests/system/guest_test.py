@@ -74,6 +74,19 @@ class Guest(House):
             with self.subTest(wrong):
                 self.client("workers", *wrong, code=2)
 
+    def test_wishes_outlive_the_broker(self):
+        worker = self.at_work()
+        self.client("workers", "limit", "all", "30%")
+        self.client("workers", "pause", "all")
+        until(lambda: self.workers()[0]["leases"] == 0, "it has been told")
+        self.kill(self.processes[0])
+        self.broker()
+        until(lambda: [w["pid"] for w in self.workers()] == [worker.pid], "it is back")
+        self.assertTrue(self.workers()[0]["paused"])
+        self.assertEqual(self.workers()[0]["limit_percent"], 30)
+        self.assertEqual(self.workers()[0]["leases"], 0)
+        self.client("workers", "resume", "all")
+        until(lambda: self.state() == "working", "it works again")
 
     def test_a_worker_stands_back_for_its_owner(self):
         """On a machine of files, whose battery is in use or not."""
