@@ -65,6 +65,13 @@ static int op_ping(struct call *c)
     snprintf(id, sizeof id, "%016" PRIx64, c->s->store);
     json_put_string(o, "store", id);
     json_put_string(o, "listen", c->s->config->listen);
+    struct json_out *lag = json_put_object(o, "loop_lag_s");
+    json_put_number(lag, "p99", lag_quantile(&c->s->lag, 0.99));
+    json_put_number(lag, "p999", lag_quantile(&c->s->lag, 0.999));
+    json_put_number(lag, "max", lag_quantile(&c->s->lag, 1));
+    struct json_out *dispatch = json_put_object(o, "dispatch_s");
+    json_put_number(dispatch, "p50", lag_quantile(&c->s->dispatch, 0.5));
+    json_put_number(dispatch, "p99", lag_quantile(&c->s->dispatch, 0.99));
     reply_json(c->s, c->from, c->tag, o);
     return 0;
 }
@@ -303,7 +310,8 @@ static int op_delete(struct call *c)
 
 static int op_workers(struct call *c)
 {
-    reply_json(c->s, c->from, c->tag, roster_list(c->s, NULL));
+    int64_t from = json_get_integer(c->args, "from", 0);
+    reply_json(c->s, c->from, c->tag, roster_list(c->s, NULL, from > 0 ? (size_t)from : 0));
     return 0;
 }
 

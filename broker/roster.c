@@ -37,14 +37,29 @@ static bool is_named(const struct queue_worker_info *w, const char *word)
     return *word >= '0' && *word <= '9' && *end == '\0' && number == w->worker;
 }
 
-struct json_out *roster_list(struct server *s, const char *word)
+/* What a worker takes of a message at most; its texts are printable ASCII, as a rule. */
+static size_t room_of(const struct queue_worker_info *w)
+{
+    enum { KEYS_AND_NUMBERS = 320 };
+    return KEYS_AND_NUMBERS + 2 * strlen(w->host) + 2 * strlen(w->reason) + strlen(w->version);
+}
+
+struct json_out *roster_list(struct server *s, const char *word, size_t from)
 {
     struct json_out *o = json_object();
     struct json_out *list = json_put_array(o, "workers");
     struct queue_worker_info w;
-    for (size_t i = 0; queue_worker_info(s->queue, s->now_ms, i, &w); i++)
-        if (is_named(&w, word))
-            add_worker(list, &w);
+    size_t room = WIRE_PART_MAX - 64;
+    for (size_t i = from; queue_worker_info(s->queue, s->now_ms, i, &w); i++) {
+        if (!is_named(&w, word))
+            continue;
+        if (room_of(&w) > room) {
+            json_put_integer(o, "next", (int64_t)i);
+            break;
+        }
+        room -= room_of(&w);
+        add_worker(list, &w);
+    }
     return o;
 }
 
@@ -86,5 +101,5 @@ struct json_out *roster_wish(struct server *s, enum roster_wish wish, const stru
         err_hint(err, "name one by its number or host as `hillsweep workers` shows it, or all");
         return NULL;
     }
-    return roster_list(s, word);
+    return roster_list(s, word, 0);
 }

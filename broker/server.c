@@ -29,6 +29,10 @@ int server_send(struct server *s, const struct route *to, struct wire_msg *msg)
     int rc = zloop_send(s->zloop, to->id, to->len, s->out.data, s->out.len);
     if (rc)
         log_debug("%s not sent: %s", wire_type_name(msg->type), zmq_strerror(errno));
+    else if (msg->type == WIRE_LEASE) { /* since the turn began that brought what made room */
+        uint64_t now_ns = uv_hrtime();
+        lag_add(&s->dispatch, now_ns, now_ns - s->turn_ns, 1);
+    }
     return rc;
 }
 
@@ -110,6 +114,8 @@ static void settle(struct server *s)
 
 static void wake_up(struct server *s)
 {
+    if (s->turn_ns == 0)
+        s->turn_ns = uv_hrtime();
     uv_update_time(&s->loop);
     s->now_ms = (int64_t)uv_now(&s->loop);
 }
@@ -312,7 +318,7 @@ static void sink_event(struct server *s, const struct sink_event *e)
 /* After a large group there are tens of thousands: messages are read in between. */
 static void on_sink(uv_async_t *async)
 {
-    enum { EVENTS_A_TURN = 2048 };
+    enum { EVENTS_A_TURN = 1024 };
     struct server *s = async->data;
     struct sink_event event;
     int n = 0;
@@ -322,6 +328,24 @@ static void on_sink(uv_async_t *async)
     if (n == EVENTS_A_TURN)
         uv_async_send(async);
     settle(s);
+}
+
+/* Before the loop sleeps: how long this turn was busy. Who comes while it is waits for its end at
+ * most, who comes while the loop sleeps does not: so weighted, the lag is what a message meets that
+ * comes at any moment. */
+static void on_turn_end(uv_prepare_t *handle)
+{
+    struct server *s = handle->data;
+    uint64_t now = uv_hrtime(), idle = uv_metrics_idle_time(&s->loop);
+    uint64_t slept = idle - s->idle_ns, busy = now - s->prepare_ns;
+    busy = busy > slept ? busy - slept : 0;
+    if (s->prepare_ns > 0) {
+        lag_add(&s->lag, now, 0, slept);
+        lag_add(&s->lag, now, busy, busy);
+    }
+    s->prepare_ns = now;
+    s->idle_ns = idle;
+    s->turn_ns = 0;
 }
 
 static void on_crowd(uv_timer_t *timer)
@@ -375,6 +399,9 @@ static void handles_open(struct server *s)
 {
     s->gate_async.data = s->crowd.data = s;
     uv_timer_init(&s->loop, &s->crowd);
+    uv_prepare_init(&s->loop, &s->turn_end);
+    s->turn_end.data = s;
+    uv_prepare_start(&s->turn_end, on_turn_end);
     s->timer.data = s->sink_async.data = s->sigterm.data = s->sigint.data = s->lifeline.data = s;
     uv_timer_init(&s->loop, &s->timer);
     service_watchdog(&s->loop, &s->watchdog);
@@ -502,6 +529,7 @@ int server_run(const struct server_config *config, struct err *err)
 {
     struct server s = {.config = config};
     uv_loop_init(&s.loop);
+    uv_loop_configure(&s.loop, UV_METRICS_IDLE_TIME);
     handles_open(&s);
     s.assembly = assembly_create();
     s.routes = routes_create();

@@ -5,6 +5,7 @@
 #include "catalogue.h"
 #include "gate.h"
 #include "json.h"
+#include "lag.h"
 #include "queue.h"
 #include "routes.h"
 #include "server.h"
@@ -33,6 +34,9 @@ struct server {
     uv_timer_t timer, watchdog, crowd;
     bool holding; /* new connections wait: there are too many */
     uv_async_t sink_async, gate_async;
+    uv_prepare_t turn_end;
+    uint64_t turn_ns, prepare_ns, idle_ns; /* see on_turn_end */
+    struct lag lag, dispatch;
     uv_signal_t sigterm, sigint;
     uv_poll_t lifeline;
     bool lifeline_open, stopping;
@@ -88,7 +92,8 @@ struct json_out *clients_status(struct server *s, const struct catalogue_job *jo
 /* roster.c: the workers that a word names (a number, a host, "all"), as JSON that is returned
  * owned; roster_wish is NULL with err when it names none or the percent is none. */
 enum roster_wish { ROSTER_PAUSE, ROSTER_RESUME, ROSTER_LIMIT };
-struct json_out *roster_list(struct server *s, const char *word); /* NULL: all */
+/* word NULL: all. Those from place `from` on that one message holds; "next" is where to go on. */
+struct json_out *roster_list(struct server *s, const char *word, size_t from);
 struct json_out *roster_wish(struct server *s, enum roster_wish wish, const struct json *args,
                              struct err *err);
 

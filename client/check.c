@@ -9,6 +9,7 @@
 #include "json.h"
 #include "number.h"
 #include "probe.h"
+#include "roster.h"
 #include "text.h"
 
 #include <math.h>
@@ -155,7 +156,6 @@ static void count_fleet(struct fleet *f, const struct json *answer)
 /* The broker's workers, if it answers at once; that it does not is no error of check's. */
 static void ask_broker(struct check *c, struct session *s)
 {
-    static const struct json_limits LIMITS = {1u << 20, 1u << 17, 1u << 16};
     struct fleet *f = &c->fleet;
     struct link *link;
     struct config config;
@@ -168,8 +168,8 @@ static void ask_broker(struct check *c, struct session *s)
     if (*why.text == '\0' && session_link(s, &link, &why) == 0) {
         if (!args_has(s->args, "connect-timeout"))
             link_set_connect(link, BROKER_MS);
-        if (link_call(link, "workers", "{}", &text, &why) == 0)
-            json_parse((const char *)text.data, text.len, &LIMITS, &answer, &why);
+        if (roster_fetch(link, &text, &why) == 0)
+            json_parse((const char *)text.data, text.len, &ROSTER_LIMITS, &answer, &why);
         link_close(link);
     }
     if (answer) {

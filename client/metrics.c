@@ -3,6 +3,7 @@
 
 #include "answer.h"
 #include "json.h"
+#include "roster.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,7 +161,7 @@ static void format_worker(const struct json *list, const char *name, const char 
 static int format_workers(struct buf *text, struct buf *out, struct err *err)
 {
     struct json *root;
-    if (json_parse((const char *)text->data, text->len, &LIMITS, &root, err))
+    if (json_parse((const char *)text->data, text->len, &ROSTER_LIMITS, &root, err))
         return err_prefix(err, "the broker's answer cannot be read");
     const struct json *list = json_get(root, "workers");
     if (list) {
@@ -189,6 +190,24 @@ void metrics_format_down(struct buf *out)
     format_up(0, out);
 }
 
+static void format_pace(const struct json *of, const char *name, const char *help, struct buf *out)
+{
+    static const struct {
+        const char *key, *quantile;
+    } quantiles[] = {{"p50", "0.5"}, {"p99", "0.99"}, {"p999", "0.999"}, {"max", "1"}};
+    char labels[LABELS];
+    if (!of) /* an older broker */
+        return;
+    head(out, name, "gauge", help);
+    for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++) {
+        double v = json_get_number(of, quantiles[i].key, -1);
+        labels[0] = '\0';
+        add_label(labels, "quantile", quantiles[i].quantile);
+        if (v >= 0)
+            value(out, name, labels, v);
+    }
+}
+
 static int format_version(struct buf *ping, struct buf *out, struct err *err)
 {
     struct json *root;
@@ -198,6 +217,10 @@ static int format_version(struct buf *ping, struct buf *out, struct err *err)
     add_label(labels, "version", json_get_string(root, "version", "?"));
     head(out, "build_info", "gauge", "The broker's version.");
     value(out, "build_info", labels, 1);
+    format_pace(json_get(root, "loop_lag_s"), "loop_lag_seconds",
+                "How long a message waits at most until the broker looks (last minutes).", out);
+    format_pace(json_get(root, "dispatch_s"), "dispatch_seconds",
+                "From then until the lease is sent that it made room for (last minutes).", out);
     json_destroy(root);
     return 0;
 }

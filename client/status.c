@@ -3,6 +3,7 @@
 #include "command.h"
 #include "json.h"
 #include "metrics.h"
+#include "roster.h"
 #include "save.h"
 #include "text.h"
 #include "wait.h"
@@ -44,7 +45,7 @@ static int fetch_metrics(struct session *s, struct buf *out, struct err *err)
     if (rc == 0)
         rc = link_call(link, "list", "{}", &list, err);
     if (rc == 0)
-        rc = link_call(link, "workers", "{}", &workers, err);
+        rc = roster_fetch(link, &workers, err);
     link_close(link);
     if (rc == 0)
         rc = metrics_format(&list, &workers, &ping, out, err);

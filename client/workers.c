@@ -1,6 +1,7 @@
 /* workers: who is working, and the admin's wishes of one, of all of a host, or of all. */
 #include "command.h"
 #include "json.h"
+#include "roster.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -22,9 +23,8 @@ static void print_worker(const struct json *w)
 
 static int print_workers(struct session *s, const struct buf *json, struct err *err)
 {
-    static const struct json_limits LIMITS = {1u << 20, 1u << 17, 1u << 16};
     struct json *root;
-    if (json_parse((const char *)json->data, json->len, &LIMITS, &root, err))
+    if (json_parse((const char *)json->data, json->len, &ROSTER_LIMITS, &root, err))
         return err_prefix(err, "the broker's answer cannot be read");
     const struct json *list = json_get(root, "workers");
     const struct json *w = list ? json_first(list) : NULL;
@@ -101,7 +101,8 @@ static int ask(struct session *s, const char *op, struct buf *request, struct bu
     struct link *link;
     if (session_link(s, &link, err))
         return -1;
-    int rc = link_call(link, op, buf_text(request), json, err);
+    int rc = strcmp(op, "workers") == 0 ? roster_fetch(link, json, err)
+                                        : link_call(link, op, buf_text(request), json, err);
     link_close(link);
     return rc;
 }

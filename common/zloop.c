@@ -61,6 +61,7 @@ static void drain(struct zloop *z)
     char route[ROUTE_MAX];
     size_t route_len;
     int received = 0;
+    uint64_t end_ns = uv_hrtime() + ZLOOP_TURN_NS;
     for (int i = 0; i < ZLOOP_BATCH && !z->closing && readable(z); i++) {
         zmq_msg_t frame;
         zmq_msg_init(&frame);
@@ -71,6 +72,8 @@ static void drain(struct zloop *z)
         if (frames < 0)
             break;
         received++;
+        if (uv_hrtime() >= end_ns)
+            break;
     }
     if (received > 0 && z->drained && !z->closing)
         z->drained(z->arg);

@@ -11,7 +11,8 @@
  * when there is more) and in the check phase, which drains at most ZLOOP_BATCH messages a turn; a
  * 100 ms timer looks again whatever happens. One file, one mechanism (cf. flux-core's zwatcher). */
 
-#define ZLOOP_BATCH 256
+#define ZLOOP_BATCH   256
+#define ZLOOP_TURN_NS 1000000 /* no more are taken after that */
 
 struct zloop;
 

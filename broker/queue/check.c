@@ -64,6 +64,7 @@ static void check_worker(const struct queue *q, const struct worker *w)
     for (const struct lease *l = w->first; l; l = l->next) {
         const struct job_entry *j = job_find(q, l->job);
         uint32_t pending = 0, unsettled = 0;
+        uint64_t pending_points = 0;
         assert(j && !l->ended && l->worker == w->number);
         leases++;
         for (uint32_t k = 0; k < l->tile_count; k++) {
@@ -76,8 +77,10 @@ static void check_worker(const struct queue *q, const struct worker *w)
             uint64_t n = l->count ? l->count : tile_points(j, l->first_tile + k);
             points += n;
             bytes += n * j->point_bytes;
+            pending_points += l->tile[k] == LEASE_PENDING ? n : 0;
         }
         assert(pending == l->pending && unsettled == l->unsettled && unsettled > 0);
+        assert(pending_points == l->pending_points);
     }
     assert(leases == w->lease_count && bytes == w->bytes_in_hand && points == w->points_in_hand);
     assert(tiles == w->tiles_in_hand);

@@ -208,6 +208,7 @@ static struct lease *lease_apart(struct queue *q, struct worker *w, struct job_e
     uint64_t bytes = points * j->point_bytes;
     l->tile[0] = LEASE_PENDING;
     l->pending = l->unsettled = 1;
+    l->points = l->pending_points = points;
     w->points_in_hand += points;
     w->bytes_in_hand += bytes;
     w->tiles_in_hand++;
@@ -358,15 +359,56 @@ void dispatch_never(struct queue *q, struct worker *w)
     line_leave(q, w);
 }
 
-/* What this worker has not found nobody will find. */
-static bool speaks_for_all(const struct queue *q, const struct worker *w)
+/* Machines of which a worker has found nothing just now. Nothing but a tile to be computed again
+ * could be there for one machine and not for another, and for that at most two are not asked: its
+ * author and who differed. So three machines speak for all. */
+struct in_vain {
+    uint32_t machine[3];
+    size_t count;
+};
+
+static bool is_in_vain(const struct in_vain *v, const struct worker *w)
 {
-    if (w->banned_count > 0 || q->rechecks_open > 0 || w->state != WORKER_UP || w->paused)
-        return false;
+    for (size_t i = 0; i < v->count; i++)
+        if (v->machine[i] == w->machine)
+            return w->banned_count == 0;
+    return false;
+}
+
+static void note_in_vain(const struct queue *q, struct in_vain *v, const struct worker *w)
+{
+    if (w->banned_count > 0 || w->state != WORKER_UP || w->paused || is_in_vain(v, w))
+        return;
+    if (q->rechecks_open == 0)
+        v->count = 3;
+    else if (v->count < 3 && w->machine != 0) /* 0: one that computes nothing again */
+        v->machine[v->count++] = w->machine;
+}
+
+static bool any_pieces(const struct queue *q)
+{
     for (size_t i = 0; i < q->job_count; i++)
         if (q->jobs[i]->hurt_count > 0)
-            return false;
-    return true;
+            return true;
+    return false;
+}
+
+/* Those who are hungry, the longest waiting first. Pieces are for their hunters alone: where there
+ * are some, everybody is asked. */
+static void serve_hungry(struct queue *q)
+{
+    struct in_vain vain = {0};
+    bool all = any_pieces(q);
+    for (size_t n = q->line_count[LINE_HUNGRY]; n > 0 && vain.count < 3; n--) {
+        struct worker *w = q->line_first[LINE_HUNGRY];
+        line_leave(q, w);
+        bool skip = !all && is_in_vain(&vain, w);
+        if (!skip && serve(q, w))
+            continue;
+        line_join(q, w, LINE_HUNGRY);
+        if (!all)
+            note_in_vain(q, &vain, w);
+    }
 }
 
 void dispatch_pending(struct queue *q)
@@ -380,13 +422,5 @@ void dispatch_pending(struct queue *q)
     if (q->stalled || !q->appeared)
         return;
     q->appeared = false;
-    for (size_t n = q->line_count[LINE_HUNGRY]; n > 0; n--) {
-        w = q->line_first[LINE_HUNGRY];
-        line_leave(q, w);
-        if (serve(q, w))
-            continue;
-        line_join(q, w, LINE_HUNGRY);
-        if (speaks_for_all(q, w))
-            break;
-    }
+    serve_hungry(q);
 }

@@ -91,6 +91,7 @@ struct lease *lease_add(struct queue *q, struct token token, uint32_t worker, st
     *bucket(q, token) = l;
     for (uint32_t i = 0; i < tile_count; i++) {
         uint32_t tile = first_tile + i;
+        l->points += tile_points(j, tile);
         if (!tile_can(&j->tiles, tile, TILE_LEASE))
             continue;
         if (tile_get(&j->tiles, tile) == TILE_LEASED)
@@ -99,6 +100,7 @@ struct lease *lease_add(struct queue *q, struct token token, uint32_t worker, st
         l->tile[i] = LEASE_PENDING;
         l->pending++;
         l->unsettled++;
+        l->pending_points += tile_points(j, tile);
         uint64_t bytes = tile_bytes(j, tile);
         w->points_in_hand += tile_points(j, tile);
         w->bytes_in_hand += bytes;
@@ -152,8 +154,10 @@ void lease_settle(struct queue *q, struct lease *l, uint32_t tile)
     uint8_t *at = &l->tile[tile - l->first_tile];
     if (l->ended || (*at & ~LEASE_CLAIMED) == LEASE_SETTLED || !j)
         return;
-    if ((*at & ~LEASE_CLAIMED) == LEASE_PENDING)
+    if ((*at & ~LEASE_CLAIMED) == LEASE_PENDING) {
         l->pending--;
+        l->pending_points -= points_of(l, j, tile);
+    }
     *at = LEASE_SETTLED;
     struct worker *w = worker_find(q, l->worker);
     let_go(w, l, j, tile);

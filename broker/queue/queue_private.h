@@ -175,12 +175,13 @@ struct lease {
     uint32_t worker, job, first_tile, tile_count;
     uint32_t first, count; /* piece; count 0: whole tiles */
     uint16_t flags;
-    bool ended;         /* only its token is remembered */
-    bool adopted;       /* from a holding: its progress counts what is not in it too */
-    uint8_t unnamed;    /* heartbeats in a row that did not name it */
-    uint32_t pending;   /* tiles in state PENDING */
-    uint32_t unsettled; /* tiles in another state than SETTLED */
-    double charge_ns;   /* a point, added to its job's served_ns; 0: nothing was */
+    bool ended;                      /* only its token is remembered */
+    bool adopted;                    /* from a holding: its progress counts what is not in it too */
+    uint8_t unnamed;                 /* heartbeats in a row that did not name it */
+    uint32_t pending;                /* tiles in state PENDING */
+    uint32_t unsettled;              /* tiles in another state than SETTLED */
+    uint64_t points, pending_points; /* of all its tiles (or the piece); of those pending */
+    double charge_ns;                /* a point, added to its job's served_ns; 0: nothing was */
     int64_t out_ms;
     uint64_t points_done;
     uint32_t cpu_ms, progress_cpu_ms;

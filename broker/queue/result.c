@@ -87,11 +87,13 @@ static enum queue_complete piece_complete(struct queue *q, struct job_entry *j, 
     return COMPLETE_PIECE;
 }
 
-static void mark_arrived(struct lease *l, uint32_t tile)
+static void mark_arrived(struct lease *l, uint32_t tile, uint32_t points)
 {
     l->tile[tile - l->first_tile] = LEASE_ARRIVED;
-    if (!l->ended)
-        l->pending--;
+    if (l->ended)
+        return;
+    l->pending--;
+    l->pending_points -= points;
 }
 
 /* What was charged by an estimate is put right, and the estimate too. Nobody is believed to have
@@ -123,7 +125,7 @@ enum queue_complete queue_result_complete(struct queue *q, int64_t now_ms, uint3
         return COMPLETE_DROP;
     }
     uint32_t tile = m->result.tile;
-    mark_arrived(l, tile);
+    mark_arrived(l, tile, m->result.count);
     w->tiles_done++;
     charge(q, j, w, l, m);
     worker_learn(w, now_ms, m->result.count, m->result.solve_us);

@@ -31,21 +31,9 @@ static uint32_t times_leased(const struct queue *q, const struct job_entry *j, u
 }
 
 /* Every point of it is solved, by the worker's own word: it waits for a window or for the disk. */
-static bool is_solved(const struct lease *l, const struct job_entry *j)
+static bool is_solved(const struct lease *l)
 {
-    uint64_t points = 0;
-    for (uint32_t i = 0; i < l->tile_count; i++)
-        points += tile_points(j, l->first_tile + i);
-    return !l->adopted && l->points_done >= points;
-}
-
-static uint64_t pending_points(const struct lease *l, const struct job_entry *j)
-{
-    uint64_t points = 0;
-    for (uint32_t i = 0; i < l->tile_count; i++)
-        if (l->tile[i] == LEASE_PENDING)
-            points += l->count ? l->count : tile_points(j, l->first_tile + i);
-    return points;
+    return !l->adopted && l->points_done >= l->points;
 }
 
 /* The leases of one worker that may be helped with, in the order in which it works them off. */
@@ -55,9 +43,9 @@ static void add_leases(const struct queue *q, const struct worker *w, struct can
     uint64_t before = 0;
     for (const struct lease *l = w->first; l; l = l->next) {
         const struct job_entry *j = job_find(q, l->job);
-        if (l->pending == 0 || is_solved(l, j))
+        if (l->pending == 0 || is_solved(l))
             continue;
-        before += pending_points(l, j);
+        before += l->pending_points;
         if (l->count || (l->flags & WIRE_LEASE_VERIFY) || !job_is_live(j))
             continue;
         list[(*count)++] =

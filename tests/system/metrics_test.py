@@ -62,6 +62,10 @@ class Metrics(House):
         self.assertNotIn(("hillsweep_job_points", labels), done)
         tiles = done["hillsweep_worker_tiles_done_total", (("worker", "1"), ("host", "lab"))]
         self.assertGreaterEqual(tiles, 1)
+        lag = [done["hillsweep_loop_lag_seconds", (("quantile", q),)] for q in ("0.99", "0.999", "1")]
+        self.assertTrue(0 < lag[2] and lag == sorted(lag), lag)
+        dispatch = [done["hillsweep_dispatch_seconds", (("quantile", q),)] for q in ("0.5", "0.99")]
+        self.assertTrue(0 < dispatch[0] <= dispatch[1] <= lag[2], (dispatch, lag))
 
     def test_a_file_for_node_exporter(self):
         path = self.path("hillsweep.prom")

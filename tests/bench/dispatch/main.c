@@ -110,9 +110,11 @@ static struct house_cpu since(struct house_cpu now, struct house_cpu before)
 
 static void say_metrics(const struct house *h)
 {
-    static const char *const names[] = {"hillsweep_dispatch_p99_seconds",
-                                        "hillsweep_loop_lag_p999_seconds",
-                                        "hillsweep_loop_lag_max_seconds", "hillsweep_tile_bytes"};
+    static const char *const names[] = {"hillsweep_dispatch_seconds{quantile=\"0.5\"}",
+                                        "hillsweep_dispatch_seconds{quantile=\"0.99\"}",
+                                        "hillsweep_loop_lag_seconds{quantile=\"0.99\"}",
+                                        "hillsweep_loop_lag_seconds{quantile=\"0.999\"}",
+                                        "hillsweep_loop_lag_seconds{quantile=\"1\"}"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         double v;
         if (house_metric(h, names[i], &v) == 0)
