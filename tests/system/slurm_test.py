@@ -175,7 +175,7 @@ class Slurm(House):
     @unittest.skipUnless(LONG, "minutes, on request: HILLSWEEP_SLURM=long")
     def test_the_time_limit_is_honoured(self):
         """One worker, allocations of a minute: each leaves in time, none is killed."""
-        JOB["grid"]["q"]["count"] = 9000  # some 100 s for one core
+        JOB["grid"]["q"]["count"] = 30000  # some minutes for one core
         p = self.sweep("--nodes", "1", "--time", "1", "--", "--signal=TERM@30")
         self.assertEqual(p.wait(600), 0)
         said = self.worker_logs()
