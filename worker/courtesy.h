@@ -15,7 +15,7 @@
  * REST_MAX_NS at most; so it has the core back a tenth of a second after they have left. While it
  * sleeps the kernel may find it another core: when it wakes there in time all is well. Once in
  * HUNGER_NS it works for the length of a yield all the same, so that nothing comes to a standstill:
- * less than half a per cent.
+ * about one per cent.
  *
  * Other guests are no reason to rest: where over some rests the core's time went to nice programs
  * (nice > 0, as solver threads are), or to nobody (another virtual machine's, or somebody's who is
@@ -30,7 +30,6 @@ struct courtesy {
     int64_t others_ns;             /* and what others had had of its core before it */
     int64_t watched_ns, theirs_ns; /* rests not yet judged; what others had of them */
     int64_t worked_ns;             /* when it last worked */
-    unsigned again;                /* rests in a row */
     bool hungry;                   /* it works only because it has not for so long */
 };
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLICE_NS   5e5 /* estimated work between two calls of yield */
+#define SLICE_NS   2e5 /* estimated work between two calls of yield */
 #define SURFACE_NS 8   /* a point of a surface */
 
 struct solver {
