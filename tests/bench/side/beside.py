@@ -6,6 +6,7 @@ which are written into copies of them."""
 
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -115,8 +116,8 @@ def start(command, folder, env):
 
 
 def cpu_of_children():
-    t = os.times()
-    return t.children_user + t.children_system
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 # --- undisturbed runs ---
