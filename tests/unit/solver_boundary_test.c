@@ -252,6 +252,54 @@ static void test_longer_period(void **state)
     trace_fini(&two);
 }
 
+/* z1 and z2 = sin(sqrt(K) t) / sqrt(K) of z'' + K z = 0. */
+static void constant(double k, double t, double *z1, double *z2)
+{
+    double w = sqrt(fabs(k));
+    *z1 = k > 0 ? cos(w * t) : cosh(w * t);
+    *z2 = k == 0 ? t : (k > 0 ? sin(w * t) : sinh(w * t)) / w;
+}
+
+/* Pulses of length 1 and pauses between them, n in a period: gaps 1 .. n - 1 are closed where one
+ * pulse and pause turn solutions by m pi / n. In between they are all but straight, so that they
+ * have zeros where sqrt|K| says nothing of it. */
+static size_t check_pulses(int n, double q0, double q1, double low)
+{
+    struct trace t;
+    char w[64];
+    double breaks[64], pause = 64 / n - 1;
+    size_t seen = 0;
+    snprintf(w, sizeof w, "step(1 - mod(t, %d))", 64 / n);
+    for (int k = 0; k < 2 * n; k++)
+        breaks[k] = (k + 1) / 2 * (1 + pause) + (k % 2 == 0);
+    trace_init(&t, w, 64, q0, q1, 4000, low, -low / 10);
+    t.spec.breaks = breaks;
+    t.spec.break_count = (size_t)(2 * n);
+    t.boundary.general = 1;
+    trace_run(&t);
+    for (size_t k = 0; k < t.out.count; k++)
+        for (size_t i = 0; i < t.out.q_count; i++) {
+            const struct boundary_curve *c = &t.out.curve[k];
+            double a = c->a[i], one[2], other[2];
+            if (isnan(a) || c->m == 0 || c->m >= n)
+                continue;
+            constant(a + t.q[i], 1, &one[0], &one[1]);
+            constant(a, pause, &other[0], &other[1]);
+            double trace = 2 * one[0] * other[0] - (2 * a + t.q[i]) * one[1] * other[1];
+            assert_true(fabs(trace - 2 * cos((double)c->m * M_PI / n)) < 1e-10);
+            seen++;
+        }
+    trace_fini(&t);
+    return seen;
+}
+
+static void test_pulses(void **state)
+{
+    (void)state;
+    assert_true(check_pulses(4, 0.001, 0.22, -2e-5) >= 20);
+    assert_true(check_pulses(32, 0.3837, 0.3840, -1e-6) >= 10);
+}
+
 /* ---- windows, refusals ---- */
 
 /* Inside a window there is what a larger one has, and nothing outside. */
@@ -328,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_meissner),
         cmocka_unit_test(test_three_steps),
         cmocka_unit_test(test_longer_period),
+        cmocka_unit_test(test_pulses),
         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_refused),
     };
