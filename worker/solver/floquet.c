@@ -12,7 +12,10 @@
 #define UNIT   (0.5 * DBL_EPSILON)
 #define LIBM   4.0 /* of asinh, atan2 and the like, in 2^-53 */
 #define ANGLES 8.0 /* roundings of x and D before an angle is taken */
-#define MODEST 0x1p+200
+
+static const double ZEROS[LANES];
+static const double ONES[LANES] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                   1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 struct floquet {
     const struct sweep *sweep;
@@ -24,12 +27,20 @@ struct floquet {
     struct entry entry[4], row[2];
     struct monodromy m;
     struct monodromy_doubt doubt;
-    double a[LANES], zeros[LANES], start[2][LANES];
+    double a[LANES], zeros[LANES], start[2][LANES], start_exponent[LANES];
     struct roots roots;
     struct carry carry;
-    uint64_t periods; /* to the power of which carry's c, s belong, less one; or 0 */
-    double value[LANES], error[LANES], scale[LANES]; /* of what is being derived */
+    uint64_t periods; /* to the power of which carry's c, s belong, or 0 */
+    /* What is being derived: its error is to be promised (scale + |value|) at most. */
+    double value[LANES], error[LANES], scale[LANES];
 };
+
+static double largest_omega(const struct sweep *s)
+{
+    const struct grid *g = &s->grid;
+    return sweep_omega(s, fmax(fabs(g->a_min), fabs(g->a_max)),
+                       fmax(fabs(g->q_min), fabs(g->q_max)));
+}
 
 struct floquet *floquet_create(const struct sweep *s, const struct kernel *kernel)
 {
@@ -41,6 +52,9 @@ struct floquet *floquet_create(const struct sweep *s, const struct kernel *kerne
     f->damping_error = 0.5 * s->cycle.damping_error;
     f->decay = exp(f->damping);
     f->doubt.period_error = UNIT * s->cycle.period;
+    f->doubt.omega = 1;
+    for (double omega = largest_omega(s); f->doubt.omega < omega;)
+        f->doubt.omega *= 2;
     f->damped = s->drive->damping.count != 0;
     return f;
 }
@@ -60,29 +74,25 @@ static double scaled(double v, double exponent)
 
 /* The points of a chunk, in lanes. */
 struct places {
-    uint16_t at[LANES]; /* those beyond n repeat the last */
-    size_t n;
-    int run; /* one after the other */
+    const uint16_t *at;
+    size_t n; /* lanes beyond repeat the last */
+    int run;  /* all lanes, one point after the other */
 };
-
-static struct places places_of(const uint16_t *at, size_t n)
-{
-    struct places p = {.n = n < LANES ? n : LANES};
-    int gaps = p.n < LANES;
-    for (size_t k = 0; k < LANES; k++) {
-        p.at[k] = at[k < p.n ? k : p.n - 1];
-        gaps |= p.at[k] != p.at[0] + k;
-    }
-    p.run = !gaps;
-    return p;
-}
 
 static void gather(const double *from, const struct places *p, double to[LANES])
 {
     if (p->run)
         memcpy(to, from + p->at[0], LANES * sizeof *to);
     for (size_t k = 0; !p->run && k < LANES; k++)
-        to[k] = from[p->at[k]];
+        to[k] = from[p->at[k < p->n ? k : p->n - 1]];
+}
+
+static int is_run(const uint16_t *at, size_t n)
+{
+    uint16_t gaps = 0;
+    for (size_t k = 0; k < n; k++)
+        gaps |= at[k] ^ (uint16_t)(at[0] + k);
+    return gaps == 0;
 }
 
 /* Values where they are if they are one after the other, else in room. */
@@ -100,8 +110,17 @@ static void take(struct entry *e, const struct strip *strip, size_t j, const str
     e->error = look_at(strip->error + j * STRIP, p, e->room[1]);
     if (strip->has_exponents)
         gather(strip->exponent + j * STRIP, p, e->exponent);
-    else
-        memset(e->exponent, 0, sizeof e->exponent);
+}
+
+/* All exponents of the chunk before are forgotten. */
+static void forget_exponents(struct floquet *f)
+{
+    for (int i = 0; i < 4; i++)
+        memset(f->entry[i].exponent, 0, sizeof f->entry[i].exponent);
+    for (int i = 0; i < 2; i++)
+        memset(f->row[i].exponent, 0, sizeof f->row[i].exponent);
+    memset(f->m.exponent, 0, sizeof f->m.exponent);
+    f->m.scaled = 0;
 }
 
 static void take_doubt(struct floquet *f, const struct strip *strip, const struct places *p)
@@ -115,25 +134,26 @@ static void take_doubt(struct floquet *f, const struct strip *strip, const struc
     d->uneven = half * (symmetry->u + q * symmetry->w);
     d->uneven_a = half * symmetry->v;
     d->a = look_at(strip->a, p, f->a);
-    f->kernel->judge(d);
 }
 
 static void take_chunk(struct floquet *f, const struct strip *strip, const struct places *p)
 {
     const struct outputs *o = &f->sweep->outputs;
+    if (f->m.scaled)
+        forget_exponents(f);
     for (int i = 0; i < 4; i++)
         take(&f->entry[i], strip, o->entry[i], p);
     take_doubt(f, strip, p);
     if (o->zeros != NO_QUANTITY)
         gather(strip->value + o->zeros * STRIP, p, f->zeros);
-    memset(f->m.exponent, 0, sizeof f->m.exponent);
-    if (strip->has_exponents || f->kernel->large(f->entry))
+    f->m.scaled = strip->has_exponents || f->kernel->large(f->entry);
+    if (f->m.scaled)
         monodromy_balance(f->entry, f->m.exponent);
     if (o->half)
         f->kernel->half(&f->m, f->entry, &f->doubt);
     else
         f->kernel->whole(&f->m, f->entry, &f->doubt);
-    for (size_t k = 0; o->half && k < LANES; k++)
+    for (size_t k = 0; o->half && f->m.scaled && k < LANES; k++)
         f->m.exponent[k] *= 2;
     f->periods = 0;
 }
@@ -143,17 +163,17 @@ static void take_chunk(struct floquet *f, const struct strip *strip, const struc
 static void find_trace(struct floquet *f)
 {
     const struct monodromy *m = &f->m;
+    double omega = f->doubt.omega, inverse = 1 / omega;
     for (size_t k = 0; k < LANES; k++) {
-        double omega = f->doubt.omega[k];
         f->value[k] = 2 * m->x[k];
         f->error[k] = 2 * m->x_error[k];
-        f->scale[k] =
-            1 + fabs(m->x[k]) + fabs(m->x11[k]) + fabs(m->m12[k]) * omega + fabs(m->m21[k]) / omega;
-        if (m->exponent[k] != 0) {
-            f->value[k] = scaled(f->value[k], m->exponent[k]);
-            f->error[k] = scaled(f->error[k], m->exponent[k]);
-            f->scale[k] = scaled(f->scale[k], m->exponent[k]);
-        }
+        f->scale[k] = 1 + fabs(m->x[k]) + fabs(m->x11[k]) + fabs(m->m12[k]) * omega +
+                      fabs(m->m21[k]) * inverse;
+    }
+    for (size_t k = 0; m->scaled && k < LANES; k++) {
+        f->value[k] = scaled(f->value[k], m->exponent[k]);
+        f->error[k] = scaled(f->error[k], m->exponent[k]);
+        f->scale[k] = scaled(f->scale[k], m->exponent[k]);
     }
 }
 
@@ -284,7 +304,7 @@ static double balance_lane(struct floquet *f, size_t k)
 }
 
 /* Rows in which a lane has an exponent, or starts that are large or small. */
-static void balance_lanes(struct floquet *f, double exponent[LANES])
+static void balance_lanes(struct floquet *f)
 {
     struct carry *c = &f->carry;
     for (int i = 0; i < 2; i++) {
@@ -297,48 +317,40 @@ static void balance_lanes(struct floquet *f, double exponent[LANES])
     }
     for (size_t k = 0; k < LANES; k++) {
         double size = fmax(fabs(f->start[0][k]), fabs(f->start[1][k]));
-        int usual = f->row[0].exponent[k] == 0 && f->row[1].exponent[k] == 0 && size < MODEST &&
-                    size > 1 / MODEST;
-        exponent[k] = usual ? 0 : balance_lane(f, k);
+        int usual = f->row[0].exponent[k] == 0 && f->row[1].exponent[k] == 0 &&
+                    size < MONODROMY_MODEST && size > 1 / MONODROMY_MODEST;
+        f->start_exponent[k] = usual ? 0 : balance_lane(f, k);
     }
+    c->start_exponent = f->start_exponent;
 }
 
-/* Row and start of what is asked for; exponent gets their powers of two. */
+/* Row and start of what is asked for. */
 static void take_late(struct floquet *f, const struct derived *d, const struct strip *strip,
-                      const struct places *p, double exponent[LANES])
+                      const struct places *p)
 {
-    static const double one[LANES] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-    static const double zero[LANES];
     struct carry *c = &f->carry;
-    int unusual = 0;
+    int own = d->vector == VECTOR_START, rest = d->entry[0] != NO_QUANTITY;
     for (int i = 0; i < 2; i++) {
-        if (d->entry[i] != NO_QUANTITY)
+        if (rest)
             take(&f->row[i], strip, d->entry[i], p);
-        else
-            f->row[i] = (struct entry){.value = d->row == i ? one : zero, .error = zero};
-        c->row[i] = f->row[i].value;
-        c->row_error[i] = f->row[i].error;
-        c->start[i] = d->vector == VECTOR_START ? look_at(strip->start[i], p, f->start[i])
-                      : d->vector == VECTOR_ONE + (unsigned)i ? one
-                                                              : zero;
+        c->row[i] = rest ? f->row[i].value : d->row == i ? ONES : ZEROS;
+        c->row_error[i] = rest ? f->row[i].error : ZEROS;
+        c->start[i] = own ? look_at(strip->start[i], p, f->start[i])
+                      : d->vector == VECTOR_ONE + (unsigned)i ? ONES
+                                                              : ZEROS;
     }
-    for (size_t k = 0; k < LANES; k++) {
-        double x = fabs(c->start[0][k]), y = fabs(c->start[1][k]), size = x > y ? x : y;
-        unusual |= !(size < MODEST) | !(size > 1 / MODEST);
-    }
-    memset(exponent, 0, LANES * sizeof *exponent);
-    if (unusual || (strip->has_exponents && d->entry[0] != NO_QUANTITY))
-        balance_lanes(f, exponent);
+    c->start_exponent = ZEROS;
+    if ((own && !f->kernel->moderate(c->start[0], c->start[1])) || (rest && strip->has_exponents))
+        balance_lanes(f);
 }
 
-static void find_log(struct floquet *f, const double *exponent)
+static void find_log(struct floquet *f)
 {
     const struct carry *c = &f->carry;
     for (size_t k = 0; k < LANES; k++) {
-        f->value[k] = log(fabs(c->value[k])) + exponent[k] * M_LN2;
+        f->value[k] = log(fabs(c->value[k])) + c->exponent[k] * M_LN2;
         f->error[k] = c->error[k] / fabs(c->value[k]) * c->log_loss[k] +
-                      LIBM * UNIT * (fabs(f->value[k]) + fabs(exponent[k]));
+                      LIBM * UNIT * (fabs(f->value[k]) + fabs(c->exponent[k]));
         f->scale[k] = 1;
     }
 }
@@ -347,30 +359,24 @@ static void find_late(struct floquet *f, const struct derived *d, const struct s
                       const struct places *p)
 {
     struct carry *c = &f->carry;
-    double exponent[LANES];
-    take_late(f, d, strip, p, exponent);
+    take_late(f, d, strip, p);
     c->periods = (double)d->periods;
     c->time_error = d->time_error;
     c->start_error = d->vector == VECTOR_START ? DBL_EPSILON : 0;
     if (f->periods == 0)
         f->kernel->roots(&f->m, f->damped, &f->roots);
     if (f->periods != d->periods)
-        f->kernel->power(&f->roots, d->periods - 1, c->c, c->s, c->power_exponent);
+        f->kernel->power(&f->roots, d->periods, c->c, c->s, c->power_exponent);
     f->periods = d->periods;
-    f->kernel->carry(&f->m, &f->roots, f->doubt.omega, c);
-    for (size_t k = 0; k < LANES; k++)
-        exponent[k] += c->power_exponent[k] + c->periods * f->m.exponent[k];
+    f->kernel->carry(&f->m, &f->roots, &f->doubt, c);
     if (d->is_log) {
-        find_log(f, exponent);
+        find_log(f);
         return;
     }
-    for (size_t k = 0; k < LANES; k++) {
-        f->value[k] = c->value[k];
-        f->error[k] = c->error[k] * c->loss[k];
-        f->scale[k] = d->row == 0 ? 1 : f->doubt.omega[k];
-    }
-    f->kernel->scale(exponent, f->value);
-    f->kernel->scale(exponent, f->error);
+    f->kernel->finish(c, f->value, f->error);
+    memcpy(f->scale, ONES, sizeof f->scale);
+    for (size_t k = 0; d->row == 1 && k < LANES; k++)
+        f->scale[k] = sweep_omega(f->sweep, f->doubt.a[k], strip->q);
 }
 
 /* ---- all of it ---- */
@@ -403,9 +409,7 @@ static void put(const struct floquet *f, const struct derived *d, struct strip *
 {
     double *value = strip->value + d->quantity * STRIP, *error = strip->error + d->quantity * STRIP;
     double promised = f->sweep->promised;
-    int any = 0;
-    for (size_t k = 0; k < LANES; k++)
-        any |= !(f->error[k] <= promised * (f->scale[k] + fabs(f->value[k])));
+    int any = f->kernel->check(f->value, f->error, f->scale, promised);
     if (p->run) {
         memcpy(value + p->at[0], f->value, sizeof f->value);
         memcpy(error + p->at[0], f->error, sizeof f->error);
@@ -427,8 +431,10 @@ size_t floquet_solve(struct floquet *f, struct strip *strip, const uint16_t *at,
 {
     const struct outputs *o = &f->sweep->outputs;
     size_t count = 0;
+    int run = is_run(at, n);
     for (size_t from = 0; from < n; from += LANES) {
-        struct places p = places_of(at + from, n - from);
+        size_t some = n - from < LANES ? n - from : LANES;
+        struct places p = {at + from, some, run && some == LANES};
         unsigned char rough[LANES] = {0};
         take_chunk(f, strip, &p);
         for (size_t i = 0; i < o->derived_count; i++) {

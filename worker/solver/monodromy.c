@@ -37,13 +37,9 @@ static inline double smaller(double x, double y)
     return x < y ? x : y;
 }
 
-static void judge(struct monodromy_doubt *d)
+static inline double stiffness(const struct monodromy_doubt *d, int k)
 {
-    for (int k = 0; k < LANES; k++) {
-        double stiff = d->stiffness + fabs(d->a[k]) * d->stiffness_a;
-        d->omega[k] = sqrt(larger(1, stiff));
-        d->omega_inverse[k] = 1 / d->omega[k];
-    }
+    return larger(1, d->stiffness + fabs(d->a[k]) * d->stiffness_a);
 }
 
 static int large(const struct entry e[4])
@@ -55,12 +51,22 @@ static int large(const struct entry e[4])
     return any;
 }
 
+static int moderate(const double *x, const double *y)
+{
+    int all = 1;
+    for (int k = 0; k < LANES; k++) {
+        double size = larger(fabs(x[k]), fabs(y[k]));
+        all &= (size < MONODROMY_MODEST) & (size > 1 / MONODROMY_MODEST);
+    }
+    return all;
+}
+
 /* Adds what the length of the period may be off by: (z, z') moves on by (z', -K z) in that time. */
 static inline void doubt_period(struct monodromy *m, const struct monodromy_doubt *doubt)
 {
     double tau = doubt->period_error;
     for (int k = 0; k < LANES; k++) {
-        double stiff = doubt->omega[k] * doubt->omega[k] * tau;
+        double stiff = stiffness(doubt, k) * tau;
         double m11 = fabs(m->x[k] + m->x11[k]), m22 = fabs(m->x[k] - m->x11[k]);
         double diagonal = 0.5 * (tau * fabs(m->m21[k]) + stiff * fabs(m->m12[k]));
         m->x_error[k] += diagonal;
@@ -121,11 +127,11 @@ static inline double product_error(double x, double x_error, double y, double y_
 static void half(struct monodromy *restrict m, const struct entry e[4],
                  const struct monodromy_doubt *doubt)
 {
+    double omega = doubt->omega, inverse = 1 / omega;
     for (int k = 0; k < LANES; k++) {
         double z1 = e[Z1].value[k], e1 = e[Z1].error[k], dz1 = e[DZ1].value[k],
                de1 = e[DZ1].error[k], z2 = e[Z2].value[k], e2 = e[Z2].error[k],
-               dz2 = e[DZ2].value[k], de2 = e[DZ2].error[k], omega = doubt->omega[k];
-        double inverse = doubt->omega_inverse[k];
+               dz2 = e[DZ2].value[k], de2 = e[DZ2].error[k];
         double size =
             larger(larger(fabs(z1), fabs(dz2)), larger(fabs(z2) * omega, fabs(dz1) * inverse));
         double least = m->exponent[k] == 0 ? 1 : 0;
@@ -181,6 +187,11 @@ static void power(const struct roots *r, uint64_t n, double *c, double *s, doubl
     int top = 63;
     while (top > 0 && (n >> top & 1) == 0)
         top--;
+    /* Sizes stay below 2^720. Scaling by powers of two changes no bit, so that it does not matter
+     * when it is done. */
+    int every = 4;
+    for (int k = 0; k < LANES; k++)
+        every = fabs(r->x[k]) <= 0x1p+12 && fabs(r->d[k]) <= 0x1p+24 ? every : 2;
     for (int g = 0; g < GROUPS; g += TOGETHER) {
         struct climb p[TOGETHER];
         vector zero = {0};
@@ -193,8 +204,7 @@ static void power(const struct roots *r, uint64_t n, double *c, double *s, doubl
         for (int i = top; i >= 0; i--) {
             for (int k = 0; k < TOGETHER; k++)
                 take_step(&p[k], (n >> i & 1) != 0);
-            /* Entries are below 2^102: two steps stay below 2^720. */
-            for (int k = 0; i % 2 == 0 && k < TOGETHER; k++)
+            for (int k = 0; i % every == 0 && k < TOGETHER; k++)
                 normalise(&p[k]);
         }
         for (int k = 0; k < TOGETHER; k++) {
@@ -218,13 +228,23 @@ static inline double two_to(double n)
 
 #define SHIFTED 2000.0 /* powers of two beyond which a double is 0 or infinite anyway */
 
-static void scale(const double *exponent, double *value)
+static void finish(const struct carry *l, double *value, double *error)
 {
     for (int k = 0; k < LANES; k++) {
-        double n = larger(-SHIFTED, smaller(SHIFTED, exponent[k]));
-        double half_n = (n * 0.5 + 0x1.8p+52) - 0x1.8p+52; /* a whole number */
-        value[k] = value[k] * two_to(half_n) * two_to(n - half_n);
+        double n = larger(-SHIFTED, smaller(SHIFTED, l->exponent[k]));
+        double some = (n * 0.5 + 0x1.8p+52) - 0x1.8p+52; /* a whole number */
+        double first = two_to(some), second = two_to(n - some);
+        value[k] = l->value[k] * first * second;
+        error[k] = l->error[k] * l->loss[k] * first * second;
     }
+}
+
+static int check(const double *value, const double *error, const double *scale, double promised)
+{
+    int any = 0;
+    for (int k = 0; k < LANES; k++)
+        any |= !(error[k] <= promised * (scale[k] + fabs(value[k])));
+    return any;
 }
 
 /* How the power depends on x and D. */
@@ -243,7 +263,7 @@ static inline struct drift drift_free(double x, double d, double slack, int leve
                           .phase = turned * turned / larger(d, slack)};
 }
 
-/* With damping, or scaled: each by itself. c1, s1: of the power n - 1. */
+/* With damping, or scaled: each by itself. c1, s1 bound those of the power n - 1. */
 static inline struct drift drift_both(double x, double d, double ex, double ed, int level, double n,
                                       double c1, double s1, double s, double size)
 {
@@ -262,46 +282,47 @@ static inline double loss_of(double phase_squared)
 
 __attribute__((always_inline)) static inline void carry_lane(const struct monodromy *m,
                                                              const struct roots *r,
-                                                             const double *omega, struct carry *l,
-                                                             int k, int all_free)
+                                                             const struct monodromy_doubt *doubt,
+                                                             struct carry *l, int k, int all_free)
 {
-    double n = l->periods, c1 = l->c[k], s1 = l->s[k];
+    double n = l->periods, c = l->c[k], s = l->s[k];
     double x11 = m->x11[k], m12 = m->m12[k], m21 = m->m21[k];
-    double c = r->x[k] * c1 + r->d[k] * s1, s = c1 + r->x[k] * s1;
     double r0 = l->row[0][k], r1 = l->row[1][k], z0 = l->start[0][k], z1 = l->start[1][k];
     double x0 = x11 * z0 + m12 * z1, x1 = m21 * z0 - x11 * z1;
     double w0 = c * z0 + s * x0, w1 = c * z1 + s * x1; /* after n periods */
     double x = fabs(r->x[k]), d = fabs(r->d[k]), root = sqrt(d), size = larger(x, root);
-    int level = n * n * d < x * x; /* s is n x^(n - 1) or so */
+    int level = n * n * d < x * x;               /* s is n x^(n - 1) or so */
+    double envelope = sqrt(c * c + d * (s * s)); /* of the power, and of s, along the phase */
+    double along = level ? larger(fabs(s), 1.2 * n * envelope / x) : envelope / root;
+    double steep = r->d[k] < 0 ? along : fabs(s);
     struct drift drift = drift_free(x, d, r->slack[k], level, n, fabs(c), fabs(s));
     if (!all_free) {
-        struct drift both = drift_both(x, d, m->x_error[k], m->d_error[k], level, n, fabs(c1),
-                                       fabs(s1), fabs(s), size);
+        struct drift both = drift_both(x, d, m->x_error[k], m->d_error[k], level, n,
+                                       envelope / size, along / size, fabs(s), size);
         drift = r->slack[k] >= 0 ? drift : both;
     }
-    double envelope = sqrt(c1 * c1 + d * (s1 * s1)), rounding = POWERS * UNIT * n;
-    double turning = level ? larger(fabs(s1), 1.2 * n * envelope) : envelope / root;
-    drift.c += rounding * size * envelope;
-    drift.s += rounding * size * (r->d[k] < 0 ? turning : fabs(s1));
-    double loss = loss_of(2 * (drift.phase + rounding * rounding));
+    double rounding = POWERS * UNIT * n, turned = rounding * rounding;
+    drift.c += rounding * envelope;
+    drift.s += rounding * steep;
     int grown = (m->d[k] > 2 * m->d_error[k]) & (n * root > GROWN * size);
     double terms = fabs(r0) * (fabs(c * z0) + fabs(s) * (fabs(x11 * z0) + fabs(m12 * z1))) +
                    fabs(r1) * (fabs(c * z1) + fabs(s) * (fabs(m21 * z0) + fabs(x11 * z1)));
     double of_x = fabs(r0) * (m->x11_error[k] * fabs(z0) + m->m12_error[k] * fabs(z1)) +
                   fabs(r1) * (m->m21_error[k] * fabs(z0) + m->x11_error[k] * fabs(z1));
     double of_row = l->row_error[0][k] * fabs(w0) + l->row_error[1][k] * fabs(w1);
-    double of_time = fabs(r0 * w1) + omega[k] * omega[k] * fabs(r1 * w0);
+    double of_time = fabs(r0 * w1) + stiffness(doubt, k) * fabs(r1 * w0);
     double of_start = fabs(z0 * (c * r0 + s * (r0 * x11 + r1 * m21))) +
                       fabs(z1 * (c * r1 + s * (r0 * m12 - r1 * x11)));
     l->value[k] = r0 * w0 + r1 * w1;
     l->error[k] = drift.c * fabs(r0 * z0 + r1 * z1) + drift.s * fabs(r0 * x0 + r1 * x1) +
                   fabs(s) * of_x + of_row + 2 * l->time_error * of_time +
                   l->start_error * of_start + SUMS * UNIT * terms;
-    l->loss[k] = loss;
-    l->log_loss[k] = grown ? 1.5 : loss;
+    l->loss[k] = loss_of(2 * (drift.phase + turned));
+    l->log_loss[k] = grown ? 1.5 : l->loss[k];
+    l->exponent[k] = l->start_exponent[k] + l->power_exponent[k] + n * m->exponent[k];
 }
 
-static void carry(const struct monodromy *m, const struct roots *r, const double *omega,
+static void carry(const struct monodromy *m, const struct roots *r, const struct monodromy_doubt *d,
                   struct carry *restrict l)
 {
     int all_free = 1;
@@ -309,12 +330,12 @@ static void carry(const struct monodromy *m, const struct roots *r, const double
         all_free &= r->slack[k] >= 0;
     if (all_free)
         for (int k = 0; k < LANES; k++)
-            carry_lane(m, r, omega, l, k, 1);
+            carry_lane(m, r, d, l, k, 1);
     else
         for (int k = 0; k < LANES; k++)
-            carry_lane(m, r, omega, l, k, 0);
+            carry_lane(m, r, d, l, k, 0);
 }
 
 extern const struct monodromy_kernel MONODROMY;
-const struct monodromy_kernel MONODROMY = {judge,      large, whole, half,
-                                           find_roots, power, carry, scale};
+const struct monodromy_kernel MONODROMY = {large, moderate, whole,  half, find_roots,
+                                           power, carry,    finish, check};

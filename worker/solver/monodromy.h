@@ -22,9 +22,9 @@
  *
  * M^N = c + s X with c + s sqrt(D) = (x + sqrt(D))^N. Its error is its differential, which without
  * damping (x^2 - D = 1) is dc = N s dx, ds = (N c - x s) / D dx, otherwise dc = N (c' dx + s' dD /
- * 2), ds = N s' dx + (N c' - s) / (2 D) dD with c', s' of the power N - 1. Norms of products would
- * overestimate without bound. What rounding does on the way is about N 2^-53 and part of it. Where
- * the phase itself is lost, N dlambda > 1/2, the error is infinite.
+ * 2), ds = N s' dx + (N c' - s) / (2 D) dD with c', s' of the power N - 1, bounded by those of N.
+ * Norms of products would overestimate without bound. What rounding does on the way is about N
+ * 2^-53 and part of it. Where the phase itself is lost, N dlambda > 1/2, the error is infinite.
  *
  * These are the loops for 32 points at once, compiled once for each instruction set like those of
  * kernel.h, with the same bits in all of them. */
@@ -37,6 +37,7 @@ struct entry {
 };
 
 struct monodromy {
+    int scaled; /* any exponent is not 0 */
     double x[LANES], x11[LANES], m12[LANES], m21[LANES], d[LANES];
     double x_error[LANES], x11_error[LANES], m12_error[LANES], m21_error[LANES], d_error[LANES];
     double exponent[LANES];
@@ -50,12 +51,11 @@ struct roots {
 
 /* What is known of the points, and what M may be off by for other reasons than its entries: the
  * period is known to `period_error`, and the halves of a symmetric one differ by |K| of `uneven`
- * (times half the period). Both bounds are linear in |a|. */
+ * (times half the period). Bounds of |K| and of that are linear in |a|; omega is a power of two. */
 struct monodromy_doubt {
-    double period_error;
+    double period_error, omega;
     double stiffness, stiffness_a, uneven, uneven_a; /* of the row */
-    const double *a;
-    double omega[LANES], omega_inverse[LANES]; /* filled in by `judge` */
+    const double *a;                                 /* [32] */
 };
 
 /* z or z' after many periods: row . M^periods . start. Rows and starts are of moderate size. */
@@ -63,18 +63,19 @@ struct carry {
     double periods, time_error;                     /* of the row */
     double start_error;                             /* relative, of the start */
     const double *row[2], *row_error[2], *start[2]; /* [32] */
-    double c[LANES], s[LANES]; /* the power periods - 1, times 2^power_exponent */
-    double power_exponent[LANES];
-    /* The number, times 2^(exponents of M^periods, row and start), and its error to first order.
-     * Both losses are factors of it: all orders, also of the number's logarithm. */
+    double c[LANES], s[LANES], power_exponent[LANES];
+    const double *start_exponent; /* [32], of row and start */
+    double exponent[LANES];       /* of the number */
+    /* The number and its error to first order. Both losses are factors of it: all orders, also of
+     * the number's logarithm. */
     double value[LANES], error[LANES], loss[LANES], log_loss[LANES];
 };
 
 struct monodromy_kernel {
-    /* omega of the points. */
-    void (*judge)(struct monodromy_doubt *d);
     /* Whether an entry is so large that monodromy_balance has to come first. */
     int (*large)(const struct entry e[4]);
+    /* Whether each of the larger of |x| and |y| is neither large nor small. */
+    int (*moderate)(const double *x, const double *y);
     /* From z1, z1', z2, z2' at the end, or in the middle, of the period. Sets all but the exponent,
      * which is that of the entries. */
     void (*whole)(struct monodromy *m, const struct entry e[4], const struct monodromy_doubt *d);
@@ -83,13 +84,17 @@ struct monodromy_kernel {
     /* (x + X)^n = (c + s X) 2^exponent, n < 2^52, by squaring: |c| + |s| is between 1 and 2 unless
      * it is 0 or not finite. */
     void (*power)(const struct roots *r, uint64_t n, double *c, double *s, double *exponent);
-    void (*carry)(const struct monodromy *m, const struct roots *r, const double *omega,
+    void (*carry)(const struct monodromy *m, const struct roots *r, const struct monodromy_doubt *d,
                   struct carry *c);
-    /* value[32] times 2^exponent[32], whatever the exponent. */
-    void (*scale)(const double *exponent, double *value);
+    /* value[32] 2^exponent, and error[32] loss 2^exponent, whatever the exponent. */
+    void (*finish)(const struct carry *c, double *value, double *error);
+    /* Whether any error[32] exceeds promised (scale[32] + |value[32]|). */
+    int (*check)(const double *value, const double *error, const double *scale, double promised);
 };
 
 const struct monodromy_kernel *monodromy_kernel_of(const struct kernel *k);
+
+#define MONODROMY_MODEST 0x1p+200
 
 /* Brings the entries of each lane to one exponent, and to no more than 1 where they are large. */
 void monodromy_balance(struct entry e[4], double *exponent);

@@ -199,7 +199,7 @@ static void drop_levels(struct sweep *s)
     s->phase = NULL;
 }
 
-#define FINEST_TILES 2e-13 /* a tolerance that tiles can keep */
+#define FINEST_TILES 4e-13 /* a tolerance that tiles can keep */
 
 /* Of the entries of the monodromy matrix, so that what is derived from them keeps what is promised:
  * powers multiply their errors, halves of a period are multiplied with each other. Where this does
