@@ -1,39 +1,17 @@
 /* See floquet.h. Everything is done on 32 points at once; what one number takes is in a function of
  * one lane where it calls libm, of all lanes where it does not. */
-#include "floquet.h"
+#include "floquet_private.h"
 
 #include "buf.h"
-#include "monodromy.h"
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define UNIT   (0.5 * DBL_EPSILON)
-#define LIBM   4.0 /* of asinh, atan2 and the like, in 2^-53 */
-#define ANGLES 8.0 /* roundings of x and D before an angle is taken */
+#define FEW_FOLDS 60.0 /* e-folds: entries of less are not large */
+#define ANGLES    8.0  /* roundings of x and D before an angle is taken */
 
-static const double ZEROS[LANES];
-static const double ONES[LANES] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                   1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-
-struct floquet {
-    const struct sweep *sweep;
-    const struct monodromy_kernel *kernel;
-    int refines; /* a finer level may do better than a coarse one */
-    int damped;
-    double damping, damping_error, decay; /* L, its error, e^L */
-    /* the chunk at hand */
-    struct entry entry[4], row[2];
-    struct monodromy m;
-    struct monodromy_doubt doubt;
-    double a[LANES], zeros[LANES], start[2][LANES], start_exponent[LANES];
-    struct roots roots;
-    struct carry carry;
-    uint64_t periods; /* to the power of which carry's c, s belong, or 0 */
-    /* What is being derived: its error is to be promised (scale + |value|) at most. */
-    double value[LANES], error[LANES], scale[LANES];
-};
+const double floquet_ones[LANES] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 static double largest_omega(const struct sweep *s)
 {
@@ -42,12 +20,24 @@ static double largest_omega(const struct sweep *s)
                        fmax(fabs(g->q_min), fabs(g->q_max)));
 }
 
+static int starts_moderate(const struct sweep *s)
+{
+    static const double nowhere[2];
+    if (!expr_is_constant(s->start[0]) || !expr_is_constant(s->start[1]))
+        return 0;
+    double size =
+        fmax(fabs(expr_eval(s->start[0], nowhere)), fabs(expr_eval(s->start[1], nowhere)));
+    return size < MONODROMY_MODEST && size > 1 / MONODROMY_MODEST;
+}
+
 struct floquet *floquet_create(const struct sweep *s, const struct kernel *kernel)
 {
     struct floquet *f = mem_alloc(1, sizeof *f);
     f->sweep = s;
     f->kernel = monodromy_kernel_of(kernel);
     f->refines = s->drive->interpolation == SWEEP_EXACT || s->drive->is_table;
+    f->may_be_large = !(s->cycle.period * largest_omega(s) < FEW_FOLDS);
+    f->starts_moderate = starts_moderate(s);
     f->damping = 0.5 * s->cycle.damping;
     f->damping_error = 0.5 * s->cycle.damping_error;
     f->decay = exp(f->damping);
@@ -65,19 +55,12 @@ void floquet_destroy(struct floquet *f)
 }
 
 /* v 2^exponent. */
-static double scaled(double v, double exponent)
+double floquet_scaled(double v, double exponent)
 {
     return ldexp(v, (int)fmax(-4000, fmin(4000, exponent)));
 }
 
 /* ---- the chunk ---- */
-
-/* The points of a chunk, in lanes. */
-struct places {
-    const uint16_t *at;
-    size_t n; /* lanes beyond repeat the last */
-    int run;  /* all lanes, one point after the other */
-};
 
 static void gather(const double *from, const struct places *p, double to[LANES])
 {
@@ -96,7 +79,7 @@ static int is_run(const uint16_t *at, size_t n)
 }
 
 /* Values where they are if they are one after the other, else in room. */
-static const double *look_at(const double *from, const struct places *p, double room[LANES])
+const double *floquet_look_at(const double *from, const struct places *p, double room[LANES])
 {
     if (p->run)
         return from + p->at[0];
@@ -104,10 +87,10 @@ static const double *look_at(const double *from, const struct places *p, double 
     return room;
 }
 
-static void take(struct entry *e, const struct strip *strip, size_t j, const struct places *p)
+void floquet_take(struct entry *e, const struct strip *strip, size_t j, const struct places *p)
 {
-    e->value = look_at(strip->value + j * STRIP, p, e->room[0]);
-    e->error = look_at(strip->error + j * STRIP, p, e->room[1]);
+    e->value = floquet_look_at(strip->value + j * STRIP, p, e->room[0]);
+    e->error = floquet_look_at(strip->error + j * STRIP, p, e->room[1]);
     if (strip->has_exponents)
         gather(strip->exponent + j * STRIP, p, e->exponent);
 }
@@ -133,7 +116,7 @@ static void take_doubt(struct floquet *f, const struct strip *strip, const struc
     d->stiffness_a = s->v_bound;
     d->uneven = half * (symmetry->u + q * symmetry->w);
     d->uneven_a = half * symmetry->v;
-    d->a = look_at(strip->a, p, f->a);
+    d->a = floquet_look_at(strip->a, p, f->a);
 }
 
 static void take_chunk(struct floquet *f, const struct strip *strip, const struct places *p)
@@ -142,11 +125,11 @@ static void take_chunk(struct floquet *f, const struct strip *strip, const struc
     if (f->m.scaled)
         forget_exponents(f);
     for (int i = 0; i < 4; i++)
-        take(&f->entry[i], strip, o->entry[i], p);
+        floquet_take(&f->entry[i], strip, o->entry[i], p);
     take_doubt(f, strip, p);
     if (o->zeros != NO_QUANTITY)
         gather(strip->value + o->zeros * STRIP, p, f->zeros);
-    f->m.scaled = strip->has_exponents || f->kernel->large(f->entry);
+    f->m.scaled = strip->has_exponents || (f->may_be_large && f->kernel->large(f->entry));
     if (f->m.scaled)
         monodromy_balance(f->entry, f->m.exponent);
     if (o->half)
@@ -167,14 +150,15 @@ static void find_trace(struct floquet *f)
     for (size_t k = 0; k < LANES; k++) {
         f->value[k] = 2 * m->x[k];
         f->error[k] = 2 * m->x_error[k];
-        f->scale[k] = 1 + fabs(m->x[k]) + fabs(m->x11[k]) + fabs(m->m12[k]) * omega +
-                      fabs(m->m21[k]) * inverse;
+        f->scale_room[k] = 1 + fabs(m->x[k]) + fabs(m->x11[k]) + fabs(m->m12[k]) * omega +
+                           fabs(m->m21[k]) * inverse;
     }
     for (size_t k = 0; m->scaled && k < LANES; k++) {
-        f->value[k] = scaled(f->value[k], m->exponent[k]);
-        f->error[k] = scaled(f->error[k], m->exponent[k]);
-        f->scale[k] = scaled(f->scale[k], m->exponent[k]);
+        f->value[k] = floquet_scaled(f->value[k], m->exponent[k]);
+        f->error[k] = floquet_scaled(f->error[k], m->exponent[k]);
+        f->scale_room[k] = floquet_scaled(f->scale_room[k], m->exponent[k]);
     }
+    f->scale = f->scale_room;
 }
 
 /* asinh(sqrt(D) e^L), which is ln(lambda) + L; d is the scaled D. */
@@ -206,7 +190,6 @@ static void find_mu(struct floquet *f)
         double d = m->d[k], e = m->d_error[k];
         f->value[k] = -f->damping;
         f->error[k] = own;
-        f->scale[k] = 1;
         if (d > e) {
             double at = growth(f, d, m->exponent[k]);
             f->value[k] = at - f->damping;
@@ -228,7 +211,8 @@ static double stability(const struct floquet *f, double low, double high, double
     if (most < 0)
         return -1;
     /* lambda = 1 where sqrt(D) = (1 - e^(-2 L)) / 2 */
-    double from = scaled(sqrt(fmax(low, 0)), exponent), to = scaled(sqrt(fmax(high, 0)), exponent);
+    double from = floquet_scaled(sqrt(fmax(low, 0)), exponent),
+           to = floquet_scaled(sqrt(fmax(high, 0)), exponent);
     double edge_low = -0.5 * expm1(-2 * least), edge_high = -0.5 * expm1(-2 * most);
     if (least > 0 && to < edge_low * (1 - 8 * UNIT))
         return 1;
@@ -242,8 +226,9 @@ static void find_stable(struct floquet *f)
         double low = m->d[k] - m->d_error[k], high = m->d[k] + m->d_error[k];
         f->value[k] = stability(f, low, high, m->exponent[k]);
         f->error[k] = f->value[k] == 0;
-        f->scale[k] = f->value[k] == 0 ? 0 : 1; /* undecided is not good enough */
+        f->scale_room[k] = f->value[k] == 0 ? 0 : 1; /* undecided is not good enough */
     }
+    f->scale = f->scale_room;
 }
 
 /* asin, from 0 to pi/2, of the sine's square. */
@@ -255,7 +240,7 @@ static double angle_of_square(double square)
 /* The angle theta of the multipliers e^(+- i theta), 0 where D >= 0 and x > 0, pi where x < 0. */
 static double turn(const struct floquet *f, size_t k, double *error)
 {
-    double norm = f->decay * scaled(1, f->m.exponent[k]), x = f->m.x[k] * norm;
+    double norm = f->decay * floquet_scaled(1, f->m.exponent[k]), x = f->m.x[k] * norm;
     double square = -f->m.d[k] * norm * norm, e = f->m.d_error[k] * norm * norm;
     double relative = 2 * f->damping_error + ANGLES * UNIT;
     e += relative * fabs(square);
@@ -280,109 +265,13 @@ static void find_nu(struct floquet *f)
         int even = fmod(zeros, 2) == 0;
         f->value[k] = even ? zeros + theta / M_PI : zeros + 1 - theta / M_PI;
         f->error[k] = error / M_PI + (error > 0 ? LIBM * UNIT * (1 + zeros) : 0);
-        f->scale[k] = 1;
     }
-}
-
-/* ---- after many periods ---- */
-
-/* Brings the row and the start of a lane to a moderate size; returns the power of two. */
-static double balance_lane(struct floquet *f, size_t k)
-{
-    double most = fmax(f->row[0].exponent[k], f->row[1].exponent[k]);
-    double size = fmax(fabs(f->start[0][k]), fabs(f->start[1][k]));
-    int shift = 0;
-    if (isfinite(size) && size > 0)
-        frexp(size, &shift);
-    for (int i = 0; i < 2; i++) {
-        double down = f->row[i].exponent[k] - most;
-        f->row[i].room[0][k] = scaled(f->row[i].room[0][k], down);
-        f->row[i].room[1][k] = scaled(f->row[i].room[1][k], down);
-        f->start[i][k] = ldexp(f->start[i][k], -shift);
-    }
-    return most + shift;
-}
-
-/* Rows in which a lane has an exponent, or starts that are large or small. */
-static void balance_lanes(struct floquet *f)
-{
-    struct carry *c = &f->carry;
-    for (int i = 0; i < 2; i++) {
-        memmove(f->row[i].room[0], c->row[i], sizeof f->row[i].room[0]);
-        memmove(f->row[i].room[1], c->row_error[i], sizeof f->row[i].room[1]);
-        memmove(f->start[i], c->start[i], sizeof f->start[i]);
-        c->row[i] = f->row[i].room[0];
-        c->row_error[i] = f->row[i].room[1];
-        c->start[i] = f->start[i];
-    }
-    for (size_t k = 0; k < LANES; k++) {
-        double size = fmax(fabs(f->start[0][k]), fabs(f->start[1][k]));
-        int usual = f->row[0].exponent[k] == 0 && f->row[1].exponent[k] == 0 &&
-                    size < MONODROMY_MODEST && size > 1 / MONODROMY_MODEST;
-        f->start_exponent[k] = usual ? 0 : balance_lane(f, k);
-    }
-    c->start_exponent = f->start_exponent;
-}
-
-/* Row and start of what is asked for. */
-static void take_late(struct floquet *f, const struct derived *d, const struct strip *strip,
-                      const struct places *p)
-{
-    struct carry *c = &f->carry;
-    int own = d->vector == VECTOR_START, rest = d->entry[0] != NO_QUANTITY;
-    for (int i = 0; i < 2; i++) {
-        if (rest)
-            take(&f->row[i], strip, d->entry[i], p);
-        c->row[i] = rest ? f->row[i].value : d->row == i ? ONES : ZEROS;
-        c->row_error[i] = rest ? f->row[i].error : ZEROS;
-        c->start[i] = own ? look_at(strip->start[i], p, f->start[i])
-                      : d->vector == VECTOR_ONE + (unsigned)i ? ONES
-                                                              : ZEROS;
-    }
-    c->start_exponent = ZEROS;
-    if ((own && !f->kernel->moderate(c->start[0], c->start[1])) || (rest && strip->has_exponents))
-        balance_lanes(f);
-}
-
-static void find_log(struct floquet *f)
-{
-    const struct carry *c = &f->carry;
-    for (size_t k = 0; k < LANES; k++) {
-        f->value[k] = log(fabs(c->value[k])) + c->exponent[k] * M_LN2;
-        f->error[k] = c->error[k] / fabs(c->value[k]) * c->log_loss[k] +
-                      LIBM * UNIT * (fabs(f->value[k]) + fabs(c->exponent[k]));
-        f->scale[k] = 1;
-    }
-}
-
-static void find_late(struct floquet *f, const struct derived *d, const struct strip *strip,
-                      const struct places *p)
-{
-    struct carry *c = &f->carry;
-    take_late(f, d, strip, p);
-    c->periods = (double)d->periods;
-    c->time_error = d->time_error;
-    c->start_error = d->vector == VECTOR_START ? DBL_EPSILON : 0;
-    if (f->periods == 0)
-        f->kernel->roots(&f->m, f->damped, &f->roots);
-    if (f->periods != d->periods)
-        f->kernel->power(&f->roots, d->periods, c->c, c->s, c->power_exponent);
-    f->periods = d->periods;
-    f->kernel->carry(&f->m, &f->roots, &f->doubt, c);
-    if (d->is_log) {
-        find_log(f);
-        return;
-    }
-    f->kernel->finish(c, f->value, f->error);
-    memcpy(f->scale, ONES, sizeof f->scale);
-    for (size_t k = 0; d->row == 1 && k < LANES; k++)
-        f->scale[k] = sweep_omega(f->sweep, f->doubt.a[k], strip->q);
 }
 
 /* ---- all of it ---- */
 
-static void derive(struct floquet *f, const struct derived *d, const struct strip *strip,
-                   const struct places *p)
+static void find(struct floquet *f, const struct derived *d, const struct strip *strip,
+                 const struct places *p)
 {
     switch (d->kind) {
     case DERIVED_TRACE:
@@ -398,31 +287,38 @@ static void derive(struct floquet *f, const struct derived *d, const struct stri
         find_stable(f);
         break;
     case DERIVED_LATE:
-        find_late(f, d, strip, p);
+        floquet_find_late(f, d, strip, p);
         break;
     }
 }
 
 /* Marks in rough[] what leaves the promise. */
-static void put(const struct floquet *f, const struct derived *d, struct strip *strip,
-                const struct places *p, unsigned char *rough)
+static void judge(const struct floquet *f, size_t n, unsigned char *rough)
+{
+    double promised = f->sweep->promised;
+    if (!f->kernel->check(f->value, f->error, f->scale, promised))
+        return;
+    for (size_t k = 0; k < n; k++) {
+        if (isnan(f->error[k]))
+            f->error[k] = INFINITY;
+        if (!(f->error[k] <= promised * (f->scale[k] + fabs(f->value[k]))))
+            rough[k] = 1;
+    }
+}
+
+/* Derives one number of the chunk at hand. */
+static void derive(struct floquet *f, const struct derived *d, const struct strip *strip,
+                   const struct places *p, unsigned char *rough)
 {
     double *value = strip->value + d->quantity * STRIP, *error = strip->error + d->quantity * STRIP;
-    double promised = f->sweep->promised;
-    int any = f->kernel->check(f->value, f->error, f->scale, promised);
-    if (p->run) {
-        memcpy(value + p->at[0], f->value, sizeof f->value);
-        memcpy(error + p->at[0], f->error, sizeof f->error);
-    }
+    f->value = p->run ? value + p->at[0] : f->value_room;
+    f->error = p->run ? error + p->at[0] : f->error_room;
+    f->scale = floquet_ones;
+    find(f, d, strip, p);
+    judge(f, p->n, rough);
     for (size_t k = 0; !p->run && k < p->n; k++) {
         value[p->at[k]] = f->value[k];
         error[p->at[k]] = f->error[k];
-    }
-    for (size_t k = 0; any && k < p->n; k++) {
-        if (isnan(f->error[k]))
-            error[p->at[k]] = INFINITY;
-        if (!(f->error[k] <= promised * (f->scale[k] + fabs(f->value[k]))))
-            rough[k] = 1;
     }
 }
 
@@ -437,10 +333,8 @@ size_t floquet_solve(struct floquet *f, struct strip *strip, const uint16_t *at,
         struct places p = {at + from, some, run && some == LANES};
         unsigned char rough[LANES] = {0};
         take_chunk(f, strip, &p);
-        for (size_t i = 0; i < o->derived_count; i++) {
-            derive(f, &o->derived[i], strip, &p);
-            put(f, &o->derived[i], strip, &p, rough);
-        }
+        for (size_t i = 0; i < o->derived_count; i++)
+            derive(f, &o->derived[i], strip, &p, rough);
         for (size_t k = 0; f->refines && k < p.n; k++) {
             if (!rough[k])
                 continue;

@@ -44,21 +44,22 @@ static inline double stiffness(const struct monodromy_doubt *d, int k)
 
 static int large(const struct entry e[4])
 {
-    int any = 0;
+    int64_t any = 0;
     for (int i = 0; i < 4; i++)
         for (int k = 0; k < LANES; k++)
-            any |= !(fabs(e[i].value[k]) <= LARGE);
-    return any;
+            any |= fabs(e[i].value[k]) <= LARGE ? 0 : -1;
+    return any != 0;
 }
 
 static int moderate(const double *x, const double *y)
 {
-    int all = 1;
+    int64_t any = 0;
     for (int k = 0; k < LANES; k++) {
         double size = larger(fabs(x[k]), fabs(y[k]));
-        all &= (size < MONODROMY_MODEST) & (size > 1 / MONODROMY_MODEST);
+        any |= size < MONODROMY_MODEST ? 0 : -1;
+        any |= size > 1 / MONODROMY_MODEST ? 0 : -1;
     }
-    return all;
+    return any == 0;
 }
 
 /* Adds what the length of the period may be off by: (z, z') moves on by (z', -K z) in that time. */
@@ -241,10 +242,10 @@ static void finish(const struct carry *l, double *value, double *error)
 
 static int check(const double *value, const double *error, const double *scale, double promised)
 {
-    int any = 0;
+    int64_t any = 0;
     for (int k = 0; k < LANES; k++)
-        any |= !(error[k] <= promised * (scale[k] + fabs(value[k])));
-    return any;
+        any |= error[k] <= promised * (scale[k] + fabs(value[k])) ? 0 : -1;
+    return any != 0;
 }
 
 /* How the power depends on x and D. */
@@ -277,7 +278,7 @@ static inline struct drift drift_both(double x, double d, double ex, double ed, 
 static inline double loss_of(double phase_squared)
 {
     const double p0 = 0.05;
-    return phase_squared < LOST * LOST ? 1 + p0 + phase_squared / p0 : INFINITY;
+    return phase_squared < LOST * LOST ? 1 + p0 + phase_squared * (1 / p0) : INFINITY;
 }
 
 __attribute__((always_inline)) static inline void carry_lane(const struct monodromy *m,
@@ -290,13 +291,15 @@ __attribute__((always_inline)) static inline void carry_lane(const struct monodr
     double r0 = l->row[0][k], r1 = l->row[1][k], z0 = l->start[0][k], z1 = l->start[1][k];
     double x0 = x11 * z0 + m12 * z1, x1 = m21 * z0 - x11 * z1;
     double w0 = c * z0 + s * x0, w1 = c * z1 + s * x1; /* after n periods */
-    double x = fabs(r->x[k]), d = fabs(r->d[k]), root = sqrt(d), size = larger(x, root);
-    int level = n * n * d < x * x;               /* s is n x^(n - 1) or so */
-    double envelope = sqrt(c * c + d * (s * s)); /* of the power, and of s, along the phase */
-    double along = level ? larger(fabs(s), 1.2 * n * envelope / x) : envelope / root;
-    double steep = r->d[k] < 0 ? along : fabs(s);
+    double x = fabs(r->x[k]), d = fabs(r->d[k]), square = larger(x * x, d);
+    int level = n * n * d < x * x; /* s is n x^(n - 1) or so */
+    /* Envelopes of the power and of s along the phase. */
+    double envelope = sqrt(c * c + d * (s * s)), flat = x * x / (1.44 * n * n);
+    double along = envelope * sqrt(1 / (level ? flat : d));
+    double steep = r->d[k] < 0 ? larger(fabs(s), along) : fabs(s);
     struct drift drift = drift_free(x, d, r->slack[k], level, n, fabs(c), fabs(s));
     if (!all_free) {
+        double size = sqrt(square);
         struct drift both = drift_both(x, d, m->x_error[k], m->d_error[k], level, n,
                                        envelope / size, along / size, fabs(s), size);
         drift = r->slack[k] >= 0 ? drift : both;
@@ -304,19 +307,17 @@ __attribute__((always_inline)) static inline void carry_lane(const struct monodr
     double rounding = POWERS * UNIT * n, turned = rounding * rounding;
     drift.c += rounding * envelope;
     drift.s += rounding * steep;
-    int grown = (m->d[k] > 2 * m->d_error[k]) & (n * root > GROWN * size);
+    int grown = (m->d[k] > 2 * m->d_error[k]) & (n * n * d > GROWN * GROWN * square);
     double terms = fabs(r0) * (fabs(c * z0) + fabs(s) * (fabs(x11 * z0) + fabs(m12 * z1))) +
                    fabs(r1) * (fabs(c * z1) + fabs(s) * (fabs(m21 * z0) + fabs(x11 * z1)));
     double of_x = fabs(r0) * (m->x11_error[k] * fabs(z0) + m->m12_error[k] * fabs(z1)) +
                   fabs(r1) * (m->m21_error[k] * fabs(z0) + m->x11_error[k] * fabs(z1));
     double of_row = l->row_error[0][k] * fabs(w0) + l->row_error[1][k] * fabs(w1);
     double of_time = fabs(r0 * w1) + stiffness(doubt, k) * fabs(r1 * w0);
-    double of_start = fabs(z0 * (c * r0 + s * (r0 * x11 + r1 * m21))) +
-                      fabs(z1 * (c * r1 + s * (r0 * m12 - r1 * x11)));
     l->value[k] = r0 * w0 + r1 * w1;
     l->error[k] = drift.c * fabs(r0 * z0 + r1 * z1) + drift.s * fabs(r0 * x0 + r1 * x1) +
                   fabs(s) * of_x + of_row + 2 * l->time_error * of_time +
-                  l->start_error * of_start + SUMS * UNIT * terms;
+                  (l->start_error + SUMS * UNIT) * terms;
     l->loss[k] = loss_of(2 * (drift.phase + turned));
     l->log_loss[k] = grown ? 1.5 : l->loss[k];
     l->exponent[k] = l->start_exponent[k] + l->power_exponent[k] + n * m->exponent[k];
@@ -325,10 +326,10 @@ __attribute__((always_inline)) static inline void carry_lane(const struct monodr
 static void carry(const struct monodromy *m, const struct roots *r, const struct monodromy_doubt *d,
                   struct carry *restrict l)
 {
-    int all_free = 1;
+    int64_t bound = 0;
     for (int k = 0; k < LANES; k++)
-        all_free &= r->slack[k] >= 0;
-    if (all_free)
+        bound |= r->slack[k] >= 0 ? 0 : -1;
+    if (bound == 0)
         for (int k = 0; k < LANES; k++)
             carry_lane(m, r, d, l, k, 1);
     else

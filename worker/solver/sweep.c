@@ -199,7 +199,8 @@ static void drop_levels(struct sweep *s)
     s->phase = NULL;
 }
 
-#define FINEST_TILES 4e-13 /* a tolerance that tiles can keep */
+#define FINEST_WHOLE 1e-12 /* tolerances that tiles can keep at moderate cost, of entries of a */
+#define FINEST_HALF  4e-13 /* period or of half of one */
 
 /* Of the entries of the monodromy matrix, so that what is derived from them keeps what is promised:
  * powers multiply their errors, halves of a period are multiplied with each other. Where this does
@@ -208,7 +209,8 @@ static double inner_tolerance(const struct sweep *s)
 {
     const struct outputs *o = &s->outputs;
     double made_of_it = (o->half ? 4 : 2) * fmax(1, (double)o->most_periods);
-    return o->has_monodromy ? fmax(s->promised / made_of_it, fmin(s->promised, FINEST_TILES))
+    return o->has_monodromy ? fmax(s->promised / made_of_it,
+                                   fmin(s->promised, o->half ? FINEST_HALF : FINEST_WHOLE))
                             : s->promised;
 }
 
