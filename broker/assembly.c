@@ -308,11 +308,11 @@ void assembly_forget_worker(struct assembly *a, uint32_t worker)
     assembly_sweep(a, worker, want_nothing, NULL);
 }
 
-void assembly_forget_pieces(struct assembly *a, uint32_t job)
+void assembly_forget_pieces(struct assembly *a, uint32_t job, uint32_t tile)
 {
     size_t kept = 0;
     for (size_t i = 0; i < a->piece_count; i++) {
-        if (a->pieces[i]->job == job)
+        if (a->pieces[i]->job == job && (tile == ASSEMBLY_ALL_TILES || a->pieces[i]->tile == tile))
             release(a->pieces[i]);
         else
             a->pieces[kept++] = a->pieces[i];

@@ -48,7 +48,8 @@ uint64_t assembly_sweep(struct assembly *a, uint32_t worker, assembly_wanted_fn 
 
 /* Complete pieces of tiles that were cut wait here (taken) until they cover their tile. */
 void assembly_keep_piece(struct assembly *a, struct sink_result *piece);
-void assembly_forget_pieces(struct assembly *a, uint32_t job);
+#define ASSEMBLY_ALL_TILES UINT32_MAX
+void assembly_forget_pieces(struct assembly *a, uint32_t job, uint32_t tile);
 
 /* All kept pieces of the tile as one result, with the `failed` points (ascending indices in the
  * tile) added as NaN with status 2. Its worker is 0 (each part has its own), and so are its

@@ -302,7 +302,7 @@ static int op_delete(struct call *c)
     log_info("job deleted job=%u", job->id);
     uint32_t id = job->id;
     queue_job_remove(c->s->queue, c->s->now_ms, id);
-    assembly_forget_pieces(c->s->assembly, id);
+    assembly_forget_pieces(c->s->assembly, id, ASSEMBLY_ALL_TILES);
     sink_delete(c->s->sink, id); /* its entry here goes when the sink is done with it */
     job->stage = CATALOGUE_LEAVING;
     return 0;

@@ -64,7 +64,7 @@ static void job_state_changed(struct server *s, const struct queue_action *a)
         return;
     sink_job_state(s->sink, a->job, (int)a->state, a->text);
     if (job_state_is_over(a->state))
-        assembly_forget_pieces(s->assembly, a->job);
+        assembly_forget_pieces(s->assembly, a->job, ASSEMBLY_ALL_TILES);
 }
 
 static void act(struct server *s, const struct queue_action *a)

@@ -434,6 +434,9 @@ void workers_action(struct server *s, const struct queue_action *a)
     case ACTION_STORE_PIECES:
         store_pieces(s, a);
         break;
+    case ACTION_FORGET_PIECES:
+        assembly_forget_pieces(s->assembly, a->job, a->tile);
+        break;
     default:
         break;
     }

@@ -163,6 +163,18 @@ static void tile_die(struct queue *q, struct job_entry *j, uint32_t tile)
     cut(q, j, h);
 }
 
+void hurt_is_over(struct queue *q, struct job_entry *j, uint32_t tile)
+{
+    struct hurt *h = hurt_find(j, tile);
+    if (tile_get(&j->tiles, tile) != TILE_CUT || !h)
+        return;
+    tile_event(&j->tiles, j->a_blocks, tile, TILE_ARRIVE);
+    h->piece_count = h->failed_count = 0;
+    struct queue_action *a = action_add(q, ACTION_FORGET_PIECES);
+    a->job = j->id;
+    a->tile = tile;
+}
+
 void hurt_check_whole(struct queue *q, struct job_entry *j, struct hurt *h)
 {
     if (tile_get(&j->tiles, h->tile) != TILE_CUT)

@@ -188,10 +188,11 @@ enum action_type {
     ACTION_DISTRUST, /* what is stored of tile is wrong: the sink forgets it (queue_tile_damaged) */
     ACTION_FORGET,   /* the worker is dead: forget its connection and unfinished assemblies */
     ACTION_FRONTIER, /* persist job's frontier; queue_frontier_durable when it is */
-    ACTION_JOB_STATE,    /* job's state changed: persist state and reason */
-    ACTION_STORE_PIECES, /* the pieces of job's tile are all there: hand them to the sink as one;
-                            the points listed by queue_tile_failed_points go in as failed */
-    ACTION_ALARM,        /* text: two workers' bytes differ, a machine was set aside, ... */
+    ACTION_JOB_STATE,     /* job's state changed: persist state and reason */
+    ACTION_STORE_PIECES,  /* the pieces of job's tile are all there: hand them to the sink as one;
+                             the points listed by queue_tile_failed_points go in as failed */
+    ACTION_FORGET_PIECES, /* what is kept of pieces of job's tile is not needed */
+    ACTION_ALARM,         /* text: two workers' bytes differ, a machine was set aside, ... */
 };
 
 struct queue_action {

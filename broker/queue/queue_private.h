@@ -391,6 +391,9 @@ struct piece *piece_for(const struct queue *q, const struct job_entry *j, const 
                         struct hurt **hurt);
 struct piece *piece_of(const struct hurt *h, uint32_t first, uint32_t count);
 void hurt_check_whole(struct queue *q, struct job_entry *j, struct hurt *h);
+/* A whole result of before the tile was cut has become durable: it is ARRIVED, its pieces are
+ * needless. Nothing for a tile that is not CUT. */
+void hurt_is_over(struct queue *q, struct job_entry *j, uint32_t tile);
 
 /* A table of states and events, as tests see it. */
 struct queue_table_view {

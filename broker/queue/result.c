@@ -225,7 +225,10 @@ void queue_tile_durable(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
     struct job_entry *j = job_find(q, job);
     if (w)
         window_leave_sink(q, w, data_bytes);
-    if (j && tile < j->tiles.count && tile_can(&j->tiles, tile, TILE_DURABLE))
+    if (!j || tile >= j->tiles.count)
+        return;
+    hurt_is_over(q, j, tile);
+    if (tile_can(&j->tiles, tile, TILE_DURABLE))
         settle_tile(q, j, tile, w, points_failed);
 }
 

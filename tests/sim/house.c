@@ -99,7 +99,7 @@ static void act(struct sim *s, const struct queue_action *a)
         else if (a->state != JOB_DONE)
             disk_state(s, a->job, (int)a->state, a->text);
         if (job_state_is_over(a->state))
-            assembly_forget_pieces(srv->assembly, a->job);
+            assembly_forget_pieces(srv->assembly, a->job, ASSEMBLY_ALL_TILES);
         break;
     case ACTION_ALARM:
         sim_trace(s, "alarm: %s", a->text);

@@ -195,7 +195,7 @@ static void delete_job(struct sim *s, uint32_t job)
     if (queue_job_info(srv->queue, s->now_ms, job, &info) || !job_state_is_over(info.state))
         return;
     queue_job_remove(srv->queue, s->now_ms, job);
-    assembly_forget_pieces(srv->assembly, job);
+    assembly_forget_pieces(srv->assembly, job, ASSEMBLY_ALL_TILES);
     catalogue_job(srv->catalogue, job)->stage = CATALOGUE_LEAVING;
     s->jobs[job].deleted = true;
     disk_delete(s, job);

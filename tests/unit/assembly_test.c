@@ -293,6 +293,8 @@ static void test_pieces_and_failed_points_cover_a_tile(void **state)
         b->out = NULL;
     }
     uint32_t failed = POINTS - 1;
+    assembly_forget_pieces(b->a, 1, 8); /* not these */
+    assembly_forget_pieces(b->a, 2, ASSEMBLY_ALL_TILES);
     b->out = assembly_join(b->a, 1, 7, &shape, &failed, 1);
     assert_int_equal(b->out->worker, 0);     /* two have sent it */
     assert_int_equal(b->out->data_bytes, 0); /* settled when each piece was whole */

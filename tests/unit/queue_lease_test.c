@@ -194,6 +194,32 @@ static void test_a_tile_that_kills_ends_as_one_failed_point(void **state)
     assert_int_equal(world_info(w, job).state, JOB_DONE);
 }
 
+/* A result of before it was cut (one to be compared, say, when the tile was damaged) is stored. */
+static void test_a_cut_tile_may_be_durable_by_a_whole_result(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 1, 1, 0);
+    world_sink(w, 0);
+    for (int life = 0; life < 2; life++) {
+        world_hello(w, 0);
+        world_sink(w, 0);
+        assert_int_equal(w->workers[0].held[0].count, 0);
+        world_kill(w, 0);
+        world_advance(w, 5000);
+    }
+    world_hello(w, 1);
+    assert_int_equal(w->workers[1].held[0].count, 50); /* a piece */
+    world_solve(w, 1, 0);
+    assert_int_equal(w->workers[1].held_count, 2);
+    w->jobs[job - 1].durable[0] = 1;
+    queue_tile_durable(w->q, w->now_ms, job, 0, w->workers[0].number, 0, 0);
+    world_act(w);
+    assert_int_equal(w->forgotten, 1);
+    assert_int_equal(w->workers[1].held_count, 0);
+    world_sink(w, 9);
+    world_assert_whole(w, job);
+}
+
 static void test_stragglers_are_given_out_twice(void **state)
 {
     struct world *w = *state;
@@ -329,6 +355,7 @@ int main(void)
         SCENARIO(test_hung_is_judged_by_processor_time),
         SCENARIO(test_threads_at_several_tiles_use_time_together),
         SCENARIO(test_a_tile_that_kills_ends_as_one_failed_point),
+        SCENARIO(test_a_cut_tile_may_be_durable_by_a_whole_result),
         SCENARIO(test_stragglers_are_given_out_twice),
         SCENARIO(test_a_result_that_does_not_fit_goes_out_to_another),
         SCENARIO(test_a_tile_whose_pieces_do_not_fit_together_blames_nobody),

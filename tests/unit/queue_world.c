@@ -144,6 +144,9 @@ void world_act(struct world *w)
         case ACTION_DISTRUST:
             w->distrusted++;
             break;
+        case ACTION_FORGET_PIECES:
+            w->forgotten++;
+            break;
         case ACTION_REFUSE:
             w->refused++;
             break;

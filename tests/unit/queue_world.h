@@ -54,6 +54,7 @@ struct world {
     size_t frontier_count;
     uint32_t verify_one_in; /* of the queue's configuration, from the next start; 0: its default */
     unsigned alarms, differs, distrusted, refused;
+    unsigned forgotten;       /* tiles whose pieces are not needed */
     struct queue_action last; /* the newest action of any kind but PONG */
 };
 
