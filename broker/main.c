@@ -20,6 +20,7 @@ static const struct option_spec OPTIONS[] = {
     {"quota", 0, "HOURS", "refuse jobs estimated at more processor hours (default 100000)"},
     {"log", 0, "warn|info|debug", "how much it says on standard error (default info)"},
     {"results", 0, "DIR", "a private broker's: the results of its one job lie in DIR"},
+    {"guest", 0, NULL, "stand behind what others do on this machine (nice)"},
     {"lifeline", 0, "FD", "leave when this pipe ends"},
     {"ready-fd", 0, "FD", "write a line here when the endpoint is bound"},
     {"help", 'h', NULL, "this help"},
@@ -45,11 +46,6 @@ static const struct manual MANUAL = {
     .options = OPTIONS,
     .more = "As root DATA is /var/lib/hillsweep. The results of job 7 lie in DATA/jobs/7.\n",
 };
-
-/* The broker of `hillsweep run` is its guest on this machine as its worker is: behind what the
- * owner does, before the solver threads; and being nice it is none of the others for whom those
- * step aside. */
-#define PRIVATE_NICE 10
 
 static void default_data(char *path, size_t size)
 {
@@ -103,6 +99,10 @@ static int parse_quota(const char *text, double *hours, struct err *err)
     return 0;
 }
 
+/* As the broker of `hillsweep run` is by default, like its worker: behind the owner's programs,
+ * before the solver threads; and being nice it is none of the others for whom those step aside. */
+enum { GUEST_NICE = 10 };
+
 static int take_option(const struct option_spec *option, const char *value,
                        struct server_config *config, struct err *err)
 {
@@ -118,6 +118,8 @@ static int take_option(const struct option_spec *option, const char *value,
         config->insecure = true;
     else if (strcmp(option->name, "results") == 0)
         config->results = value;
+    else if (strcmp(option->name, "guest") == 0)
+        setpriority(PRIO_PROCESS, 0, GUEST_NICE);
     else if (strcmp(option->name, "log") == 0)
         return parse_log(value, err);
     else if (strcmp(option->name, "lifeline") == 0)
@@ -168,7 +170,6 @@ int main(int argc, char **argv)
     if (rc == 0 && config.results) {
         rc = absolute(config.results, results, sizeof results, &err);
         config.results = results;
-        setpriority(PRIO_PROCESS, 0, PRIVATE_NICE);
     }
     if (rc || server_run(&config, &err)) {
         log_warnx("%s", err_format(&err, text, sizeof text));

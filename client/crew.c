@@ -37,10 +37,13 @@ static int start_broker(struct crew *crew, int ready_fd, struct err *err)
     const char *argv[16] = {"hillsweep-broker", "--listen",   crew->dir.endpoint,
                             "--data",           crew->data,   "--results",
                             crew->results,      "--lifeline", "3"};
+    size_t n = 9;
     if (ready_fd >= 0) {
-        argv[9] = "--ready-fd";
-        argv[10] = "4";
+        argv[n++] = "--ready-fd";
+        argv[n++] = "4";
     }
+    if (!crew->full)
+        argv[n++] = "--guest";
     struct child_files files = {-1, -1, crew->lifeline[0], ready_fd};
     if (child_start(&crew->broker, argv, &files, err))
         return -1;
