@@ -93,9 +93,10 @@ static void find_roots(const struct monodromy *m, int damped, struct roots *r)
     for (int k = 0; k < LANES; k++) {
         double x = m->x[k], size = fabs(x), by_d = m->d_error[k] / (2 * size);
         double by_x = m->x_error[k], d = (size - 1) * (size + 1), root = sqrt(1 + m->d[k]);
-        int free = !damped & (m->exponent[k] == 0), from_d = by_d < by_x;
-        r->x[k] = free & from_d ? (x < 0 ? -root : root) : x;
-        r->d[k] = free & !from_d ? d : m->d[k];
+        int free = !damped & (m->exponent[k] == 0), from_d = free & (by_d < by_x);
+        int from_x = free & !from_d;
+        r->x[k] = from_d ? (x < 0 ? -root : root) : x;
+        r->d[k] = from_x ? d : m->d[k];
         r->slack[k] = free ? smaller(by_d, by_x) + 2 * UNIT * size : -1;
     }
 }
