@@ -83,6 +83,24 @@ static void test_mathieu_without_parity(void **state)
     trace_fini(&small);
 }
 
+/* Errors at the lower end of a window that reaches far up. */
+static void test_wide_window(void **state)
+{
+    (void)state;
+    struct trace t = mathieu(0.1, 1, 3, -2, 40000);
+    t.boundary.general = 1;
+    trace_run(&t);
+    for (size_t k = 0; k < t.out.count; k++)
+        for (size_t i = 0; i < 3; i++) {
+            const struct boundary_curve *c = &t.out.curve[k];
+            assert_true(c->error[i] < 1e-11 * (1 + fabs(c->a[i])));
+            if (c->m <= 6)
+                check_value(c, i, gsl_value(c, t.q[i]), 1e-14 * (1 + fabs(c->a[i])));
+        }
+    assert_int_equal(t.out.count, 399);
+    trace_fini(&t);
+}
+
 /* Bands so narrow (e^-4 sqrt q) that no double is inside. */
 static void test_deep_wells(void **state)
 {
@@ -135,12 +153,34 @@ static void test_centre(void **state)
     }
 }
 
+/* All of w, u and v must be even about one time. */
+static void test_what_is_even(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *u, *v;
+        int even;
+    } cases[] = {
+        {"0.3*cos(4*t)", "1 + 0.5*cos(2*t)", 1}, {"0.3*sin(4*t)", NULL, 0},
+        {NULL, "1 + 0.5*sin(2*t)", 0},           {"0.3*sin(t)^4", NULL, 1},
+        {NULL, "1 + 1e-9*sin(2*t)", 0},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        struct trace t = mathieu(0, 1, 2, -1, 5);
+        t.spec.u = cases[k].u;
+        t.spec.v = cases[k].v;
+        trace_run(&t);
+        assert_int_equal(t.out.is_even, cases[k].even);
+        trace_fini(&t);
+    }
+}
+
 /* z'' + (-a + q w) z = 0, the other direction of a trap. */
 static void test_negative_v(void **state)
 {
     (void)state;
     for (int general = 0; general < 2; general++) {
-        struct trace plus = mathieu(0, 6, 7, -12, 30), minus = mathieu(0, 6, 7, -30, 12);
+        struct trace plus = mathieu(0, 18, 7, -12, 30), minus = mathieu(0, 18, 7, -30, 12);
         plus.boundary.general = minus.boundary.general = general;
         minus.spec.v = "-1";
         trace_run(&plus);
@@ -370,8 +410,10 @@ int main(void)
         cmocka_unit_test(test_mathieu),
         cmocka_unit_test(test_mathieu_at_small_q),
         cmocka_unit_test(test_mathieu_without_parity),
+        cmocka_unit_test(test_wide_window),
         cmocka_unit_test(test_deep_wells),
         cmocka_unit_test(test_centre),
+        cmocka_unit_test(test_what_is_even),
         cmocka_unit_test(test_negative_v),
         cmocka_unit_test(test_meissner),
         cmocka_unit_test(test_three_steps),
