@@ -337,7 +337,8 @@ double sweep_point_cost_ns(const struct sweep *s)
     double per_operation = strcmp(isa, "avx512") == 0 ? 0.06 : strcmp(isa, "avx2") == 0 ? 0.1 : 0.2;
     if (s->phase != NULL)
         return s->point_ns * per_operation / 0.06;
-    const struct parts *p = sweep_level(s, LEVEL_COARSE);
+    /* Where tiles are solved whole the coarse level may never be made. */
+    const struct parts *p = sweep_level(s, s->outlook != NULL ? LEVEL_FINE : LEVEL_COARSE);
     double per_row = per_operation * (double)p->coef_count;
     return 8 + per_operation * parts_operations(p) + per_row / (double)s->a_count +
            4 * (double)s->outputs.quantity_count + 6 * (double)s->outputs.count;
