@@ -22,6 +22,7 @@
 #define LANES_OF_A  64  /* blocks of a no longer than this are not cut before q is */
 #define STEP_PHASE  1.5 /* radians of the fastest oscillation that a step of the solver covers */
 #define STEP_NS     8   /* a step of one point on a slow core */
+#define OMEGA_MOST  300 /* beyond that the solver does not follow each oscillation */
 #define POINT_NS    30  /* what a point costs whatever its length */
 #define STOP_NS     15  /* a value of the solution at an output time */
 #define MONODROMY_NS                                                                               \
@@ -81,6 +82,8 @@ double job_point_cost_ns(const struct job *job)
     double w = largest(job->table_w, job->table_count);
     double a = largest_value(&job->a), q = largest_value(&job->q);
     double omega = sqrt(a + q * (w > 1 ? w : 1));
+    if (!job->ddz && job->interpolation != JOB_COUPLED && omega > OMEGA_MOST)
+        omega = OMEGA_MOST;
     double ns = POINT_NS + step_ns(job) * span * (1 + omega) / STEP_PHASE;
     ns += STOP_NS * (double)job->stop_count + (job->monodromy ? MONODROMY_NS : 0);
     for (size_t i = 0; i < job->output_count; i++)

@@ -24,6 +24,7 @@ static void fast_affine(quad t0, double middle, const struct taylor *y, struct c
     .times = "[0, 10]", .last_index = 1, .coefficients = w_is_cos2t, .points = 100, .fast = 1
 
 const struct problem fast_problems[] = {
+    {.name = "fast_1e2", COS2T("w(t) = cos(2t); a to 100.", 1e2)},
     {.name = "fast_1e4", COS2T("w(t) = cos(2t); a to 1e4.", 1e4)},
     {.name = "fast_1e6", COS2T("w(t) = cos(2t); a to 1e6.", 1e6)},
     {.name = "fast_1e8", COS2T("w(t) = cos(2t); a to 1e8.", 1e8)},
