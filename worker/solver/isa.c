@@ -76,10 +76,12 @@ const struct rk8 *rk8_of(const struct kernel *k)
 
 extern const struct phase_kernel phase_kernel_portable;
 extern const struct phase_pass phase_pass_portable;
+extern const struct phase_each phase_each_portable;
 
 #ifdef __x86_64__
 extern const struct phase_kernel phase_kernel_avx2, phase_kernel_avx512;
 extern const struct phase_pass phase_pass_avx2, phase_pass_avx512;
+extern const struct phase_each phase_each_avx2, phase_each_avx512;
 
 const struct phase_kernel *phase_kernel_of(const struct kernel *k)
 {
@@ -94,11 +96,24 @@ const struct phase_pass *phase_pass_of(const struct kernel *k)
            : k == &kernel_avx2 ? &phase_pass_avx2
                                : &phase_pass_portable;
 }
+
+const struct phase_each *phase_each_of(const struct kernel *k)
+{
+    return k == &kernel_avx512 ? &phase_each_avx512
+           : k == &kernel_avx2 ? &phase_each_avx2
+                               : &phase_each_portable;
+}
 #else
 const struct phase_pass *phase_pass_of(const struct kernel *k)
 {
     (void)k;
     return &phase_pass_portable;
+}
+
+const struct phase_each *phase_each_of(const struct kernel *k)
+{
+    (void)k;
+    return &phase_each_portable;
 }
 
 const struct phase_kernel *phase_kernel_of(const struct kernel *k)

@@ -8,12 +8,7 @@
 #define PHASE_KERNEL phase_kernel_portable
 #define VECTOR_BYTES 16
 #endif
-
-typedef double vector __attribute__((vector_size(VECTOR_BYTES)));
-typedef int64_t bits __attribute__((vector_size(VECTOR_BYTES)));
-
-#define WIDTH (VECTOR_BYTES / 8)
-#define UNIT  0x1p-53
+#include "phase_vector.h"
 
 #define TERMS          28   /* of a Taylor series; 1.5^28 / 28! is below rounding */
 #define LEAF_REACH     2.25 /* largest |K| h^2 / 4 of it */
@@ -21,77 +16,10 @@ typedef int64_t bits __attribute__((vector_size(VECTOR_BYTES)));
 #define MOST           3e6  /* radians of a stretch: what argument reduction is exact for */
 #define CHANGE         0.1  /* largest T / K of a first round that is worth a second */
 #define ROUNDS         7
-#define ROUNDINGS      6.0  /* of an entry of a matrix, in units of 2^-53 */
-#define LEAF_ROUNDINGS 16.0 /* of one by Taylor series, whose terms grow before they cancel */
-#define NOISE          1.0  /* of a value of w that was read off its curve, the same */
-#define SPLIT          134217729.0
+#define ROUNDINGS      6.0      /* of an entry of a matrix, in units of 2^-53 */
+#define LEAF_ROUNDINGS 16.0     /* of one by Taylor series, whose terms grow before they cancel */
+#define NOISE          1.0      /* of a value of w that was read off its curve, the same */
 #define MAGIC          0x1.8p52 /* adding it rounds to the nearest whole number */
-
-/* ---- vectors ---- */
-
-static inline vector absolute(vector x)
-{
-    return (vector)((bits)x & INT64_MAX);
-}
-
-static inline vector choose(bits mask, vector yes, vector no)
-{
-    return (vector)(((bits)yes & mask) | ((bits)no & ~mask));
-}
-
-static inline vector larger(vector x, vector y)
-{
-    return choose(x > y, x, y);
-}
-
-static inline vector smaller(vector x, vector y)
-{
-    return choose(x < y, x, y);
-}
-
-static inline vector root(vector v)
-{
-    for (int i = 0; i < WIDTH; i++)
-        v[i] = sqrt(v[i]);
-    return v;
-}
-
-static inline vector all(double x)
-{
-    vector zero = {0};
-    return zero + x;
-}
-
-static inline int any(bits mask)
-{
-    int64_t sum = 0;
-    for (int i = 0; i < WIDTH; i++)
-        sum |= mask[i];
-    return sum != 0;
-}
-
-/* A number in two doubles. */
-struct two {
-    vector high, low;
-};
-
-/* Knuth's and Dekker's exact sum and product. */
-static inline struct two two_sum(vector a, vector b)
-{
-    vector s = a + b, t = s - a;
-    return (struct two){s, (a - (s - t)) + (b - t)};
-}
-
-static inline struct two halves(vector a)
-{
-    vector c = a * SPLIT, high = c - (c - a);
-    return (struct two){high, a - high};
-}
-
-static inline vector product_error(vector p, struct two a, struct two b)
-{
-    return ((a.high * b.high - p) + a.high * b.low + a.low * b.high) + a.low * b.low;
-}
 
 /* ---- elementary functions ---- */
 
@@ -155,6 +83,7 @@ static inline void hyperbolic(struct two x, vector *sinh, vector *cosh, vector *
 
 /* One vector of lanes on its way through a stretch. m = |K|, r = G - m. */
 struct work {
+    size_t g; /* of the block's lanes, the first of this vector */
     vector a, sign, m[PHASE_POINTS], low[PHASE_POINTS], r[PHASE_POINTS];
     vector least, most; /* of m */
     vector slope[2];    /* G' at the ends */
@@ -163,16 +92,18 @@ struct work {
     bits done, failed;
 };
 
-static inline void take_k(const struct phase_stretch *s, struct work *w)
+#define OF(member) get(s->member, w->g)
+
+static inline void take_k(const struct phase_block *s, struct work *w)
 {
     vector least = all(INFINITY), most = all(-INFINITY);
     for (int i = 0; i < PHASE_POINTS; i++) {
-        vector p = w->a, error = all(s->k_low[i]);
+        vector p = w->a, error = OF(k_low[i]);
         if (s->has_v) {
-            p = w->a * s->v[i];
-            error += product_error(p, halves(w->a), halves(all(s->v[i])));
+            p = w->a * OF(v[i]);
+            error += product_error(p, halves(w->a), halves(OF(v[i])));
         }
-        struct two k = two_sum(p, all(s->k[i]));
+        struct two k = two_sum(p, OF(k[i]));
         w->m[i] = k.high;
         w->low[i] = k.low + error;
         least = smaller(least, k.high);
@@ -194,17 +125,17 @@ static inline vector correction(const struct work *w, vector g, vector first, ve
     return w->sign * (0.3125 * rate * rate - 0.25 * second * inverse);
 }
 
-static inline vector first_of(const struct phase_stretch *s, const struct work *w, int i)
+static inline vector first_of(const struct phase_block *s, const struct work *w, int i)
 {
-    return w->sign * (s->has_v ? s->k1[i] + w->a * s->v1[i] : all(s->k1[i]));
+    return w->sign * (s->has_v ? OF(k1[i]) + w->a * OF(v1[i]) : OF(k1[i]));
 }
 
-static inline vector second_of(const struct phase_stretch *s, const struct work *w, int i)
+static inline vector second_of(const struct phase_block *s, const struct work *w, int i)
 {
-    return w->sign * (s->has_v ? s->k2[i] + w->a * s->v2[i] : all(s->k2[i]));
+    return w->sign * (s->has_v ? OF(k2[i]) + w->a * OF(v2[i]) : OF(k2[i]));
 }
 
-static inline void start(const struct phase_stretch *s, struct work *w)
+static inline void start(const struct phase_block *s, struct work *w)
 {
     w->change = all(0);
     for (int i = 0; i < PHASE_POINTS; i++) {
@@ -214,11 +145,11 @@ static inline void start(const struct phase_stretch *s, struct work *w)
 }
 
 /* One round: r differentiated on the Gauss points. Returns its largest change. */
-static inline vector refine(const struct phase_tables *t, const struct phase_stretch *s,
+static inline vector refine(const struct phase_tables *t, const struct phase_block *s,
                             struct work *w)
 {
     vector even[8], odd[8], change = all(0);
-    double scale = 2 / s->h;
+    vector scale = 2 / OF(h);
     for (int j = 0; j < 8; j++) {
         even[j] = w->r[j] + w->r[15 - j];
         odd[j] = w->r[j] - w->r[15 - j];
@@ -259,12 +190,12 @@ static inline vector tail_of(const struct phase_tables *t, const vector *f)
 
 /* Rounds until what the next one would change is within the target, or rounding is all that is left
  * of it. */
-static inline void iterate(const struct phase_tables *t, const struct phase_stretch *s,
+static inline void iterate(const struct phase_tables *t, const struct phase_block *s,
                            struct work *w, double target)
 {
-    vector psi = root(w->least), unit = s->h / psi, largest = w->change;
-    vector stretch = s->h * psi, amplified = 1 + 1e5 / (stretch * stretch);
-    w->failed |= ~(s->h * psi >= FEWEST) | ~(w->change <= CHANGE * w->least);
+    vector psi = root(w->least), unit = OF(h) / psi, largest = w->change;
+    vector stretch = OF(h) * psi, amplified = 1 + 1e5 / (stretch * stretch);
+    w->failed |= ~(OF(h) * psi >= FEWEST) | ~(w->change <= CHANGE * w->least);
     w->done = w->failed;
     w->method = all(0);
     for (int k = 0; k < ROUNDS && any(~w->done); k++) {
@@ -283,7 +214,7 @@ static inline void iterate(const struct phase_tables *t, const struct phase_stre
 }
 
 /* psi = sqrt(G) at the Gauss points, and its integral in two doubles. */
-static inline struct two integrate(const struct phase_tables *t, const struct phase_stretch *s,
+static inline struct two integrate(const struct phase_tables *t, const struct phase_block *s,
                                    struct work *w, vector *psi)
 {
     struct two sum = {all(0), all(0)};
@@ -301,14 +232,14 @@ static inline struct two integrate(const struct phase_tables *t, const struct ph
         sum.low += next.low + y_low;
         psi[i] = x;
     }
-    vector y = s->h * sum.high;
-    vector low = product_error(y, halves(all(s->h)), halves(sum.high));
-    return two_sum(y, low + (s->h * sum.low + s->h_low * sum.high));
+    vector y = OF(h) * sum.high;
+    vector low = product_error(y, halves(OF(h)), halves(sum.high));
+    return two_sum(y, low + (OF(h) * sum.low + OF(h_low) * sum.high));
 }
 
 /* What 16 points leave of the integral of psi (twice as many terms are exact), and what K has
  * beside its polynomial: to first order orthogonal to it, to second order, and as reflections. */
-static inline void weigh_integral(const struct phase_tables *t, const struct phase_stretch *s,
+static inline void weigh_integral(const struct phase_tables *t, const struct phase_block *s,
                                   struct work *w, const vector *psi)
 {
     vector tail = tail_of(t, psi), least = psi[0], most = psi[0];
@@ -317,30 +248,30 @@ static inline void weigh_integral(const struct phase_tables *t, const struct pha
         most = larger(most, psi[i]);
     }
     tail = larger(tail - 64 * UNIT * most, all(0)); /* sums of roundings are no tail */
-    w->method += 4 * s->h * tail * tail / ((most - least) + 1e-13 * most);
+    w->method += 4 * OF(h) * tail * tail / ((most - least) + 1e-13 * most);
     if (s->whole)
         return;
     vector size = absolute(w->a), inverse = 1 / (2 * least);
-    vector off = s->off[0] + size * s->off[1];
-    vector relative = 2 * off * inverse * inverse, born = off * s->h * inverse;
+    vector off = OF(off[0]) + size * OF(off[1]);
+    vector relative = 2 * off * inverse * inverse, born = off * OF(h) * inverse;
     vector power = inverse * inverse, reflected = all(0);
     for (int k = 0; k < 4; k++) {
-        reflected += (s->jump[k][0] + size * s->jump[k][1]) * power;
+        reflected += (OF(jump[k][0]) + size * OF(jump[k][1])) * power;
         power *= inverse;
     }
     w->method += born * (tail / least + relative) + smaller(born, reflected);
 }
 
 /* z and z' from zeta, which has no damping. */
-static inline void add_damping(const struct phase_stretch *s, vector m[4])
+static inline void add_damping(const struct phase_block *s, const struct work *w, vector m[4])
 {
-    double before = 0.5 * s->d[0], after = 0.5 * s->d[1];
+    vector before = 0.5 * OF(d[0]), after = 0.5 * OF(d[1]);
     m[0] += m[1] * before;
     m[2] += m[3] * before;
     m[2] -= m[0] * after;
     m[3] -= m[1] * after;
     for (int e = 0; e < 4; e++)
-        m[e] *= s->drag;
+        m[e] *= OF(drag);
 }
 
 static inline void put(double (*out)[LANES], enum phase_entry e, size_t at, bits mask, vector v)
@@ -350,18 +281,18 @@ static inline void put(double (*out)[LANES], enum phase_entry e, size_t at, bits
 }
 
 /* Errors that do not depend on the way. s: the scale of z' / z within the stretch. */
-static inline void put_errors(const struct phase_stretch *s, const struct work *w, size_t at,
+static inline void put_errors(const struct phase_block *s, const struct work *w, size_t at,
                               bits mask, vector scale, double roundings, double (*out)[LANES])
 {
     vector size = absolute(w->a);
-    vector noise = NOISE * (s->noise[0] + size * s->noise[1]) * s->h / scale;
-    vector drive = (s->drive[0] + size * s->drive[1]) / scale + s->damping_error;
+    vector noise = NOISE * (OF(noise[0]) + size * OF(noise[1])) * OF(h) / scale;
+    vector drive = (OF(drive[0]) + size * OF(drive[1])) / scale + OF(damping_error);
     put(out, PHASE_METHOD, at, mask, 2 * w->method);
-    put(out, PHASE_ROUNDING, at, mask, UNIT * (roundings + s->drag_noise + noise));
+    put(out, PHASE_ROUNDING, at, mask, UNIT * (roundings + OF(drag_noise) + noise));
     put(out, PHASE_DRIVE, at, mask, drive);
 }
 
-static inline bits by_phase(const struct phase_tables *t, const struct phase_stretch *s,
+static inline bits by_phase(const struct phase_tables *t, const struct phase_block *s,
                             struct work *w, bits wanted, double target, size_t at,
                             double (*out)[LANES])
 {
@@ -393,10 +324,10 @@ static inline bits by_phase(const struct phase_tables *t, const struct phase_str
     m[2] = up * beta0 * cosine - w->sign * mean * sine - beta1 * m[0];
     m[3] = up * cosine - beta1 * m[1];
     if (s->has_damping)
-        add_damping(s, m);
+        add_damping(s, w, m);
     for (int e = 0; e < 4; e++)
         put(out, (enum phase_entry)e, at, good, m[e]);
-    put(out, PHASE_EXPONENT, at, good, exponent + s->drag_exponent);
+    put(out, PHASE_EXPONENT, at, good, exponent + OF(drag_exponent));
     put(out, PHASE_BEFORE, at, good, root(psi0));
     put(out, PHASE_AFTER, at, good, root(psi1));
     put_errors(s, w, at, good, smaller(psi0, smaller(psi1, root(w->least))), ROUNDINGS, out);
@@ -411,7 +342,7 @@ struct leaf_ends {
 };
 
 /* Two sums of every other term each: a chain of additions is what takes the time. */
-static inline struct leaf_ends expand(const struct phase_stretch *s, const vector *k)
+static inline struct leaf_ends expand(const struct phase_block *s, const vector *k)
 {
     vector z[2][TERMS + 1];
     struct leaf_ends out = {.tail = all(0)};
@@ -445,50 +376,109 @@ static inline struct leaf_ends expand(const struct phase_stretch *s, const vecto
 }
 
 /* From the end points to the propagator: Y(1) Y(-1)^-1, whose determinant is 1. */
-static inline bits by_series(const struct phase_stretch *s, struct work *w, bits wanted,
+static inline bits by_series(const struct phase_block *s, struct work *w, bits wanted,
                              double target, size_t at, double (*out)[LANES])
 {
-    vector k[GAUSS_MAX], m[4], half = all(0.5 * s->h), per_half = 2 / all(s->h);
+    vector k[GAUSS_MAX], m[4], half = 0.5 * OF(h), per_half = 2 / OF(h);
     for (int j = 0; j < s->terms; j++)
-        k[j] = s->taylor[j][0] + w->a * s->taylor[j][1];
+        k[j] = OF(taylor[j][0]) + w->a * OF(taylor[j][1]);
     struct leaf_ends y = expand(s, k);
     m[0] = y.z[0][1] * y.slope[1][0] - y.z[1][1] * y.slope[0][0];
     m[1] = (y.z[1][1] * y.z[0][0] - y.z[0][1] * y.z[1][0]) * half;
     m[2] = (y.slope[0][1] * y.slope[1][0] - y.slope[1][1] * y.slope[0][0]) * per_half;
     m[3] = y.slope[1][1] * y.z[0][0] - y.slope[0][1] * y.z[1][0];
     if (s->has_damping)
-        add_damping(s, m);
-    vector off = s->off[0] + absolute(w->a) * s->off[1];
-    w->method = TERMS * y.tail + off * s->h * half;
+        add_damping(s, w, m);
+    vector off = OF(off[0]) + absolute(w->a) * OF(off[1]);
+    w->method = TERMS * y.tail + off * OF(h) * half;
     bits good = wanted & (w->method <= (target > 0.25 * UNIT ? target : 0.25 * UNIT));
     for (int e = 0; e < 4; e++)
         put(out, (enum phase_entry)e, at, good, m[e]);
-    put(out, PHASE_EXPONENT, at, good, all(s->drag_exponent));
+    put(out, PHASE_EXPONENT, at, good, OF(drag_exponent));
     put(out, PHASE_BEFORE, at, good, root(per_half));
     put(out, PHASE_AFTER, at, good, root(per_half));
     put_errors(s, w, at, good, per_half, LEAF_ROUNDINGS, out);
     return good;
 }
 
+/* One vector of lanes: what becomes of them. */
+static inline bits solve_vector(const struct phase_tables *t, const struct phase_block *s,
+                                struct work *w, double target, int force, size_t at,
+                                double (*out)[LANES])
+{
+    take_k(s, w);
+    bits none = (bits)all(0), same = (w->least > 0), by_phase_now = none, by_series_now = none;
+    bits small = (0.25 * OF(h) * OF(h) * w->most <= LEAF_REACH);
+    small |= force ? ~none : none;
+    if (any(small))
+        by_series_now = by_series(s, w, small, force ? INFINITY : target, at, out);
+    if (any(same & ~small))
+        by_phase_now = by_phase(t, s, w, same & ~small, target, at, out);
+    return (by_phase_now & 1) | (by_series_now & 2);
+}
+
+/* The same stretch for all lanes of a block. */
+static void spread(const struct phase_stretch *s, struct phase_block *b)
+{
+#define SPREAD(member)                                                                             \
+    for (int l = 0; l < PHASE_BLOCK; l++)                                                          \
+    b->member[l] = s->member
+    for (int i = 0; i < PHASE_POINTS; i++) {
+        SPREAD(k[i]);
+        SPREAD(k_low[i]);
+        SPREAD(k1[i]);
+        SPREAD(k2[i]);
+        if (!s->has_v)
+            continue;
+        SPREAD(v[i]);
+        SPREAD(v1[i]);
+        SPREAD(v2[i]);
+    }
+    for (int side = 0; side < 2; side++) {
+        for (int i = 0; i < s->terms; i++)
+            SPREAD(taylor[i][side]);
+        for (int i = 0; i < 4; i++)
+            SPREAD(jump[i][side]);
+        SPREAD(off[side]);
+        SPREAD(noise[side]);
+        SPREAD(drive[side]);
+        SPREAD(d[side]);
+    }
+    SPREAD(h);
+    SPREAD(h_low);
+    SPREAD(drag);
+    SPREAD(drag_exponent);
+    SPREAD(drag_noise);
+    SPREAD(damping_error);
+#undef SPREAD
+    b->terms = s->terms;
+    b->has_v = s->has_v;
+    b->has_damping = s->has_damping;
+    b->whole = s->whole;
+}
+
 static void solve(const struct phase_tables *t, const struct phase_stretch *s, size_t lanes,
                   const double *a, double target, int force, double (*out)[LANES], int64_t *solved)
 {
+    struct phase_block block;
+    spread(s, &block);
     for (size_t at = 0; at < lanes; at += WIDTH) {
-        struct work w;
-        w.a = *(const vector *)(const void *)(a + at);
-        take_k(s, &w);
-        bits none = (bits)all(0), same = (w.least > 0), by_phase_now = none, by_series_now = none;
-        bits small = (0.25 * s->h * s->h * w.most <= LEAF_REACH);
-        small |= force ? ~none : none;
-        if (any(small))
-            by_series_now = by_series(s, &w, small, force ? INFINITY : target, at, out);
-        if (any(same & ~small))
-            by_phase_now = by_phase(t, s, &w, same & ~small, target, at, out);
-        *(bits *)(void *)(solved + at) = (by_phase_now & 1) | (by_series_now & 2);
+        struct work w = {.a = get(a, at)};
+        *(bits *)(void *)(solved + at) = solve_vector(t, &block, &w, target, force, at, out);
     }
 }
 
-const struct phase_kernel PHASE_KERNEL = {solve};
+static void solve_each(const struct phase_tables *t, const struct phase_block *block, size_t lanes,
+                       const double *a, double target, int force, double (*out)[LANES],
+                       int64_t *solved)
+{
+    for (size_t at = 0; at < lanes; at += WIDTH) {
+        struct work w = {.g = at, .a = get(a, at)};
+        *(bits *)(void *)(solved + at) = solve_vector(t, block, &w, target, force, at, out);
+    }
+}
+
+const struct phase_kernel PHASE_KERNEL = {solve, solve_each};
 
 #if VECTOR_BYTES == 16
 /* ---- tables; once, not once per instruction set ---- */

@@ -61,6 +61,23 @@ struct phase_stretch {
     double damping_error;       /* times h */
 };
 
+/* The same for lanes that are each on a stretch of its own, within one atom; nothing is off. */
+#define PHASE_BLOCK 8
+struct phase_block {
+    _Alignas(64) double h[PHASE_BLOCK];
+    double h_low[PHASE_BLOCK];
+    double k[PHASE_POINTS][PHASE_BLOCK], k_low[PHASE_POINTS][PHASE_BLOCK];
+    double k1[PHASE_POINTS][PHASE_BLOCK], k2[PHASE_POINTS][PHASE_BLOCK];
+    double v[PHASE_POINTS][PHASE_BLOCK], v1[PHASE_POINTS][PHASE_BLOCK];
+    double v2[PHASE_POINTS][PHASE_BLOCK];
+    double taylor[GAUSS_MAX][2][PHASE_BLOCK];
+    double off[2][PHASE_BLOCK], jump[4][2][PHASE_BLOCK], noise[2][PHASE_BLOCK];
+    double drive[2][PHASE_BLOCK], d[2][PHASE_BLOCK];
+    double drag[PHASE_BLOCK], drag_exponent[PHASE_BLOCK], drag_noise[PHASE_BLOCK];
+    double damping_error[PHASE_BLOCK];
+    int terms, has_v, has_damping, whole;
+};
+
 /* A propagator of (z, z'): matrix times 2^exponent. Errors are those of its entries in units in
  * which they are moderate, (z s, z' / s) with s at the beginning and at the end. */
 enum phase_entry {
@@ -82,6 +99,10 @@ struct phase_kernel {
      * solved[32] is 0, 1 (by phase) or 2 (by Taylor series). `force`: nothing may be refused. */
     void (*solve)(const struct phase_tables *t, const struct phase_stretch *s, size_t lanes,
                   const double *a, double target, int force, double (*out)[LANES], int64_t *solved);
+    /* The same for up to PHASE_BLOCK lanes. */
+    void (*solve_each)(const struct phase_tables *t, const struct phase_block *b, size_t lanes,
+                       const double *a, double target, int force, double (*out)[LANES],
+                       int64_t *solved);
 };
 
 /* What comes home of a number per lane: times 2^exponent. Before: row is (1, 0) or (0, 1), exponent
@@ -106,6 +127,34 @@ struct phase_pass {
 };
 
 const struct phase_pass *phase_pass_of(const struct kernel *k);
+/* Functions of time in an atom, each a Legendre series over a segment (phase_each.c). */
+enum phase_curve { PHASE_W, PHASE_U, PHASE_V, PHASE_CURVES };
+
+struct phase_piece {
+    const double *coef; /* n of them; 0: the function is 0 */
+    int n;
+    double t0, t1, error;
+};
+
+struct phase_atom {
+    int has[PHASE_CURVES], has_damping;
+    struct phase_piece curve[PHASE_CURVES], damping;
+    const struct gauss *gauss;
+    const double (*legendre)[GAUSS_MAX][PHASE_POINTS]; /* see struct phase */
+    const double (*powers)[GAUSS_MAX];
+    const double *rise, *fall; /* of Clenshaw's recurrence */
+    double a_most, q_most;
+};
+
+#define PHASE_LEAST 1e-20 /* Taylor coefficients below this do not matter */
+
+struct phase_each {
+    /* Stretches [t0, t1] of a block of lanes. */
+    void (*fill)(const struct phase_atom *p, double q, const double *t0, const double *t1,
+                 struct phase_block *b);
+};
+
+const struct phase_each *phase_each_of(const struct kernel *k);
 const struct phase_kernel *phase_kernel_of(const struct kernel *k);
 
 #endif

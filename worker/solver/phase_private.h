@@ -7,8 +7,6 @@
 /* Between phase.c (the stretches of a job), phase_sample.c (functions of time on a stretch),
  * phase_walk.c (lanes on their way) and phase_read.c (what is read off at the output times). */
 
-enum phase_curve { PHASE_W, PHASE_U, PHASE_V, PHASE_CURVES };
-
 /* Functions of time on a stretch. u has the damping d: u - d^2/4 - d'/2. */
 struct phase_sample {
     double t0, t1;
@@ -79,6 +77,7 @@ struct phase_work {
     const struct phase *p;
     const struct phase_kernel *kernel;
     const struct phase_pass *pass;
+    const struct phase_each *each;
     double q, target;
     size_t lanes;
     double *a; /* [STRIP] */
@@ -86,6 +85,7 @@ struct phase_work {
     double (
         *state)[3][LANES]; /* z, z' and exponent of a pack before each stretch, and at the end */
     size_t state_cap;
+    struct phase_apart *apart;     /* one for each lane of a strip */
     double phases, leaves, visits; /* of lanes; visits are stretches that were tried */
     double limit;                  /* of visits: the walk is broken off */
     struct phase *look;            /* p, in its first look; else NULL */
@@ -94,6 +94,26 @@ struct phase_work {
 
 /* Crosses all stretches for the lanes' a. */
 void phase_walk(struct phase_work *w);
+
+/* The next entry of a lane: column i of what the kernel gave. */
+void phase_append(struct phase_work *w, size_t lane, double (*out)[LANES], size_t i, int64_t how);
+
+/* What is left of an atom for a lane that goes its own way: the stretch [t0, t1], then those that
+ * end at end[count - 1], ..., end[0]. */
+#define PHASE_DEPTH 64 /* halvings of an atom; what is left then is a few ulps of time */
+struct phase_apart {
+    double t0, end[PHASE_DEPTH + 2];
+    uint8_t depth[PHASE_DEPTH + 2];
+    int count;
+};
+
+/* Lanes that are to cross [t0, t1] of an atom in stretches of their own, each a piece of it that
+ * came of so many halvings (phase_apart.c). The numbers are those of going together. */
+void phase_cross_apart(struct phase_work *w, double t0, double t1, int depth, const uint16_t *lane,
+                       size_t n);
+
+/* The curves on the atom that holds t. */
+void phase_atom_at(const struct phase *p, double t, struct phase_atom *out);
 
 /* A first look at the grid: pieces of atoms that are needed enter the tree, what nobody gets
  * through is skipped from now on. Returns the mean time of a point (phase_point_ns). */

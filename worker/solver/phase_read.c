@@ -142,7 +142,7 @@ static void read_pack(struct reader *r)
     }
 }
 
-#define FINEST 0x1p-57
+#define FINEST 0x1p-53
 #define SHARE  1e-2 /* of the tolerance, for a stretch */
 
 double phase_target(const struct phase *p, int fine)

@@ -11,8 +11,7 @@
 #define SPLIT 134217729.0
 #define USEFUL                                                                                     \
     1e-4 /* what a polynomial may miss, relative to the largest value: else it is not tried */
-#define COHERENT 64.0  /* reflections at so many joints may add up */
-#define LEAST    1e-20 /* Taylor coefficients below this do not matter */
+#define COHERENT 64.0 /* reflections at so many joints may add up */
 
 static const struct curve *curve_of(const struct phase *p, enum phase_curve c)
 {
@@ -126,7 +125,7 @@ static void count_terms(const struct phase *p, struct phase_sample *s)
         int k = s->terms - 1;
         double size = fabs(s->taylor[PHASE_U][k]) + p->q_most * fabs(s->taylor[PHASE_W][k]) +
                       p->a_most * fabs(s->taylor[PHASE_V][k]);
-        if (!(0.25 * h * h * size < LEAST))
+        if (!(0.25 * h * h * size < PHASE_LEAST))
             break;
     }
 }
@@ -153,6 +152,32 @@ void phase_sample_atom(const struct phase *p, double t0, double t1, struct phase
         complete(p, (enum phase_curve)c, series, t1 - t0, s);
     }
     count_terms(p, s);
+}
+
+static void take_piece(const struct curve *c, double t, struct phase_piece *out)
+{
+    *out = (struct phase_piece){.t1 = 1};
+    if (c->count == 0)
+        return;
+    const struct segment *s = &c->segments[curve_find(c, t, 0)];
+    *out = (struct phase_piece){c->coef + s->at, (int)s->n, s->t0, s->t1, s->error};
+}
+
+void phase_atom_at(const struct phase *p, double t, struct phase_atom *out)
+{
+    *out = (struct phase_atom){.has_damping = p->has_damping,
+                               .gauss = &p->gauss,
+                               .legendre = p->legendre,
+                               .powers = p->powers,
+                               .rise = RISE,
+                               .fall = FALL,
+                               .a_most = p->a_most,
+                               .q_most = p->q_most};
+    for (int c = 0; c < PHASE_CURVES; c++) {
+        out->has[c] = p->has[c];
+        take_piece(curve_of(p, (enum phase_curve)c), t, &out->curve[c]);
+    }
+    take_piece(&p->drive->damping, t, &out->damping);
 }
 
 /* ---- several atoms ---- */

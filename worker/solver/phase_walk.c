@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEPTH 64 /* halvings of an atom; what is left then is a few ulps of time */
+#define TOGETHER 8 /* lanes that share a stretch pay for looking at it */
 
 /* Where a stretch is: in the tree, or a piece of an atom that is not. */
 struct place {
@@ -24,6 +24,8 @@ struct phase_work *phase_work_create(const struct phase *p, const struct kernel 
     w->p = p;
     w->kernel = phase_kernel_of(kernel);
     w->pass = phase_pass_of(kernel);
+    w->each = phase_each_of(kernel);
+    w->apart = mem_alloc(STRIP, sizeof *w->apart);
     w->limit = INFINITY;
     w->a = lanes_array(STRIP);
     for (int i = 0; i < PHASE_PACKS; i++)
@@ -40,6 +42,7 @@ void phase_work_destroy(struct phase_work *w)
         free(w->pack[i].entry);
     }
     free(w->a);
+    free(w->apart);
     free(w->state);
     free(w);
 }
@@ -58,6 +61,17 @@ static void make_room(struct phase_pack *pack, size_t n)
     pack->cap = cap;
 }
 
+void phase_append(struct phase_work *w, size_t lane, double (*out)[LANES], size_t i, int64_t how)
+{
+    struct phase_pack *pack = &w->pack[lane / LANES];
+    size_t k = lane % LANES, at = pack->count[k]++;
+    make_room(pack, at);
+    for (int e = 0; e < PHASE_ENTRIES; e++)
+        pack->entry[at][e][k] = out[e][i];
+    w->phases += how == 1;
+    w->leaves += how != 1;
+}
+
 /* Takes the propagators of the lanes that are through, lists the others in rest[] and returns their
  * number. */
 static size_t collect(struct phase_work *w, const uint16_t *lane, size_t n, double (*out)[LANES],
@@ -65,17 +79,10 @@ static size_t collect(struct phase_work *w, const uint16_t *lane, size_t n, doub
 {
     size_t left = 0;
     for (size_t i = 0; i < n; i++) {
-        if (solved[i] == 0) {
+        if (solved[i] == 0)
             rest[left++] = lane[i];
-            continue;
-        }
-        struct phase_pack *pack = &w->pack[lane[i] / LANES];
-        size_t k = lane[i] % LANES, at = pack->count[k]++;
-        make_room(pack, at);
-        for (int e = 0; e < PHASE_ENTRIES; e++)
-            pack->entry[at][e][k] = out[e][i];
-        w->phases += solved[i] == 1;
-        w->leaves += solved[i] != 1;
+        else
+            phase_append(w, lane[i], out, i, solved[i]);
     }
     return left;
 }
@@ -123,7 +130,7 @@ static int halves_of(struct phase_work *w, const struct place *p, struct place h
         }
         return 1;
     }
-    if (!(middle > p->t0 && middle < p->t1) || p->depth >= DEPTH)
+    if (!(middle > p->t0 && middle < p->t1) || p->depth >= PHASE_DEPTH)
         return 0;
     half[0] = (struct place){p->t0, middle, PHASE_NONE, p->depth + 1};
     half[1] = (struct place){middle, p->t1, PHASE_NONE, p->depth + 1};
@@ -164,6 +171,18 @@ static size_t try_stretch(struct phase_work *w, const struct phase_sample *sampl
     return left;
 }
 
+/* Whether the lanes that are left had better go their own ways from here, because few would share a
+ * stretch. The numbers are the same. */
+static int part_now(const struct phase_work *w, const struct place *p, size_t left)
+{
+    if (w->look != NULL || left > TOGETHER)
+        return 0;
+    if (p->span == PHASE_NONE)
+        return 1;
+    const struct phase_span *span = &w->p->span[p->span];
+    return span->last - span->first == 1 && !span->skip;
+}
+
 static void cross(struct phase_work *w, const struct place *p, const uint16_t *lane, size_t n)
 {
     uint16_t rest[STRIP];
@@ -176,6 +195,10 @@ static void cross(struct phase_work *w, const struct place *p, const uint16_t *l
         lane = rest;
         if (w->look != NULL && p->span != PHASE_NONE && can_halve)
             remember(w, p, n, left, half);
+    }
+    if (left > 0 && part_now(w, p, left)) {
+        phase_cross_apart(w, p->t0, p->t1, p->depth, lane, left);
+        return;
     }
     for (int i = 0; i < 2 && left > 0 && !(w->visits > w->limit); i++)
         cross(w, &half[i], lane, left);
@@ -261,9 +284,11 @@ double phase_look(struct phase *p)
         w->a[i] = sample_of_axis(s->a, s->a_count, i);
     w->look = p;
     double ns = walk_samples(w);
-    for (size_t k = 0; k < p->span_count; k++)
-        p->span[k].skip =
-            p->span[k].tried > 0 && p->span[k].passed == 0 && p->span[k].child[0] != PHASE_NONE;
+    for (size_t k = 0; k < p->span_count; k++) {
+        /* Not pieces of atoms: who goes there alone knows nothing of the tree. */
+        p->span[k].skip = p->span[k].tried > 0 && p->span[k].passed == 0 && p->span[k].depth == 0 &&
+                          p->span[k].child[0] != PHASE_NONE;
+    }
     w->look = NULL;
     if (ns < INFINITY)
         ns = walk_samples(w);

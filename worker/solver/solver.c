@@ -289,10 +289,11 @@ static int solve_leaf(struct solver *s, const struct block *whole, const struct 
     if (q0 >= q1 || a0 >= a1)
         return 0;
     enum leaf_form form = s->tile != NULL ? tile_fit(s->tile, leaf) : LEAF_POINTS;
+    int by_phase = form == LEAF_POINTS && s->phase != NULL;
     if (form == LEAF_PRODUCTS)
         lanes_take_leaf(s->lanes, products_parts(tile_products(s->tile)), tile_margin(s->tile));
     for (size_t q = q0; q < q1; q++) {
-        if (form != LEAF_SURFACE && (q - q0) % LEVEL_ROWS == 0)
+        if (form != LEAF_SURFACE && !by_phase && (q - q0) % LEVEL_ROWS == 0)
             lanes_ahead(s->lanes, form == LEAF_PRODUCTS ? LEVEL_LEAF : LEVEL_COARSE,
                         s->sweep->q + q, q1 - q < LEVEL_ROWS ? q1 - q : LEVEL_ROWS);
         if (form == LEAF_SURFACE)
