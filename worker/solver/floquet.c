@@ -292,34 +292,36 @@ static void find(struct floquet *f, const struct derived *d, const struct strip 
     }
 }
 
-/* Marks in rough[] what leaves the promise. */
-static void judge(const struct floquet *f, size_t n, unsigned char *rough)
+/* Marks in rough[] what leaves the promise; returns whether any does. */
+static int judge(const struct floquet *f, size_t n, unsigned char *rough)
 {
     double promised = f->sweep->promised;
     if (!f->kernel->check(f->value, f->error, f->scale, promised))
-        return;
+        return 0;
     for (size_t k = 0; k < n; k++) {
         if (isnan(f->error[k]))
             f->error[k] = INFINITY;
         if (!(f->error[k] <= promised * (f->scale[k] + fabs(f->value[k]))))
             rough[k] = 1;
     }
+    return 1;
 }
 
-/* Derives one number of the chunk at hand. */
-static void derive(struct floquet *f, const struct derived *d, const struct strip *strip,
-                   const struct places *p, unsigned char *rough)
+/* Derives one number of the chunk at hand; as judge. */
+static int derive(struct floquet *f, const struct derived *d, const struct strip *strip,
+                  const struct places *p, unsigned char *rough)
 {
     double *value = strip->value + d->quantity * STRIP, *error = strip->error + d->quantity * STRIP;
     f->value = p->run ? value + p->at[0] : f->value_room;
     f->error = p->run ? error + p->at[0] : f->error_room;
     f->scale = floquet_ones;
     find(f, d, strip, p);
-    judge(f, p->n, rough);
+    int any = judge(f, p->n, rough);
     for (size_t k = 0; !p->run && k < p->n; k++) {
         value[p->at[k]] = f->value[k];
         error[p->at[k]] = f->error[k];
     }
+    return any;
 }
 
 size_t floquet_solve(struct floquet *f, struct strip *strip, const uint16_t *at, size_t n,
@@ -332,10 +334,11 @@ size_t floquet_solve(struct floquet *f, struct strip *strip, const uint16_t *at,
         size_t some = n - from < LANES ? n - from : LANES;
         struct places p = {at + from, some, run && some == LANES};
         unsigned char rough[LANES] = {0};
+        int any = 0;
         take_chunk(f, strip, &p);
         for (size_t i = 0; i < o->derived_count; i++)
-            derive(f, &o->derived[i], strip, &p, rough);
-        for (size_t k = 0; f->refines && k < p.n; k++) {
+            any |= derive(f, &o->derived[i], strip, &p, rough);
+        for (size_t k = 0; any && f->refines && k < p.n; k++) {
             if (!rough[k])
                 continue;
             strip->limited[p.at[k]] = 1;

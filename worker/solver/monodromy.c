@@ -191,9 +191,10 @@ static void power(const struct roots *r, uint64_t n, double *c, double *s, doubl
         top--;
     /* Sizes stay below 2^720. Scaling by powers of two changes no bit, so that it does not matter
      * when it is done. */
-    int every = 4;
+    int64_t any = 0;
     for (int k = 0; k < LANES; k++)
-        every = fabs(r->x[k]) <= 0x1p+12 && fabs(r->d[k]) <= 0x1p+24 ? every : 2;
+        any |= larger(fabs(r->x[k]) * 0x1p+12, fabs(r->d[k])) <= 0x1p+24 ? 0 : -1;
+    int every = any == 0 ? 4 : 2;
     for (int g = 0; g < GROUPS; g += TOGETHER) {
         struct climb p[TOGETHER];
         vector zero = {0};
