@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DROP  2e-3 /* of the tolerance and of the propagator: what a fit may drop */
+#define DROP  4e-3 /* of the tolerance and of the propagator: what a fit may drop */
 #define ALLOW 0.3  /* of the same: what it may be off by, at all but ... */
 #define FEW   0.1  /* ... this share of the nodes */
 
