@@ -1,6 +1,7 @@
 #ifndef BENCH_DISPATCH_H
 #define BENCH_DISPATCH_H
 
+#include "job.h"
 #include "keys.h"
 #include "wire.h"
 #include <stdbool.h>
@@ -25,6 +26,9 @@ int house_open(struct house *h, const char *under, bool curve);
 void house_close(struct house *h); /* ends the broker, removes the folder */
 /* Queues a grid of side x side points, each of them a tile. */
 int house_submit(const struct house *h, unsigned q, unsigned a, unsigned times);
+/* Queues the document in this file. */
+int house_submit_file(const struct house *h, const char *path, unsigned times);
+int house_command(const struct house *h, const char *command, const char *argument);
 int house_metric(const struct house *h, const char *name, double *value);
 
 /* Processor time of the broker's threads, in ns. */
@@ -42,9 +46,10 @@ struct farm_config {
     const char *endpoint;
     const struct key *key; /* NULL: none */
     unsigned workers;
-    unsigned bundle;   /* answers in one message; 0: a RESULT for each plane */
-    unsigned solve_us; /* what they say that a tile took */
-    unsigned hosts;    /* machines that they say they are */
+    unsigned bundle;       /* answers in one message; 0: a RESULT for each plane */
+    unsigned solve_us;     /* what they say that a tile took */
+    unsigned hosts;        /* machines that they say they are */
+    const struct job *job; /* NULL: tiles of one point; else its tiles, of random bytes */
 };
 
 struct farm_figures {
@@ -70,6 +75,10 @@ struct farm_figures farm_figures(const struct farm *f);
 /* Round trips a second between `peers` DEALERs in this process and a ROUTER in another, `credits`
  * under way for each, `bytes` a message there and back. */
 double raw_round_trips(unsigned peers, unsigned credits, size_t bytes, double seconds);
+
+/* --- chart.c: a chart of so many points, against a program that does nothing but write it --- */
+
+int chart_bench(const char *under, double points, unsigned rounds);
 
 double seconds_now(void);
 

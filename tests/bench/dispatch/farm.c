@@ -28,6 +28,7 @@ enum {
 struct held { /* a lease */
     struct token token;
     uint32_t job, first, count, sent, left; /* tiles: answered, not acknowledged */
+    uint32_t plane, offset;                 /* how far the next answer is sent */
 };
 
 struct hand {
@@ -52,6 +53,7 @@ struct farm {
     float *asks;
     size_t ask_count;
     struct buf frame, wholes;
+    unsigned char *noise; /* what the largest plane may hold */
 };
 
 enum { TILES_MAX = 1 << 20 };
@@ -165,6 +167,47 @@ static int say_wholes(struct farm *f, struct hand *w, struct held *l)
     return 0;
 }
 
+/* The next part of a real tile's answer: values and errors raw, statuses alike. */
+static int say_part(struct farm *f, struct hand *w, struct held *l)
+{
+    static const size_t element[] = {sizeof(double), sizeof(float), 1};
+    const struct job *job = f->config.job;
+    uint32_t points = (uint32_t)job_tile_points(job, l->first + l->sent);
+    bool status = l->plane == PLANE_STATUS;
+    uint32_t all = status ? 1 : (uint32_t)(points * element[l->plane]), len = all - l->offset;
+    uint64_t room = w->window - w->sent;
+    len = len < WIRE_PART_MAX ? len : WIRE_PART_MAX;
+    if (len > room)
+        len = room < 4096 ? 0 : (uint32_t)room & ~7u;
+    if (len == 0)
+        return -1;
+    struct wire_msg m = {.type = WIRE_RESULT};
+    m.result.job = l->job;
+    m.result.tile = l->first + l->sent;
+    m.result.count = points;
+    m.result.token = l->token;
+    m.result.plane = (uint16_t)l->plane;
+    m.result.coding = status ? WIRE_SAME : WIRE_RAW;
+    m.result.plane_bytes = all;
+    m.result.offset = l->offset;
+    m.result.solve_us = f->config.solve_us;
+    m.result.data = (struct wire_span){status ? &done : f->noise + l->offset, len};
+    m.result.crc = crc32c(0, m.result.data.data, len);
+    if (post(f, w, &m))
+        return -1;
+    w->sent += len;
+    l->offset += len;
+    if (l->offset < all)
+        return 0;
+    l->offset = 0;
+    if (++l->plane > PLANE_STATUS) {
+        l->plane = 0;
+        l->sent++;
+        f->figures.answers++;
+    }
+    return 0;
+}
+
 /* Answers what it can; what cannot go now waits for the next ACK, PONG or turn. */
 static void answer(struct farm *f, struct hand *w)
 {
@@ -175,8 +218,10 @@ static void answer(struct farm *f, struct hand *w)
             w->next++;
             continue;
         }
-        bool room = w->window >= w->sent + ANSWER_BYTES;
-        w->wants = !room || (f->config.bundle ? say_wholes : say_planes)(f, w, l);
+        bool room = f->config.job || w->window >= w->sent + ANSWER_BYTES;
+        w->wants = !room || (f->config.job      ? say_part
+                             : f->config.bundle ? say_wholes
+                                                : say_planes)(f, w, l);
         if (w->wants)
             return;
     }
@@ -205,7 +250,7 @@ static void on_lease(struct farm *f, struct hand *w, const struct wire_msg *m)
     uint32_t n = m->lease.tile_count;
     assert(m->lease.count == 0); /* nobody dies here, so there are no pieces */
     w->leases[w->count++] =
-        (struct held){m->lease.token, m->lease.job, m->lease.first_tile, n, 0, n};
+        (struct held){m->lease.token, m->lease.job, m->lease.first_tile, n, 0, n, 0, 0};
     w->in_flight += n;
     f->in_flight += n;
     if (f->in_flight > f->figures.most_in_flight)
@@ -384,6 +429,16 @@ struct farm *farm_create(const struct farm_config *config)
     f->epoll = epoll_create1(EPOLL_CLOEXEC);
     f->hands = mem_alloc(config->workers, sizeof *f->hands);
     f->asks = mem_alloc(ASKS, sizeof *f->asks);
+    if (config->job) { /* finite values that nothing compresses */
+        size_t n = (size_t)JOB_TILE_SIDE_MAX * JOB_TILE_SIDE_MAX;
+        double *values = mem_alloc(n, sizeof *values);
+        uint64_t x = 88172645463325252u;
+        for (size_t i = 0; i < n; i++) {
+            x ^= x << 13, x ^= x >> 7, x ^= x << 17; /* xorshift64 */
+            values[i] = 1 + (double)(x >> 11) * 0x1p-53;
+        }
+        f->noise = (unsigned char *)values;
+    }
     for (unsigned i = 0; i < config->workers; i++)
         hand_open(f, i);
     return f;
@@ -403,6 +458,7 @@ void farm_destroy(struct farm *f)
     free(f->asks);
     buf_fini(&f->frame);
     buf_fini(&f->wholes);
+    free(f->noise);
     free(f);
 }
 

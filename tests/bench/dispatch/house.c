@@ -139,10 +139,36 @@ static int finish(pid_t pid)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
+int house_command(const struct house *h, const char *command, const char *argument)
+{
+    char text[1024];
+    size_t len = 0;
+    pid_t pid;
+    int fd = client(h, &pid, command, argument);
+    if (fd < 0)
+        return -1;
+    for (ssize_t n; (n = read(fd, text + len, sizeof text - 1 - len)) > 0;)
+        len += (size_t)n;
+    text[len] = '\0';
+    close(fd);
+    if (finish(pid) == 0)
+        return 0;
+    fprintf(stderr, "%s: %s", command, text);
+    return -1;
+}
+
+int house_submit_file(const struct house *h, const char *path, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++)
+        if (house_command(h, "submit", path))
+            return -1;
+    return 0;
+}
+
 /* A time so long that a single point is all that a tile may have. */
 int house_submit(const struct house *h, unsigned q, unsigned a, unsigned times)
 {
-    char path[300], text[1024];
+    char path[300];
     snprintf(path, sizeof path, "%s/job.json", h->folder);
     FILE *file = fopen(path, "w");
     if (!file)
@@ -155,22 +181,7 @@ int house_submit(const struct house *h, unsigned q, unsigned a, unsigned times)
             " \"output\": {\"F\": \"z(1e5)\"}, \"errors\": false}\n",
             q, a);
     fclose(file);
-    for (unsigned i = 0; i < times; i++) {
-        pid_t pid;
-        int fd = client(h, &pid, "submit", path);
-        if (fd < 0)
-            return -1;
-        size_t len = 0;
-        for (ssize_t n; (n = read(fd, text + len, sizeof text - 1 - len)) > 0;)
-            len += (size_t)n;
-        text[len] = '\0';
-        close(fd);
-        if (finish(pid)) {
-            fprintf(stderr, "%s", text);
-            return -1;
-        }
-    }
-    return 0;
+    return house_submit_file(h, path, times);
 }
 
 int house_metric(const struct house *h, const char *name, double *value)

@@ -5,6 +5,8 @@
  *
  * --solve-us: what the workers say that a tile took; the broker makes leases longer where that is
  * short.
+ *   dispatch_bench --chart 1e8 [--rounds 5] [--under DIR]     a chart of so many points on disk
+ *
  * --bundle 1: each answer in a message of its own; 0: two RESULTs each, as long answers go. */
 #include "dispatch.h"
 
@@ -21,7 +23,8 @@ struct options {
     unsigned workers[COUNTS_MAX], count, tiles, bundle, jobs, solve_us;
     bool curve;
     const char *under;
-    double raw_seconds;
+    double raw_seconds, chart;
+    unsigned rounds;
 };
 
 static void take_workers(struct options *o, const char *text)
@@ -62,6 +65,10 @@ static bool take_options(struct options *o, int argc, char **argv)
             o->jobs = (unsigned)strtoul(value, NULL, 10);
         else if (strcmp(name, "--solve-us") == 0)
             o->solve_us = (unsigned)strtoul(value, NULL, 10);
+        else if (strcmp(name, "--chart") == 0)
+            o->chart = strtod(value, NULL);
+        else if (strcmp(name, "--rounds") == 0)
+            o->rounds = (unsigned)strtoul(value, NULL, 10);
         else if (strcmp(name, "--under") == 0)
             o->under = value;
         else if (strcmp(name, "--raw-seconds") == 0)
@@ -136,7 +143,7 @@ static int one_run(const struct options *o, unsigned workers)
         return -1;
     }
     struct farm_config config = {
-        h.endpoint, o->curve ? &key : NULL, workers, o->bundle, o->solve_us, HOSTS};
+        h.endpoint, o->curve ? &key : NULL, workers, o->bundle, o->solve_us, HOSTS, NULL};
     int rc = o->jobs > 1 ? house_submit(&h, o->tiles / SIDE, SIDE, o->jobs) : 0; /* takes long */
     struct farm *f = farm_create(&config);
     rc = rc == 0 && farm_run(f, 120, all_welcome, &workers) ? 0 : -1;
@@ -169,11 +176,14 @@ int main(int argc, char **argv)
                         .jobs = 1,
                         .solve_us = 1,
                         .under = "/tmp",
-                        .raw_seconds = 2};
+                        .raw_seconds = 2,
+                        .rounds = 5};
     signal(SIGPIPE, SIG_IGN);
     if (!take_options(&o, argc, argv))
         return usage();
     door_room(1u << 20);
+    if (o.chart > 0)
+        return chart_bench(o.under, o.chart, o.rounds) ? 1 : 0;
     printf("%u tiles of one point, %u job%s, %u answer%s a message, %s\n", o.tiles, o.jobs,
            o.jobs > 1 ? "s" : "", o.bundle, o.bundle == 1 ? "" : "s",
            o.curve ? "CURVE" : "no keys");
