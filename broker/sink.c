@@ -21,6 +21,7 @@
 #define RETRY_MS     1000
 #define LOCK_WAIT_MS 5000
 #define LOCK_NAP_MS  10
+#define GATHER_BYTES (8u << 20) /* less than one worker may have sent: it waits for us, too */
 
 /* --- orders and events ----------------------------------------------------------------------- */
 
@@ -44,14 +45,22 @@ void sink_order_free(struct order *o)
     free(o);
 }
 
+/* Enough to be written in long stretches, or something else that is not to wait. */
+static bool is_gathered(const struct sink *s)
+{
+    return s->order_bytes >= GATHER_BYTES || s->orders_last->type != ORDER_RESULT;
+}
+
 static void order_put(struct sink *s, struct order *o)
 {
     pthread_mutex_lock(&s->mutex);
-    bool first = !s->orders;
+    bool wake = !s->orders;
     *s->orders_end = s->orders_last = o;
     s->orders_end = &o->next;
+    s->order_bytes += o->result_bytes;
+    wake = wake || (s->gathering && is_gathered(s));
     pthread_mutex_unlock(&s->mutex);
-    if (first)
+    if (wake)
         pthread_cond_signal(&s->cond);
 }
 
@@ -153,8 +162,10 @@ void sink_store(struct sink *s, struct sink_result *result)
 {
     pthread_mutex_lock(&s->mutex);
     bool joined = s->orders && joins(s->orders_last, result);
-    if (joined)
+    if (joined) {
         join(s->orders_last, result);
+        s->order_bytes += result->data_bytes;
+    }
     pthread_mutex_unlock(&s->mutex);
     if (joined)
         return;
@@ -283,6 +294,12 @@ static struct order *take_orders(struct sink *s)
     pthread_mutex_lock(&s->mutex);
     while (!s->orders && !s->stop)
         pthread_cond_wait(&s->cond, &s->mutex);
+    struct timespec until = after_ms(s->gather_ms);
+    s->gathering = s->gather_ms > 0;
+    for (int rc = 0; s->gathering && !s->stop && rc != ETIMEDOUT && !is_gathered(s);)
+        rc = pthread_cond_timedwait(&s->cond, &s->mutex, &until);
+    s->gathering = false;
+    s->order_bytes = 0;
     struct order *all = s->orders;
     s->orders = NULL;
     s->orders_end = &s->orders;

@@ -100,7 +100,8 @@ struct sink {
     size_t live_count;
     uint64_t seq; /* of the last commit with tiles */
     bool stalled, given_up;
-    bool rebuilt; /* the database was damaged and has been made anew */
+    int gather_ms; /* to wait for more before the next group: results come in a stream */
+    bool rebuilt;  /* the database was damaged and has been made anew */
     unsigned char *band, *scratch;
     size_t band_bytes, scratch_bytes;
 
@@ -109,6 +110,8 @@ struct sink {
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t cond;
     struct order *orders, **orders_end, *orders_last;
+    size_t order_bytes; /* of results in them */
+    bool gathering;
     bool stop;
     struct news news;
 };

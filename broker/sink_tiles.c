@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#define BAND_POINTS (512u << 10) /* of tiles written together */
+#define BAND_POINTS (2u << 20) /* of tiles written together */
 
 /* --- planning -------------------------------------------------------------------------------- */
 

@@ -288,21 +288,22 @@ static bool give_recheck(struct queue *q, struct worker *w)
     return recheck_give(q, w);
 }
 
-/* Gives the worker what it may have; false when there was no work for it. */
-static bool serve(struct queue *q, struct worker *w)
+/* One lease at a time, in turn: then neighbouring tiles are solved at the same time, by different
+ * workers, and are there together when the sink writes them. */
+enum served { SERVED_MORE, SERVED_ENOUGH, SERVED_NOTHING };
+
+static enum served serve(struct queue *q, struct worker *w)
 {
-    while (w->state == WORKER_UP && !w->paused) {
-        if (give_recheck(q, w))
-            continue;
-        struct job_entry *j = choose_job(q, w);
-        struct hurt *h;
-        if (!j)
-            return w->hold_bytes == 0;
-        struct piece *p = piece_for(q, j, w, &h);
-        if (p ? !give_piece(q, w, j, h, p) : !give_run(q, w, j))
-            return true;
-    }
-    return true;
+    struct hurt *h;
+    if (w->state != WORKER_UP || w->paused)
+        return SERVED_ENOUGH;
+    if (give_recheck(q, w))
+        return SERVED_MORE;
+    struct job_entry *j = choose_job(q, w);
+    if (!j)
+        return w->hold_bytes == 0 ? SERVED_ENOUGH : SERVED_NOTHING;
+    struct piece *p = piece_for(q, j, w, &h);
+    return (p ? give_piece(q, w, j, h, p) : give_run(q, w, j)) ? SERVED_MORE : SERVED_ENOUGH;
 }
 
 /* --- lines ----------------------------------------------------------------------------------- */
@@ -403,7 +404,10 @@ static void serve_hungry(struct queue *q)
         struct worker *w = q->line_first[LINE_HUNGRY];
         line_leave(q, w);
         bool skip = !all && is_in_vain(&vain, w);
-        if (!skip && serve(q, w))
+        enum served served = skip ? SERVED_NOTHING : serve(q, w);
+        if (served == SERVED_MORE)
+            line_join(q, w, LINE_READY);
+        if (served != SERVED_NOTHING)
             continue;
         line_join(q, w, LINE_HUNGRY);
         if (!all)
@@ -411,16 +415,25 @@ static void serve_hungry(struct queue *q)
     }
 }
 
-void dispatch_pending(struct queue *q)
+static void serve_ready(struct queue *q)
 {
     struct worker *w;
-    while (!q->stalled && (w = q->line_first[LINE_READY])) {
+    while ((w = q->line_first[LINE_READY])) {
         line_leave(q, w);
-        if (!serve(q, w))
-            line_join(q, w, LINE_HUNGRY);
+        enum served served = serve(q, w);
+        if (served != SERVED_ENOUGH)
+            line_join(q, w, served == SERVED_MORE ? LINE_READY : LINE_HUNGRY);
     }
-    if (q->stalled || !q->appeared)
+}
+
+void dispatch_pending(struct queue *q)
+{
+    if (q->stalled)
+        return;
+    serve_ready(q);
+    if (!q->appeared)
         return;
     q->appeared = false;
     serve_hungry(q);
+    serve_ready(q);
 }

@@ -17,7 +17,7 @@
 #include <zmq.h>
 
 enum {
-    HOLD_BYTES = 4 << 20,
+    HOLD_BYTES = 16 << 20,
     PERIOD_MS = 1000,
     ASKS = 1 << 18,
     PLANE_VALUES = 0,
