@@ -3,9 +3,11 @@
  *
  *   foreground cyclic MS        prints the median, the 99th percentile and the maximum of how late
  *                               it woke up, in microseconds; SIGTERM ends it early
- *   foreground spin N           N threads do a fixed amount of work; prints the seconds it took
- *   foreground idle N           N SCHED_IDLE threads that touch no memory, for ever: the least that
- *                               a guest costs who leaves it all to the kernel */
+ *   foreground spin N [PID...]  N threads do a fixed amount of work; prints the seconds it took,
+ * and the processor time that these processes had meanwhile foreground idle N           N
+ * SCHED_IDLE threads that touch no memory, for ever: the least that a guest costs who leaves it all
+ * to the kernel */
+#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -80,23 +82,52 @@ static void *idle(void *arg)
     return NULL;
 }
 
+/* The processor time of all threads of a process, in seconds. */
+static double used_s(const char *pid)
+{
+    char path[400];
+    double sum = 0, ns;
+    snprintf(path, sizeof path, "/proc/%.20s/task", pid);
+    DIR *dir = opendir(path);
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        snprintf(path, sizeof path, "/proc/%.20s/task/%.20s/schedstat", pid, e->d_name);
+        FILE *f = fopen(path, "re");
+        sum += f && fscanf(f, "%lf", &ns) == 1 ? ns / 1e9 : 0;
+        if (f)
+            fclose(f);
+    }
+    if (dir)
+        closedir(dir);
+    return sum;
+}
+
+static double used_by_all_s(char **pids)
+{
+    double sum = 0;
+    while (*pids)
+        sum += used_s(*pids++);
+    return sum;
+}
+
 int main(int argc, char **argv)
 {
-    long n = argc == 3 ? strtol(argv[2], NULL, 10) : 0;
-    if (n >= 1 && n <= 3600000 && strcmp(argv[1], "cyclic") == 0)
+    long n = argc >= 3 ? strtol(argv[2], NULL, 10) : 0;
+    if (argc == 3 && n >= 1 && n <= 3600000 && strcmp(argv[1], "cyclic") == 0)
         return cyclic(n);
     bool idles = argc == 3 && strcmp(argv[1], "idle") == 0;
     if (n < 1 || n > THREADS_MAX || (strcmp(argv[1], "spin") != 0 && !idles)) {
-        fputs("usage: foreground cyclic MS | spin THREADS | idle THREADS\n", stderr);
+        fputs("usage: foreground cyclic MS | spin THREADS [PID...] | idle THREADS\n", stderr);
         return 2;
     }
     pthread_t threads[THREADS_MAX];
+    double used = used_by_all_s(argv + 3);
     int64_t began = now_ns();
     for (long i = 0; i < n; i++)
         if (pthread_create(&threads[i], NULL, idles ? idle : spin, NULL))
             return 1;
     for (long i = 0; i < n; i++)
         pthread_join(threads[i], NULL);
-    printf("%.4f\n", (double)(now_ns() - began) / 1e9);
+    double took = (double)(now_ns() - began) / 1e9;
+    printf("%.4f %.4f\n", took, used_by_all_s(argv + 3) - used);
     return 0;
 }

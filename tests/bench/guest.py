@@ -47,10 +47,11 @@ def build_s(folder):
     return time.monotonic() - began
 
 
-def measure(folder):
+def measure(folder, pids):
     _, p99, worst = foreground("cyclic", "500")
-    return {"p99": p99, "max": worst, "loop": foreground("spin", "1")[0],
-            "loops": foreground("spin", str(CORES))[0], "build": build_s(folder)}
+    loops, used = foreground("spin", str(CORES), *map(str, pids))
+    return {"p99": p99, "max": worst, "loop": foreground("spin", "1")[0], "loops": loops,
+            "taken": used / loops / CORES, "build": build_s(folder)}
 
 
 def quantile(values, q):
@@ -62,10 +63,10 @@ def compare(case, rounds, folder):
     without, beside, cpu, wall = [], [], 0.0, 0.0
     for _ in range(rounds):
         case.signal(signal.SIGSTOP)
-        without.append(measure(folder))
+        without.append(measure(folder, case.pids()))
         case.signal(signal.SIGCONT)
         began, used = time.monotonic(), case.cpu_s()
-        beside.append(measure(folder))
+        beside.append(measure(folder, case.pids()))
         cpu, wall = cpu + case.cpu_s() - used, wall + time.monotonic() - began
     lists = [{k: [m[k] for m in ms] for k in ms[0]} for ms in (without, beside)]
     return *lists, cpu / wall
@@ -109,8 +110,11 @@ class Pool:
         for p in self.processes:
             os.kill(p.pid, number)
 
+    def pids(self):
+        return [p.pid for p in self.processes]
+
     def cpu_s(self):
-        return sum(cpu_s(p.pid) for p in self.processes)
+        return sum(map(cpu_s, self.pids()))
 
     def end(self):
         for p in self.processes:
@@ -145,9 +149,12 @@ class Worker:
     def signal(self, number):
         os.killpg(self.p.pid, number)
 
+    def pids(self):
+        return subprocess.run(["pgrep", "-g", str(self.p.pid)], capture_output=True,
+                              text=True).stdout.split()
+
     def cpu_s(self):
-        pids = subprocess.run(["pgrep", "-g", str(self.p.pid)], capture_output=True, text=True).stdout
-        return sum(cpu_s(pid) for pid in pids.split())
+        return sum(map(cpu_s, self.pids()))
 
     def end(self):
         self.signal(signal.SIGTERM)
@@ -191,7 +198,8 @@ def report(name, without, beside, cores):
     slow = [100 * (quantile([b / w for b, w in zip(beside[k], without[k])], 0.5) - 1)
             for k in ("loop", "loops", "build")]
     print(f"{name:26} {quantile(beside['p99'], 0.5):>9.0f} us {max(beside['max']) / 1000:>6.2f} ms " +
-          " ".join(f"{x:+7.1f}%" for x in slow) + f" {cores:>7.2f}")
+          " ".join(f"{x:+7.1f}%" for x in slow) +
+          f" {100 * quantile(beside['taken'], 0.5):>6.1f}% {cores:>7.2f}")
     print(f"{'    stopped':26} {quantile(without['p99'], 0.5):>9.0f} us "
           f"{max(without['max']) / 1000:>6.2f} ms", flush=True)
 
@@ -200,7 +208,7 @@ def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 30
     print(f"{CORES} cores, {rounds} rounds, load of the machine {os.getloadavg()[0]:.1f}")
     print(f"{'all cores in use by':26} {'wake-up p99':>12} {'max':>9} {'loop':>8} "
-          f"{'loops':>8} {'build':>8} {'cores':>7}")
+          f"{'loops':>8} {'build':>8} {'taken':>7} {'cores':>7}")
     with tempfile.TemporaryDirectory(prefix="hs-bench-") as folder:
         endpoint = f"tcp://127.0.0.1:{free_port()}"
         # The broker is another machine's business: here it runs when nobody else wants to.
@@ -222,6 +230,7 @@ def main():
             broker.terminate()
             broker.wait()
     print("loop: one busy thread; loops: one on each core; build: a compiler on each core;\n"
+          "taken: the share of the cores that the sweep had while the loops wanted all of them;\n"
           "cores: what the sweep had of the machine during all this")
 
 
