@@ -174,3 +174,13 @@ double phase_point_ns(const struct phase *p)
 {
     return p->point_ns;
 }
+
+#define MANY 100 /* stretches of a point, times a strip: 2 MB */
+
+size_t phase_together(const struct phase *p)
+{
+    size_t lanes = STRIP;
+    while (lanes > LANES && (double)lanes * p->stretches > (double)STRIP * MANY)
+        lanes /= 2;
+    return lanes;
+}

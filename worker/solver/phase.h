@@ -24,14 +24,18 @@ void phase_destroy(struct phase *p);
  * PHASE_MOST. */
 double phase_point_ns(const struct phase *p);
 
-#define PHASE_MOST 3000 /* stretches of a point; beyond that it is not a matter of phases */
+#define PHASE_MOST 10000 /* stretches of a point; beyond that it is not a matter of phases */
+
+/* How many points of a strip are best solved at once: all, unless their stretches are so many that
+ * they would take many megabytes. */
+size_t phase_together(const struct phase *p);
 
 struct phase_work; /* one thread's */
 
 struct phase_work *phase_work_create(const struct phase *p, const struct kernel *kernel);
 void phase_work_destroy(struct phase_work *w);
 
-/* As lanes_solve, but all points of a strip that are to be solved at once; `fine`: with every digit
+/* As lanes_solve, but up to a strip of points at once; `fine`: with every digit
  * there is. */
 size_t phase_solve(struct phase_work *w, struct strip *strip, const uint16_t *at, size_t n,
                    int fine, uint16_t *again);

@@ -177,6 +177,8 @@ static void fill(const struct phase_atom *p, double q, const double *t0, const d
         set(b->h_low, g, two_sum(e.t1, -e.t0).low);
         set(b->off[0], g, all(0));
         set(b->off[1], g, all(0));
+        set(b->bend[0], g, all(0));
+        set(b->bend[1], g, all(0));
         set(b->noise[0], g, e.bound[PHASE_U] + size * e.bound[PHASE_W]);
         set(b->noise[1], g, e.bound[PHASE_V]);
         set(b->drive[0], g, e.h * (error[PHASE_U] + size * error[PHASE_W]));

@@ -19,6 +19,7 @@
 #define ROUNDINGS      6.0      /* of an entry of a matrix, in units of 2^-53 */
 #define LEAF_ROUNDINGS 16.0     /* of one by Taylor series, whose terms grow before they cancel */
 #define NOISE          1.0      /* of a value of w that was read off its curve, the same */
+#define SHIFTED        0.6      /* a phase shifts by the integral of the error of K over 2 psi */
 #define MAGIC          0x1.8p52 /* adding it rounds to the nearest whole number */
 
 /* ---- elementary functions ---- */
@@ -259,7 +260,9 @@ static inline void weigh_integral(const struct phase_tables *t, const struct pha
         reflected += (OF(jump[k][0]) + size * OF(jump[k][1])) * power;
         power *= inverse;
     }
-    w->method += born * (tail / least + relative) + smaller(born, reflected);
+    /* The integral of T, which has K'', is off by what K' is off at the ends: |K'| / (8 psi^3). */
+    vector bend = (OF(bend[0]) + size * OF(bend[1])) * inverse * inverse * inverse;
+    w->method += born * (tail / least + relative) + smaller(born, reflected) + 2 * bend;
 }
 
 /* z and z' from zeta, which has no damping. */
@@ -282,11 +285,12 @@ static inline void put(double (*out)[LANES], enum phase_entry e, size_t at, bits
 
 /* Errors that do not depend on the way. s: the scale of z' / z within the stretch. */
 static inline void put_errors(const struct phase_block *s, const struct work *w, size_t at,
-                              bits mask, vector scale, double roundings, double (*out)[LANES])
+                              bits mask, vector scale, double roundings, double share,
+                              double (*out)[LANES])
 {
     vector size = absolute(w->a);
     vector noise = NOISE * (OF(noise[0]) + size * OF(noise[1])) * OF(h) / scale;
-    vector drive = (OF(drive[0]) + size * OF(drive[1])) / scale + OF(damping_error);
+    vector drive = share * (OF(drive[0]) + size * OF(drive[1])) / scale + OF(damping_error);
     put(out, PHASE_METHOD, at, mask, 2 * w->method);
     put(out, PHASE_ROUNDING, at, mask, UNIT * (roundings + OF(drag_noise) + noise));
     put(out, PHASE_DRIVE, at, mask, drive);
@@ -330,7 +334,8 @@ static inline bits by_phase(const struct phase_tables *t, const struct phase_blo
     put(out, PHASE_EXPONENT, at, good, exponent + OF(drag_exponent));
     put(out, PHASE_BEFORE, at, good, root(psi0));
     put(out, PHASE_AFTER, at, good, root(psi1));
-    put_errors(s, w, at, good, smaller(psi0, smaller(psi1, root(w->least))), ROUNDINGS, out);
+    put_errors(s, w, at, good, smaller(psi0, smaller(psi1, root(w->least))), ROUNDINGS, SHIFTED,
+               out);
     return good;
 }
 
@@ -397,7 +402,7 @@ static inline bits by_series(const struct phase_block *s, struct work *w, bits w
     put(out, PHASE_EXPONENT, at, good, OF(drag_exponent));
     put(out, PHASE_BEFORE, at, good, root(per_half));
     put(out, PHASE_AFTER, at, good, root(per_half));
-    put_errors(s, w, at, good, per_half, LEAF_ROUNDINGS, out);
+    put_errors(s, w, at, good, per_half, LEAF_ROUNDINGS, 1, out);
     return good;
 }
 
@@ -440,6 +445,7 @@ static void spread(const struct phase_stretch *s, struct phase_block *b)
         for (int i = 0; i < 4; i++)
             SPREAD(jump[i][side]);
         SPREAD(off[side]);
+        SPREAD(bend[side]);
         SPREAD(noise[side]);
         SPREAD(drive[side]);
         SPREAD(d[side]);

@@ -49,9 +49,10 @@ struct phase_stretch {
     /* -h^2/4 times the Taylor coefficients about the middle, in half lengths: [k][of a] */
     double taylor[GAUSS_MAX][2];
     int terms; /* of them */
-    /* [1]: per |a|. Mean |K - its polynomial|, jumps of derivatives within (0 to 3), what rounding
-     * the values of w, u, v may amount to, and the errors of the curves times h. */
-    double off[2], jump[4][2], noise[2], drive[2];
+    /* [1]: per |a|. Mean |K - its polynomial|, what the polynomial's slope is off by at the ends,
+     * jumps of derivatives within (0 to 3), what rounding the values of w, u, v may amount to, and
+     * the errors of the curves times h. */
+    double off[2], bend[2], jump[4][2], noise[2], drive[2];
     int whole; /* off and jumps are 0 */
     /* Damping d: z = exp(-integral of d / 2) zeta, u has it. */
     int has_damping;
@@ -71,7 +72,8 @@ struct phase_block {
     double v[PHASE_POINTS][PHASE_BLOCK], v1[PHASE_POINTS][PHASE_BLOCK];
     double v2[PHASE_POINTS][PHASE_BLOCK];
     double taylor[GAUSS_MAX][2][PHASE_BLOCK];
-    double off[2][PHASE_BLOCK], jump[4][2][PHASE_BLOCK], noise[2][PHASE_BLOCK];
+    double off[2][PHASE_BLOCK], bend[2][PHASE_BLOCK], jump[4][2][PHASE_BLOCK],
+        noise[2][PHASE_BLOCK];
     double drive[2][PHASE_BLOCK], d[2][PHASE_BLOCK];
     double drag[PHASE_BLOCK], drag_exponent[PHASE_BLOCK], drag_noise[PHASE_BLOCK];
     double damping_error[PHASE_BLOCK];

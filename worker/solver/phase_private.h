@@ -13,7 +13,8 @@ struct phase_sample {
     double value[PHASE_CURVES][3][PHASE_POINTS]; /* with two derivatives */
     double taylor[PHASE_CURVES][GAUSS_MAX];      /* about the middle, in half lengths */
     int terms;
-    double off[PHASE_CURVES], jump[PHASE_CURVES][4]; /* see struct phase_stretch */
+    double off[PHASE_CURVES], bend[PHASE_CURVES],
+        jump[PHASE_CURVES][4];                       /* see struct phase_stretch */
     double bound[PHASE_CURVES], error[PHASE_CURVES]; /* mean errors */
     double d[2], d_mean, d_error;
     int whole;
@@ -50,6 +51,7 @@ struct phase {
     size_t span_count, span_cap;
     size_t *root; /* a span for each record */
     double point_ns;
+    double stretches; /* the mean of a point */
 };
 
 /* Fills s for [t0, t1] within one atom. */

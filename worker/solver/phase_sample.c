@@ -299,9 +299,11 @@ int phase_sample_span(const struct phase *p, size_t first, size_t last, struct p
             continue;
         expand(p, g.series[c], 0, 1, s->value[c][0]);
         complete(p, (enum phase_curve)c, g.series[c], s->t1 - s->t0, s);
-        for (int side = 0; side < 2; side++)
+        for (int side = 0; side < 2; side++) {
+            s->bend[c] += fabs(s->value[c][1][16 + side] - g.end[c][side][1]);
             for (int d = 0; d < 3; d++)
                 s->value[c][d][16 + side] = g.end[c][side][d];
+        }
         for (int d = 0; d < 4; d++)
             s->jump[c][d] = sqrt(count * g.squares[c][d]);
         s->off[c] = g.off[c];
@@ -378,6 +380,8 @@ void phase_row(const struct phase *p, const struct phase_sample *s, double q,
     }
     out->off[0] = s->off[PHASE_U] + size * s->off[PHASE_W];
     out->off[1] = s->off[PHASE_V];
+    out->bend[0] = s->bend[PHASE_U] + size * s->bend[PHASE_W];
+    out->bend[1] = s->bend[PHASE_V];
     for (int d = 0; d < 4; d++) {
         out->jump[d][0] = s->jump[PHASE_U][d] + size * s->jump[PHASE_W][d];
         out->jump[d][1] = s->jump[PHASE_V][d];

@@ -256,10 +256,11 @@ static double sample_of_axis(const double *x, size_t n, size_t i)
 }
 
 /* Walks over the samples of the grid; returns the mean time of a point. */
-static double walk_samples(struct phase_work *w)
+static double walk_samples(struct phase_work *w, double *stretches)
 {
     const struct sweep *s = w->p->sweep;
     double passes = (double)s->outputs.probe_count, ns = 0;
+    *stretches = 0;
     for (int v = 0; v < VECTOR_COUNT; v++)
         passes += s->outputs.uses[v] != 0;
     for (size_t i = 0; i < SAMPLES && ns < INFINITY; i++) {
@@ -267,6 +268,7 @@ static double walk_samples(struct phase_work *w)
         w->phases = w->leaves = w->visits = 0;
         w->limit = (double)SAMPLES * PHASE_MOST;
         phase_walk(w);
+        *stretches += (w->phases + w->leaves) / (SAMPLES * SAMPLES);
         ns += w->visits > w->limit ? INFINITY
                                    : NS_PHASE * (w->visits - w->leaves) + NS_LEAF * w->leaves +
                                          NS_ENTRY * passes * (w->phases + w->leaves);
@@ -283,7 +285,7 @@ double phase_look(struct phase *p)
     for (size_t i = 0; i < SAMPLES; i++)
         w->a[i] = sample_of_axis(s->a, s->a_count, i);
     w->look = p;
-    double ns = walk_samples(w);
+    double ns = walk_samples(w, &p->stretches);
     for (size_t k = 0; k < p->span_count; k++) {
         /* Not pieces of atoms: who goes there alone knows nothing of the tree. */
         p->span[k].skip = p->span[k].tried > 0 && p->span[k].passed == 0 && p->span[k].depth == 0 &&
@@ -291,7 +293,7 @@ double phase_look(struct phase *p)
     }
     w->look = NULL;
     if (ns < INFINITY)
-        ns = walk_samples(w);
+        ns = walk_samples(w, &p->stretches);
     phase_work_destroy(w);
     return ns;
 }

@@ -179,14 +179,17 @@ static int solve_phase(struct solver *s, const struct caller *c)
     size_t count = s->strip.count;
     for (size_t i = 0; i < count; i++)
         at[i] = (uint16_t)i;
+    size_t together = phase_together(s->sweep->phase);
     for (int fine = 0; fine < 2 && count > 0; fine++) {
-        double ns = (double)count * s->chunk_ns / LANES;
-        size_t rest = phase_solve(s->phase, &s->strip, at, count, fine, again);
-        rest = derive(s, at, count, again, rest);
-        memcpy(at, again, rest * sizeof *at);
-        count = rest;
-        if (stopped(s, ns, c))
-            return -1;
+        size_t rest = 0;
+        for (size_t k = 0; k < count; k += together) {
+            size_t n = count - k < together ? count - k : together;
+            rest += phase_solve(s->phase, &s->strip, at + k, n, fine, again + rest);
+            if (stopped(s, (double)n * s->chunk_ns / LANES, c))
+                return -1;
+        }
+        count = derive(s, at, count, again, rest);
+        memcpy(at, again, count * sizeof *at);
     }
     return 0;
 }
