@@ -1,0 +1,86 @@
+#!/usr/bin/python3
+"""Where one broker saturates: a model with the costs that dispatch_bench measures.
+
+  tests/bench/saturation.py [--wire MB/s] [--disk MB/s] [NAME=VALUE ...]
+
+A tile takes a worker's thread for so long, and the broker's three threads (loop, I/O, sink) for so long:
+each has a cost a tile, a message and a byte. The rate is that of whatever is full first: the workers, one of
+the three threads, the network, the disk. NAME=VALUE changes a cost (names below). "two levels": each 100
+workers have a broker of their own, which is the only worker that the first one knows; it hands on leases of
+1,024 tiles and answers of 32 KiB, so that messages and connections become fewer. Tiles and bytes do not."""
+
+import argparse
+import math
+
+# Microseconds of a thread of the broker, as dispatch_bench has them on the 2-core reference machine:
+# --bundle 64 and 1 give what a tile and what a message costs, --chart what a byte costs, --workers what a
+# connection adds (its part of every message grows by so much for each thousand workers).
+COSTS = {
+    "loop_tile": 0.43, "loop_message": 1.4, "loop_byte": 0.00015,
+    "io_message": 9.0, "io_byte": 0.0005, "io_crowd": 0.3,
+    "sink_tile": 1.4, "sink_byte": 0.0023,
+}
+COUNTS = (1, 10, 100, 1000, 10000)
+THREADS, LEASE_S, LEASE_BYTES, LEASE_TILES = 8, 0.5, 4 << 20, 1024
+WHOLE_BYTES, MESSAGE_BYTES, PART_BYTES = 4096, 32 << 10, 261888
+KINDS = (  # what a tile is: name, seconds of a thread, points, bytes a point on the wire
+    ("null tiles of one point", 1e-6, 1, 9),
+    ("a hard point of 10 ms", 10e-3, 1, 13),
+    ("25 x 25 points of 20 us (z.ddz)", 12.5e-3, 625, 12),
+    ("512 x 512 points of 20 ns (a chart)", 5.2e-3, 262144, 12),
+)
+
+
+def messages(seconds, size):
+    """A tile's share of messages between broker and workers: answers, leases, acknowledgements."""
+    lease = max(1, min(LEASE_TILES, LEASE_S / seconds, LEASE_BYTES / size))
+    together = max(1, min(lease, MESSAGE_BYTES / (size + 16))) if size <= WHOLE_BYTES else 1
+    answers = 1 / together if size <= WHOLE_BYTES else 2 * math.ceil(size / 2 / PART_BYTES) + 1
+    return answers + 1 / lease + 1 / together
+
+
+def rate(cost, kind, workers, wire, disk, levels):
+    """Tiles a second, and what is full."""
+    _, seconds, points, point_bytes = kind
+    size = points * point_bytes
+    tops = math.ceil(workers / 100) if levels == 2 else workers
+    n = messages(1e-6 if levels == 2 else seconds, size)
+    crowd = 1 + cost["io_crowd"] * tops / 1000
+    full = {
+        "workers": workers * THREADS / seconds,
+        "loop": 1e6 / (cost["loop_tile"] + n * cost["loop_message"] + size * cost["loop_byte"]),
+        "i/o": 1e6 / (n * cost["io_message"] * crowd + size * cost["io_byte"]),
+        "sink": 1e6 / (cost["sink_tile"] + size * cost["sink_byte"]),
+        "wire": wire * 1e6 / (size + 32),
+        "disk": disk * 1e6 / (size + 60),
+    }
+    what = min(full, key=full.get)
+    return full[what], what
+
+
+def show(cost, wire, disk):
+    print(f"wire {wire:.0f} MB/s, disk {disk:.0f} MB/s, {THREADS} threads a worker; tiles a second (what is full)")
+    print(f"{'workers':36}" + "".join(f"{w:>20,}" for w in COUNTS))
+    for kind in KINDS:
+        for levels in (1, 2):
+            cells = ("%.0f (%s)" % rate(cost, kind, w, wire, disk, levels) for w in COUNTS)
+            print(f"{kind[0] if levels == 1 else '  two levels':36}" + "".join(f"{c:>20}" for c in cells))
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--wire", type=float, default=117, help="MB/s into the broker (117: 1 GbE)")
+    p.add_argument("--disk", type=float, default=500, help="MB/s")
+    p.add_argument("costs", nargs="*", metavar="NAME=VALUE", help=", ".join(COSTS))
+    args = p.parse_args()
+    cost = dict(COSTS)
+    for word in args.costs:
+        name, _, value = word.partition("=")
+        if name not in cost:
+            p.error(f"{name}: the costs are {', '.join(cost)}")
+        cost[name] = float(value)
+    show(cost, args.wire, args.disk)
+
+
+if __name__ == "__main__":
+    main()
