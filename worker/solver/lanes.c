@@ -14,7 +14,6 @@
 #include <string.h>
 
 #define BOUNDS (STRIP + KERNEL_KNOT)
-#define WITHIN 4.0 /* kappa within stretches of a leaf against that at their ends */
 
 struct lanes_work {
     const struct sweep *sweep;
@@ -235,13 +234,10 @@ static void judge(struct lanes_work *w, const struct parts *p, const struct prob
         r->error[lane] = INFINITY;
     if (!(w->sum[lane] * unit <= allowed) || (r->doubt != NULL && !(r->doubt[lane] <= allowed)))
         *coarse = 1;
-    if (rounding <= allowed || (w->now == &w->level[LEVEL_LEAF] && *coarse))
-        return;
-    double by_kappa = 8 * DBL_EPSILON * kappa_of(w, p, r, node, lane);
-    if (w->now != &w->level[LEVEL_LEAF])
-        *limited |= !(by_kappa <= promised);
-    else /* kappa is that of the ends of stretches: the fine parts know better */
-        *coarse |= !(WITHIN * by_kappa <= allowed);
+    /* In a leaf the margin knows. */
+    if (w->now != &w->level[LEVEL_LEAF] && !(rounding <= allowed) &&
+        !(8 * DBL_EPSILON * kappa_of(w, p, r, node, lane) <= promised))
+        *limited = 1;
 }
 
 static int any_exponent(const struct lanes_work *w)
@@ -344,7 +340,7 @@ static int read_probe(struct lanes_work *w, size_t index, struct strip *strip, c
                         .size = w->size,
                         .doubtful = w->doubtful};
     /* kappa <= omega times the sum of all |row| |state|. */
-    r.rounding = (leaf ? WITHIN : 1) * 8 * DBL_EPSILON * p->omega * r.unit;
+    r.rounding = leaf ? 0 : 8 * DBL_EPSILON * p->omega * r.unit;
     if (leaf) { /* a run: where it is to go is known */
         r.stated = w->stated + index * BOUNDS + w->lead + at[0];
         r.doubt = w->doubt + index * BOUNDS + w->lead + at[0];
