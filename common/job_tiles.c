@@ -49,6 +49,22 @@ static double largest_value(const struct job_values *v)
     return v->listed ? largest(v->values, v->count) : largest(ends, v->count > 1 ? 2 : 1);
 }
 
+static double least_value(const struct job_values *v)
+{
+    double least = v->listed ? v->values[0] : v->from;
+    if (!v->listed && v->count > 1)
+        return v->to < least ? v->to : least;
+    for (size_t i = 1; v->listed && i < v->count; i++)
+        least = v->values[i] < least ? v->values[i] : least;
+    return least;
+}
+
+/* Fast oscillations everywhere, without turning points, are not followed one by one. */
+static bool is_fast(const struct job *job, double q_w)
+{
+    return !job->ddz && job->interpolation != JOB_COUPLED && least_value(&job->a) > q_w;
+}
+
 /* 1 at a tolerance of 1e-9; a step's work grows with the digits asked for. */
 static double digits_share(double tolerance)
 {
@@ -81,8 +97,8 @@ double job_point_cost_ns(const struct job *job)
     double span = solved_span(job);
     double w = largest(job->table_w, job->table_count);
     double a = largest_value(&job->a), q = largest_value(&job->q);
-    double omega = sqrt(a + q * (w > 1 ? w : 1));
-    if (!job->ddz && job->interpolation != JOB_COUPLED && omega > OMEGA_MOST)
+    double q_w = q * (w > 1 ? w : 1), omega = sqrt(a + q_w);
+    if (omega > OMEGA_MOST && is_fast(job, q_w))
         omega = OMEGA_MOST;
     double ns = POINT_NS + step_ns(job) * span * (1 + omega) / STEP_PHASE;
     ns += STOP_NS * (double)job->stop_count + (job->monodromy ? MONODROMY_NS : 0);
