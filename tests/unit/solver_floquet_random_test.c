@@ -103,6 +103,16 @@ static void check_seed(uint64_t seed)
     job_fini(&exact);
 }
 
+static uint64_t seed_at_hand; /* 0: none */
+
+static int say_seed(void **state)
+{
+    (void)state;
+    if (seed_at_hand != 0)
+        print_error("FLOQUET_SEED=%llu\n", (unsigned long long)seed_at_hand);
+    return 0;
+}
+
 static void test_charts(void **state)
 {
     const char *one = getenv("FLOQUET_SEED"), *many = getenv("FLOQUET_SEEDS");
@@ -110,14 +120,14 @@ static void test_charts(void **state)
     uint64_t count = one != NULL ? 1 : many != NULL ? strtoull(many, NULL, 10) : 60;
     (void)state;
     for (uint64_t seed = from; seed < from + count; seed++) {
-        if (many != NULL || one != NULL)
-            print_message("seed %llu\n", (unsigned long long)seed);
+        seed_at_hand = seed;
         check_seed(seed);
     }
+    seed_at_hand = 0;
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_charts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test_teardown(test_charts, say_seed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
