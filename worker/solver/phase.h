@@ -35,9 +35,13 @@ struct phase_work; /* one thread's */
 struct phase_work *phase_work_create(const struct phase *p, const struct kernel *kernel);
 void phase_work_destroy(struct phase_work *w);
 
-/* As lanes_solve, but up to a strip of points at once; `fine`: with every digit
- * there is. */
+/* As lanes_solve, but up to a strip of points at once, and at levels of its own: each a thousandth
+ * of what the method may be off at the one before, down to every digit there is. */
+#define PHASE_LEVELS 4
 size_t phase_solve(struct phase_work *w, struct strip *strip, const uint16_t *at, size_t n,
-                   int fine, uint16_t *again);
+                   int level, uint16_t *again);
+
+/* Whether another level could do better. */
+int phase_is_last(const struct phase *p, int level);
 
 #endif

@@ -125,6 +125,6 @@ double phase_look(struct phase *p);
 size_t phase_add_span(struct phase *p, const struct phase_span *span);
 
 /* What the method may be off in a stretch. */
-double phase_target(const struct phase *p, int fine);
+double phase_target(const struct phase *p, int level);
 
 #endif

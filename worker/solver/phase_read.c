@@ -143,11 +143,20 @@ static void read_pack(struct reader *r)
 }
 
 #define FINEST 0x1p-53
-#define SHARE  1e-2 /* of the tolerance, for a stretch */
+#define SHARE  1e-2 /* of the tolerance, for a stretch; */
+#define AGAIN  1e-3 /* of that, where it was not enough */
 
-double phase_target(const struct phase *p, int fine)
+double phase_target(const struct phase *p, int level)
 {
-    return fine ? FINEST : fmax(SHARE * p->sweep->tolerance, FINEST);
+    double target = SHARE * p->sweep->tolerance;
+    for (int k = 0; k < level; k++)
+        target *= AGAIN;
+    return level < PHASE_LEVELS - 1 && target > FINEST ? target : FINEST;
+}
+
+int phase_is_last(const struct phase *p, int level)
+{
+    return level == PHASE_LEVELS - 1 || phase_target(p, level) == FINEST;
 }
 
 static void make_states(struct phase_work *w)
@@ -163,12 +172,12 @@ static void make_states(struct phase_work *w)
 }
 
 size_t phase_solve(struct phase_work *w, struct strip *strip, const uint16_t *at, size_t n,
-                   int fine, uint16_t *again)
+                   int level, uint16_t *again)
 {
     size_t count = 0;
     w->lanes = n;
     w->q = strip->q;
-    w->target = phase_target(w->p, fine);
+    w->target = phase_target(w->p, level);
     for (size_t k = 0; k < n; k++)
         w->a[k] = strip->a[at[k]];
     phase_walk(w);

@@ -171,8 +171,8 @@ static size_t derive(struct solver *s, const uint16_t *at, size_t count, uint16_
     return rest;
 }
 
-/* Point by point by phase and amplitude; what is not within the tolerance once more, with every
- * digit. */
+/* Point by point by phase and amplitude; what is not within the tolerance again, at finer levels.
+ */
 static int solve_phase(struct solver *s, const struct caller *c)
 {
     uint16_t at[STRIP], again[STRIP];
@@ -180,16 +180,18 @@ static int solve_phase(struct solver *s, const struct caller *c)
     for (size_t i = 0; i < count; i++)
         at[i] = (uint16_t)i;
     size_t together = phase_together(s->sweep->phase);
-    for (int fine = 0; fine < 2 && count > 0; fine++) {
+    for (int level = 0; level < PHASE_LEVELS && count > 0; level++) {
         size_t rest = 0;
         for (size_t k = 0; k < count; k += together) {
             size_t n = count - k < together ? count - k : together;
-            rest += phase_solve(s->phase, &s->strip, at + k, n, fine, again + rest);
+            rest += phase_solve(s->phase, &s->strip, at + k, n, level, again + rest);
             if (stopped(s, (double)n * s->chunk_ns / LANES, c))
                 return -1;
         }
         count = derive(s, at, count, again, rest);
         memcpy(at, again, count * sizeof *at);
+        if (phase_is_last(s->sweep->phase, level))
+            break;
     }
     return 0;
 }
