@@ -39,6 +39,7 @@ static int compile_start(struct sweep *s, const struct sweep_spec *spec, struct 
 #define PART_COARSE_NS 80e3    /* filling a coarse part */
 #define PHASE_PAY      0.7     /* of that time: the same for phases, */
 #define PHASE_PARTS    200     /* which are not looked at for fewer parts */
+#define PHASE_SEGMENT  3       /* nor for fewer radians in a segment of w */
 
 static int create_parts(const struct sweep *s, enum level level, struct parts **out,
                         struct err *err)
@@ -108,7 +109,10 @@ static void choose_phase(struct sweep *s)
         parts_estimate(s->drive, &s->grid, s->from, o->record, o->record_count, s->reach);
     if (o->counts_zeros || (s->method == SWEEP_TILE && parts < PARTS_MAX / 4))
         return; /* zeros are counted at ends of parts */
-    if (s->method != SWEEP_PHASE && !(parts >= PHASE_PARTS))
+    const struct drive *d = s->drive;
+    double segments = (double)(d->w.count + d->u.count + d->v.count + d->damping.count);
+    int may_pay = parts >= PHASE_PARTS && parts * s->reach >= PHASE_SEGMENT * segments;
+    if (s->method != SWEEP_PHASE && !may_pay && parts <= PARTS_MAX)
         return;
     struct phase *p = phase_create(s);
     double ns = phase_point_ns(p), points = s->grid.points;
