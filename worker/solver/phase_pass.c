@@ -3,46 +3,13 @@
  * height are crossed. Compiled once per instruction set. */
 #include "phase_kernel.h"
 
-#include <math.h>
-
 #ifndef PHASE_PASS
 #define PHASE_PASS   phase_pass_portable
 #define VECTOR_BYTES 16
 #endif
+#include "phase_vector.h"
 
-typedef double vector __attribute__((vector_size(VECTOR_BYTES)));
-typedef int64_t bits __attribute__((vector_size(VECTOR_BYTES)));
-
-#define WIDTH (VECTOR_BYTES / 8)
 #define LARGE 0x1p+200
-
-static inline vector get(const double *p, size_t at)
-{
-    return *(const vector *)(const void *)(p + at);
-}
-
-static inline void put(double *p, size_t at, vector v)
-{
-    *(vector *)(void *)(p + at) = v;
-}
-
-static inline vector absolute(vector x)
-{
-    return (vector)((bits)x & INT64_MAX);
-}
-
-static inline vector choose(bits mask, vector yes, vector no)
-{
-    return (vector)(((bits)yes & mask) | ((bits)no & ~mask));
-}
-
-static inline int any(bits mask)
-{
-    int64_t sum = 0;
-    for (int i = 0; i < WIDTH; i++)
-        sum |= mask[i];
-    return sum != 0;
-}
 
 /* Brings lanes back to a moderate size. */
 static inline void rescale(vector *x, vector *y, vector *exponent)
@@ -73,9 +40,9 @@ static void forwards(size_t count, const double (*entry)[PHASE_ENTRIES][LANES], 
             z = next;
             exponent += get(m[PHASE_EXPONENT], at);
             rescale(&z, &dz, &exponent);
-            put(state[n + 1][0], at, z);
-            put(state[n + 1][1], at, dz);
-            put(state[n + 1][2], at, exponent);
+            set(state[n + 1][0], at, z);
+            set(state[n + 1][1], at, dz);
+            set(state[n + 1][2], at, exponent);
         }
     }
 }
@@ -119,13 +86,13 @@ static void backwards(size_t count, const double (*entry)[PHASE_ENTRIES][LANES],
             exponent = choose(here, exponent + own, exponent);
             rescale(&z, &dz, &exponent);
         }
-        put(r->row[0], at, z);
-        put(r->row[1], at, dz);
-        put(r->row[2], at, exponent);
-        put(r->method, at, method);
-        put(r->rounding, at, rounding);
-        put(r->drive, at, drive);
-        put(r->kappa, at, kappa);
+        set(r->row[0], at, z);
+        set(r->row[1], at, dz);
+        set(r->row[2], at, exponent);
+        set(r->method, at, method);
+        set(r->rounding, at, rounding);
+        set(r->drive, at, drive);
+        set(r->kappa, at, kappa);
     }
 }
 
