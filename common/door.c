@@ -368,7 +368,7 @@ static void again(struct door *d)
 enum door_view door_look(struct door *d, int64_t now_ms)
 {
     uint16_t event;
-    uint32_t value;
+    uint32_t value = 0;
     while (next_event(d->monitor, &event, &value))
         note(d, event, value, now_ms);
     bool gone = d->gone_ms != 0 && now_ms - d->gone_ms >= GONE_MS;
