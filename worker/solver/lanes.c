@@ -366,7 +366,7 @@ static int read_probe(struct lanes_work *w, size_t index, struct strip *strip, c
         const struct quantity *q = &s->outputs.quantity[j];
         if (q->probe == index && q->kind == QUANTITY_ZEROS)
             count_zeros(w, node, j, strip, at, n);
-        else if (q->probe == index && (j != straight || r.has_exponents))
+        else if (q->probe == index && (j != straight || r.has_exponents || strip->has_exponents))
             put(strip, j, at, n, q->kind, &r);
     }
     return any || r.has_exponents;

@@ -282,7 +282,8 @@ size_t outputs_only_quantity(const struct outputs *o, size_t probe)
         if (o->quantity[j].probe != probe)
             continue;
         found = j;
-        times += o->quantity[j].kind == QUANTITY_VALUE ? 1 : 2;
+        times +=
+            o->quantity[j].kind == QUANTITY_VALUE || o->quantity[j].kind == QUANTITY_SCALED ? 1 : 2;
     }
     return times == 1 ? found : o->quantity_count;
 }

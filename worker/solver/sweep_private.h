@@ -81,8 +81,8 @@ void outputs_number(struct outputs *o, const struct sweep_spec *spec, int half, 
                     size_t nodes);
 void outputs_fini(struct outputs *o);
 
-/* The quantity that a probe is, as it is, if it is no other's, as most are; else the count of all.
- */
+/* The quantity that a probe is, as it is or scaled, if it is no other's, as most are; else the
+ * count of all. */
 size_t outputs_only_quantity(const struct outputs *o, size_t probe);
 
 /* Points by themselves: the coarse level meets the tolerance at almost all points at least cost;
