@@ -6,6 +6,7 @@ import json
 import os
 import random
 import resource
+import signal
 import socket
 import struct
 import subprocess
@@ -439,7 +440,7 @@ class Jobs(Doors):
     def test_one_client_keeps_nobody_out(self):
         """Bert begins a hundred documents while Anna's is under way; he asks for three hundred
         pictures at once."""
-        self.open()
+        broker = self.open()
         anna, bert = self.peer("anna"), self.peer("bert")
         q = [i / 40000 for i in range(40000)]
         job = json.dumps(driven(grid__q={"data": [0, len(q)]}, grid__a=[1.0])).encode()
@@ -456,13 +457,17 @@ class Jobs(Doors):
         self.assertEqual(code, 0, answer)
 
         asked = 300
+        os.kill(broker.pid, signal.SIGSTOP)  # so that they are there all at once
         for i in range(asked):
             bert.send(peer.REQUEST, peer.text("snapshot") +
-                      json.dumps({"job": 1, "field": "F", "q": 100, "a": 1}).encode(), 1 + i)
+                      json.dumps({"job": 1, "field": "F", "q": 1000, "a": 1}).encode(), 1 + i)
+        os.kill(broker.pid, signal.SIGCONT)
         answers = [bert.receive(kinds=(peer.PAGE, peer.REPLY)) for _ in range(asked)]
         self.assertEqual(sorted(tag for _, tag, _ in answers), list(range(1, asked + 1)))
         refused = [body for kind, _, body in answers if kind == peer.REPLY]
-        self.assertTrue(0 < len(refused) <= asked - 8, len(refused))
+        self.assertLessEqual(len(refused), asked - 8)
+        if SLOW == 1:  # a sanitized broker reads one question in the time it answers one
+            self.assertGreater(len(refused), 0)
         for body in refused:
             self.assertIn("asked for at once", json.loads(body[2:])["message"])
         self.assertEqual(anna.ask("status", job=1)[0], 0)
