@@ -75,7 +75,7 @@ double parts_operations(const struct parts *p);
 /* Bound of |u + a v + q w| over [from, to], from bounds of |a| and |q|. */
 double parts_stiffness(const struct drive *d, double a, double q, double from, double to);
 
-#define PARTS_REACH_FINE 2.5 /* parts as short as this lose no digits */
+#define PARTS_REACH_FINE 3.0 /* parts as short as this lose no digits */
 #define PARTS_MAX        32768
 
 #endif
