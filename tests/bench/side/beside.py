@@ -159,7 +159,7 @@ def owner_loops(command, folder, keep, env, foreground, cores, most_s=6):
     what runs only when nobody else wants to may never come to its end beside them."""
     def loops():
         out = subprocess.run([foreground, "spin", str(cores)], capture_output=True, text=True)
-        return float(out.stdout)
+        return float(out.stdout.split()[0])
     clean(folder, keep)
     alone = np.median([loops() for _ in range(7)])
     began, p, times = time.monotonic(), start(command, folder, env), []
