@@ -240,6 +240,14 @@ static void judge(struct lanes_work *w, const struct parts *p, const struct prob
         *limited = 1;
 }
 
+static int was_rescaled(const struct lanes_work *w, const struct parts *p, size_t node, size_t lane)
+{
+    int any = w->exponent[lane] != 0;
+    for (size_t r = 1; r <= node / p->every; r++)
+        any |= w->now->scale[r * LANES + lane] != 1;
+    return any;
+}
+
 static int any_exponent(const struct lanes_work *w)
 {
     int any = 0;
@@ -357,8 +365,9 @@ static int read_probe(struct lanes_work *w, size_t index, struct strip *strip, c
     w->has_kappa = 0;
     int any = w->kernel->read(w->now->state + node * 2 * LANES, w->sum, n, &r);
     r.has_exponents = w->rescaled;
-    if (leaf && r.has_exponents)
-        memset(coarse, 1, n); /* the margin knows nothing of powers of two: point by point */
+    /* The margin knows nothing of powers of two; what other lanes needed must not matter. */
+    for (size_t k = 0; leaf && r.has_exponents && k < n; k++)
+        coarse[k] |= (unsigned char)was_rescaled(w, p, node, k);
     for (size_t k = 0; (any || r.has_exponents) && k < n; k++)
         if (r.has_exponents || r.doubtful[k])
             judge(w, p, probe, k, &r, &coarse[k], &strip->limited[at[k]]);
