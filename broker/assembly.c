@@ -7,6 +7,8 @@
 
 #include "crc32c.h"
 #include <math.h>
+#include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +30,7 @@ struct assembly {
     uint32_t workers;
     struct sink_result **pieces;
     size_t piece_count;
+    struct slab *slab; /* that answers which came whole are put into */
 };
 
 struct assembly *assembly_create(void)
@@ -211,18 +214,53 @@ enum assembly_added assembly_add(struct assembly *a, uint32_t worker, const stru
 
 /* --- answers that came whole ----------------------------------------------------------------- */
 
-/* One allocation for all of it: there may be hundreds in a message. */
+/* They are copied, one behind the other, into slabs of some hundred: whoever keeps the message that
+ * they came in keeps all that libzmq has received along with it, 18 KiB. A slab is freed, from any
+ * thread, with the last of them. */
+enum { SLAB_BYTES = 32 << 10 };
+
+struct slab {
+    atomic_uint holders; /* what lies in it, and the assembly while it fills it */
+    size_t used;
+    _Alignas(max_align_t) unsigned char room[SLAB_BYTES];
+};
+
 struct whole {
     struct sink_result result;
-    zmq_msg_t owner;
-    struct sink_part parts[];
+    struct slab *slab;
+    struct sink_part parts[]; /* and then the bytes */
 };
+
+_Static_assert(sizeof(struct whole) + PLANES_MAX * sizeof(struct sink_part) + WIRE_WHOLE_MAX +
+                       sizeof(max_align_t) <=
+                   SLAB_BYTES,
+               "any answer fits a slab");
+
+static void slab_drop(struct slab *slab)
+{
+    if (slab && atomic_fetch_sub(&slab->holders, 1) == 1)
+        free(slab);
+}
 
 static void release_whole(struct sink_result *r)
 {
-    struct whole *w = (struct whole *)(void *)r;
-    zmq_msg_close(&w->owner);
-    free(w);
+    slab_drop(((struct whole *)(void *)r)->slab);
+}
+
+static struct whole *whole_make(struct assembly *a, size_t bytes)
+{
+    bytes = (bytes + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+    if (!a->slab || a->slab->used + bytes > SLAB_BYTES) {
+        slab_drop(a->slab);
+        a->slab = mem_resize(NULL, 1, sizeof *a->slab);
+        atomic_init(&a->slab->holders, 1);
+        a->slab->used = 0;
+    }
+    struct whole *w = (struct whole *)(void *)(a->slab->room + a->slab->used);
+    a->slab->used += bytes;
+    atomic_fetch_add(&a->slab->holders, 1);
+    w->slab = a->slab;
+    return w;
 }
 
 /* The i-th of the planes that the job has; it may have none of errors. */
@@ -235,6 +273,9 @@ static int whole_check(const struct wire_whole *in, const struct assembly_shape 
                        struct err *err)
 {
     size_t need = 0;
+    if (in->data.len > WIRE_WHOLE_MAX)
+        return err_set(err, ERR_OTHER, "%zu bytes: RESULTS carries answers of at most %u",
+                       in->data.len, WIRE_WHOLE_MAX);
     if (in->planes != planes_needed(shape))
         return err_set(err, ERR_OTHER, "%u planes of a result of %u", in->planes,
                        planes_needed(shape));
@@ -249,26 +290,24 @@ static int whole_check(const struct wire_whole *in, const struct assembly_shape 
     return 0;
 }
 
-struct sink_result *assembly_whole(uint32_t worker, uint32_t job, const struct wire_whole *in,
-                                   zmq_msg_t *frame, const struct assembly_shape *shape,
+struct sink_result *assembly_whole(struct assembly *a, uint32_t worker, uint32_t job,
+                                   const struct wire_whole *in, const struct assembly_shape *shape,
                                    struct err *err)
 {
     if (whole_check(in, shape, err))
         return NULL;
-    struct whole *w = mem_alloc(1, sizeof *w + in->planes * sizeof w->parts[0]);
-    size_t at = (size_t)((const char *)in->data.data - (const char *)zmq_msg_data(frame));
-    zmq_msg_init(&w->owner);
-    zmq_msg_copy(&w->owner, frame); /* shares the bytes */
-    const char *data = (const char *)zmq_msg_data(&w->owner) + at;
+    size_t parts = in->planes * sizeof(struct sink_part);
+    struct whole *w = whole_make(a, sizeof *w + parts + in->data.len);
+    const unsigned char *data =
+        memcpy((unsigned char *)w->parts + parts, in->data.data, in->data.len);
     for (uint32_t i = 0; i < in->planes; i++) {
-        struct sink_part *part = &w->parts[i];
-        part->plane = whole_plane(shape, i);
-        size_t element = element_bytes(part->plane, shape->fields);
-        part->count = shape->tile_points;
-        part->coding = in->codings[i];
-        part->len = part->coding == WIRE_SAME ? element : element * shape->tile_points;
-        part->data = data;
-        data += part->len;
+        struct sink_part part = {.plane = whole_plane(shape, i), .coding = in->codings[i]};
+        size_t element = element_bytes(part.plane, shape->fields);
+        part.count = shape->tile_points;
+        part.len = part.coding == WIRE_SAME ? element : element * shape->tile_points;
+        part.data = data;
+        data += part.len;
+        w->parts[i] = part;
     }
     w->result = (struct sink_result){.job = job,
                                      .tile = in->tile,
@@ -333,6 +372,7 @@ void assembly_destroy(struct assembly *a)
     }
     for (size_t i = 0; i < a->piece_count; i++)
         release(a->pieces[i]);
+    slab_drop(a->slab);
     free(a->pieces);
     free(a->of_worker);
     free(a);

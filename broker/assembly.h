@@ -6,7 +6,7 @@
 #include <zmq.h>
 
 /* Parts of results on their way to whole tiles. A part is kept as the message it came in (moved,
- * not copied). What is built under one lease token never mixes with what another worker sends for
+ * not copied); answers of a few bytes that travel together are copied. What is built under one lease token never mixes with what another worker sends for
  * the same tile. The caller has checked the token; this module checks sizes, order and checksums.
  */
 
@@ -34,11 +34,11 @@ enum assembly_added assembly_add(struct assembly *a, uint32_t worker, const stru
                                  zmq_msg_t *frame, const struct assembly_shape *shape,
                                  struct sink_result **out, struct err *err);
 
-/* An answer of RESULTS, which is in frame (not moved away: others may be in it): the whole
- * result, returned owned, or NULL with err when it is malformed. */
-struct sink_result *assembly_whole(uint32_t worker, uint32_t job, const struct wire_whole *whole,
-                                   zmq_msg_t *frame, const struct assembly_shape *shape,
-                                   struct err *err);
+/* An answer of RESULTS (its bytes are copied): the whole result, returned owned, or NULL with err
+ * when it is malformed. */
+struct sink_result *assembly_whole(struct assembly *a, uint32_t worker, uint32_t job,
+                                   const struct wire_whole *whole,
+                                   const struct assembly_shape *shape, struct err *err);
 
 /* Drops what is incomplete of one worker: all, or what `wanted` does not want any more (result: one
  * tile or piece under a token). Returns the bytes of data dropped. */

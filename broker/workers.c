@@ -227,8 +227,7 @@ static void on_result(struct server *s, uint32_t worker, const struct wire_msg *
 }
 
 /* Each answer as if it had come in a message of its own. */
-static void on_results(struct server *s, uint32_t worker, const struct wire_msg *msg,
-                       zmq_msg_t *frame)
+static void on_results(struct server *s, uint32_t worker, const struct wire_msg *msg)
 {
     struct catalogue_job *job = catalogue_job(s->catalogue, msg->results.job);
     struct wire_span left = msg->results.wholes;
@@ -248,7 +247,7 @@ static void on_results(struct server *s, uint32_t worker, const struct wire_msg 
         if (queue_result_part(s->queue, s->now_ms, worker, &one) != VERDICT_TAKE)
             continue;
         struct sink_result *result =
-            assembly_whole(worker, one.result.job, &whole, frame, &shape, &err);
+            assembly_whole(s->assembly, worker, one.result.job, &whole, &shape, &err);
         if (result) {
             complete(s, worker, &one, result);
             continue;
@@ -308,7 +307,7 @@ void workers_message(struct server *s, const struct route *from, const struct wi
         on_result(s, worker, msg, frame);
         return;
     case WIRE_RESULTS:
-        on_results(s, worker, msg, frame);
+        on_results(s, worker, msg);
         return;
     case WIRE_RETURN:
         queue_worker_return(s->queue, s->now_ms, worker, msg);

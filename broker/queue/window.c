@@ -8,7 +8,7 @@
 
 /* A part is cut no shorter than this (planes.h): what is left of a window below it may be of no
  * use. */
-enum { USEFUL_BYTES = 4096, RESULT_COSTS = 512 /* what a result takes beside its data */ };
+enum { USEFUL_BYTES = 4096, RESULT_COSTS = 320 /* what a result takes beside its data */ };
 
 static bool is_used_up(const struct worker *w)
 {

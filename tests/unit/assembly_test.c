@@ -132,8 +132,9 @@ static struct sink_result *add_whole(struct bench *b, const struct assembly_shap
     assert_int_equal(wire_decode(zmq_msg_data(&frame), zmq_msg_size(&frame), &m, NULL), 0);
     assert_true(wire_whole_next(&m.results.wholes, &in));
     assert_true(wire_whole_next(&m.results.wholes, &in));
-    struct sink_result *r = assembly_whole(3, 1, &in, &frame, of, &b->err);
-    zmq_msg_close(&frame); /* the result has its own hold of the bytes */
+    struct sink_result *r = assembly_whole(b->a, 3, 1, &in, of, &b->err);
+    memset(zmq_msg_data(&frame), 0xff, zmq_msg_size(&frame)); /* it has its own bytes */
+    zmq_msg_close(&frame);
     buf_fini(&list);
     buf_fini(&bytes);
     return r;
@@ -189,6 +190,12 @@ static void test_an_answer_that_does_not_fit(void **state)
     assert_null(add_whole(b, &shape, &bad));
     bad.data.len = 12;
     assert_null(add_whole(b, &shape, &bad));
+    static unsigned char much[WIRE_WHOLE_MAX + 1]; /* it would have to come by RESULT */
+    const struct assembly_shape large = {
+        .tile_points = sizeof much - 12, .fields = 1, .errors = true};
+    static const uint8_t last_raw[] = {WIRE_SAME, WIRE_SAME, WIRE_RAW};
+    bad = (struct wire_whole){7, 9, 3, last_raw, {much, sizeof much}};
+    assert_null(add_whole(b, &large, &bad));
     bad = good;
     bad.planes = 2; /* the errors are missing */
     assert_null(add_whole(b, &shape, &bad));

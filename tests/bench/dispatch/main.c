@@ -1,6 +1,6 @@
 /* Null tiles through the real broker, sink and database; see dispatch.h.
  *
- *   dispatch_bench [--workers 10,100,1000] [--tiles 1000000] [--bundle 64] [--curve] [--jobs 1]
+ *   dispatch_bench [--workers 10,100,1000] [--tiles 1000000] [--bundle 256] [--curve] [--jobs 1]
  *                  [--solve-us 1] [--under DIR] [--raw-seconds 2]
  *
  * --solve-us: what the workers say that a tile took; the broker makes leases longer where that is
@@ -172,7 +172,7 @@ int main(int argc, char **argv)
     struct options o = {.workers = {10, 100, 1000},
                         .count = 3,
                         .tiles = 1000000,
-                        .bundle = 64,
+                        .bundle = 256,
                         .jobs = 1,
                         .solve_us = 1,
                         .under = "/tmp",
