@@ -127,10 +127,35 @@ static void check_lines(const struct queue *q)
         assert(in_line[line] == q->line_count[line]);
 }
 
+/* Whatever may be given out is offered, and those offered lie in order. */
+static void check_offers(const struct queue *q)
+{
+    size_t offered = 0, in_pieces = 0, waiting = 0;
+    for (size_t i = 0; i < q->job_count; i++) {
+        const struct job_entry *j = q->jobs[i];
+        bool open = j->tiles.in_state[TILE_CUT] > 0;
+        for (uint32_t t = 0; t < j->frontier && !open; t++)
+            open = tile_get(&j->tiles, t) == TILE_OPEN;
+        assert(j->offer_at == 0 || (job_is_live(j) && q->offers[j->offer_at - 1] == j));
+        assert(j->offer_at > 0 || !job_is_live(j) || !open);
+        assert(j->has_pieces == (job_is_live(j) && j->tiles.in_state[TILE_CUT] > 0));
+        offered += j->offer_at > 0;
+        in_pieces += j->has_pieces;
+        for (size_t k = 0; k < j->recheck_count; k++)
+            waiting += j->rechecks[k].worker == 0;
+    }
+    assert(offered == q->offer_count && in_pieces == q->jobs_in_pieces);
+    assert(waiting == q->rechecks_open);
+    for (size_t i = 2; i <= q->offer_count; i++)
+        assert(!offer_before(q->offers[i - 1], q->offers[i / 2 - 1]));
+}
+
 void queue_check(const struct queue *q)
 {
     uint64_t sum = 0, at_sink = 0;
-    size_t up = 0, leases = 0;
+    size_t up = 0, leases = 0, starved = 0;
+    for (const struct worker *w = q->starved_first; w; w = w->starved_next)
+        starved++;
     for (size_t i = 0; i < q->worker_count; i++) {
         const struct worker *w = q->workers[i];
         check_worker(q, w);
@@ -138,10 +163,13 @@ void queue_check(const struct queue *q)
         up += w->state != WORKER_GONE;
         at_sink += w->at_sink;
         leases += w->lease_count;
+        starved -= w->starved;
     }
+    assert(starved == 0);
     assert(sum == q->granted_sum && up == q->workers_up && at_sink == q->at_sink);
     assert(leases == q->lease_count);
     check_lines(q);
+    check_offers(q);
     for (size_t i = 0; i < q->job_count; i++)
         check_job(q, q->jobs[i]);
 }

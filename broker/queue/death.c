@@ -124,7 +124,7 @@ static void piece_die(struct queue *q, struct job_entry *j, struct hurt *h, stru
 static void cut(struct queue *q, struct job_entry *j, struct hurt *h)
 {
     uint32_t points = tile_points(j, h->tile), half = points / 2;
-    tile_event(&j->tiles, j->a_blocks, h->tile, TILE_KILL);
+    job_tile_event(q, j, h->tile, TILE_KILL);
     h->piece_count = h->failed_count = 0; /* of an earlier cut, should it have been rejected */
     if (half > 0)
         piece_add(h, 0, half);
@@ -168,7 +168,7 @@ void hurt_is_over(struct queue *q, struct job_entry *j, uint32_t tile)
     struct hurt *h = hurt_find(j, tile);
     if (tile_get(&j->tiles, tile) != TILE_CUT || !h)
         return;
-    tile_event(&j->tiles, j->a_blocks, tile, TILE_ARRIVE);
+    job_tile_event(q, j, tile, TILE_ARRIVE);
     h->piece_count = h->failed_count = 0;
     struct queue_action *a = action_add(q, ACTION_FORGET_PIECES);
     a->job = j->id;
@@ -182,7 +182,7 @@ void hurt_check_whole(struct queue *q, struct job_entry *j, struct hurt *h)
     for (size_t i = 0; i < h->piece_count; i++)
         if (h->pieces[i].state == PIECE_OPEN || h->pieces[i].state == PIECE_LEASED)
             return;
-    tile_event(&j->tiles, j->a_blocks, h->tile, TILE_ARRIVE);
+    job_tile_event(q, j, h->tile, TILE_ARRIVE);
     struct queue_action *a = action_add(q, ACTION_STORE_PIECES);
     a->job = j->id;
     a->tile = h->tile;

@@ -27,27 +27,30 @@ static bool has_work(struct queue *q, struct job_entry *j, const struct worker *
     return open || piece_for(q, j, w, &h);
 }
 
-/* What was charged beforehand may come back to a job that runs: one that waits to start does not
- * wait for that, too. */
-static bool goes_before(const struct job_entry *a, const struct job_entry *b)
-{
-    if (a->priority != b->priority)
-        return a->priority > b->priority;
-    if ((a->state == JOB_QUEUED) != (b->state == JOB_QUEUED))
-        return a->state == JOB_QUEUED;
-    return a->served_ns < b->served_ns;
-}
-
-static struct job_entry *choose_job(struct queue *q, const struct worker *w)
+/* Among all that is offered: what one worker may have and another not. */
+static struct job_entry *search_job(struct queue *q, const struct worker *w)
 {
     struct job_entry *best = NULL;
     uint32_t tile;
-    for (size_t i = 0; i < q->job_count; i++) {
-        struct job_entry *j = q->jobs[i];
-        if ((!best || goes_before(j, best)) && has_work(q, j, w, &tile))
+    for (size_t i = 0; i < q->offer_count; i++) {
+        struct job_entry *j = q->offers[i];
+        if ((!best || offer_before(j, best)) && has_work(q, j, w, &tile))
             best = j;
     }
     return best;
+}
+
+/* Jobs that it may not work on, and pieces, depend on the worker; all else is there for everybody
+ * or for nobody. */
+static struct job_entry *choose_job(struct queue *q, const struct worker *w)
+{
+    struct job_entry *j;
+    uint32_t tile;
+    if (w->banned_count > 0 || q->jobs_in_pieces > 0)
+        return search_job(q, w);
+    while ((j = offer_first(q)) && !has_work(q, j, w, &tile))
+        offer_withdraw(q, j);
+    return j;
 }
 
 /* Points that this worker does in ms: learnt, or the job's own rough figure. */
@@ -250,6 +253,7 @@ static void lease_run(struct queue *q, struct worker *w, struct job_entry *j, ui
     l->charge_ns = j->cost_ns;
     for (uint32_t i = 0; i < n; i++)
         j->served_ns += tile_points(j, first + i) * l->charge_ns;
+    offer_moved(q, j);
     put_out(q, w, j, l);
 }
 
@@ -386,20 +390,12 @@ static void note_in_vain(const struct queue *q, struct in_vain *v, const struct 
         v->machine[v->count++] = w->machine;
 }
 
-static bool any_pieces(const struct queue *q)
-{
-    for (size_t i = 0; i < q->job_count; i++)
-        if (q->jobs[i]->hurt_count > 0)
-            return true;
-    return false;
-}
-
 /* Those who are hungry, the longest waiting first. Pieces are for their hunters alone: where there
  * are some, everybody is asked. */
 static void serve_hungry(struct queue *q)
 {
     struct in_vain vain = {0};
-    bool all = any_pieces(q);
+    bool all = q->jobs_in_pieces > 0;
     for (size_t n = q->line_count[LINE_HUNGRY]; n > 0 && vain.count < 3; n--) {
         struct worker *w = q->line_first[LINE_HUNGRY];
         line_leave(q, w);

@@ -7,10 +7,7 @@
 
 static bool others_at_work(const struct queue *q, const struct job_entry *j)
 {
-    for (size_t i = 0; i < q->job_count; i++)
-        if (q->jobs[i] != j && q->jobs[i]->holders > 0)
-            return true;
-    return false;
+    return q->lease_count > j->lease_count;
 }
 
 static bool everyone_rests(const struct queue *q)

@@ -65,6 +65,23 @@ bool job_can(const struct job_entry *j, enum job_event event)
     return next_state[j->state][event] != NO;
 }
 
+static void note_pieces(struct queue *q, struct job_entry *j)
+{
+    bool has = job_is_live(j) && j->tiles.in_state[TILE_CUT] > 0;
+    q->jobs_in_pieces += has;
+    q->jobs_in_pieces -= j->has_pieces;
+    j->has_pieces = has;
+}
+
+void job_tile_event(struct queue *q, struct job_entry *j, uint32_t tile, enum tile_event event)
+{
+    tile_event(&j->tiles, j->a_blocks, tile, event);
+    enum tile_state state = tile_get(&j->tiles, tile);
+    if (state == TILE_OPEN || state == TILE_CUT)
+        offer_put(q, j);
+    note_pieces(q, j);
+}
+
 void job_event(struct queue *q, struct job_entry *j, enum job_event event, const char *reason)
 {
     uint8_t to = next_state[j->state][event];
@@ -73,6 +90,12 @@ void job_event(struct queue *q, struct job_entry *j, enum job_event event, const
     if (to == j->state)
         return;
     j->state = (enum job_state)to;
+    note_pieces(q, j);
+    if (job_is_live(j))
+        offer_put(q, j);
+    else
+        offer_withdraw(q, j);
+    offer_moved(q, j);
     snprintf(j->reason, sizeof j->reason, "%s", reason);
     struct queue_action *a = action_add(q, ACTION_JOB_STATE);
     a->job = j->id;
@@ -117,10 +140,10 @@ static void recover_tiles(struct queue *q, struct job_entry *j, const struct que
     bool all = spec->state == JOB_DONE || spec->state == JOB_FINISHING;
     for (uint32_t tile = 0; tile < t->count; tile++) {
         if (all || (spec->tile_done && spec->tile_done[tile])) {
-            tile_event(t, j->a_blocks, tile, TILE_DURABLE);
+            job_tile_event(q, j, tile, TILE_DURABLE);
             j->points_done += tile_points(j, tile);
         } else if (tile < j->frontier) {
-            tile_event(t, j->a_blocks, tile, TILE_HOLD);
+            job_tile_event(q, j, tile, TILE_HOLD);
         }
     }
     t->cursor = j->frontier < t->count ? j->frontier : t->count;
@@ -171,6 +194,7 @@ void queue_job_add(struct queue *q, int64_t now_ms, const struct queue_job *spec
     if (j->state == JOB_FINISHING) { /* the sink completes it: ask again */
         j->state = JOB_RUNNING;
     }
+    offer_put(q, j);
     job_check_complete(q, j);
     job_ask_frontier(q, j);
     dispatch_appeared(q);
@@ -208,6 +232,8 @@ void queue_job_remove(struct queue *q, int64_t now_ms, uint32_t job)
         free(j->hurt[i].failed);
     }
     free(j->hurt);
+    q->jobs_in_pieces -= j->has_pieces;
+    offer_withdraw(q, j);
     recheck_forget(q, j);
     tile_table_fini(&j->tiles);
     free(j);
@@ -240,7 +266,7 @@ int queue_job_resume(struct queue *q, int64_t now_ms, uint32_t job, struct err *
         return refuse(j, job, "resumed", err);
     double level = least_served(q);
     if (j->served_ns < level)
-        j->served_ns = level;
+        j->served_ns = level; /* it has no offer out */
     job_event(q, j, JOB_EV_RESUME, "");
     dispatch_appeared(q);
     return 0;
@@ -267,6 +293,7 @@ int queue_job_priority(struct queue *q, int64_t now_ms, uint32_t job, int32_t pr
     if (!j)
         return refuse(j, job, "given a priority", err);
     j->priority = priority;
+    offer_moved(q, j);
     return 0;
 }
 
@@ -297,7 +324,7 @@ void queue_tile_damaged(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
     struct job_entry *j = job_find(q, job);
     if (!j || tile >= j->tiles.count || !tile_can(&j->tiles, tile, TILE_ROT))
         return;
-    tile_event(&j->tiles, j->a_blocks, tile, TILE_ROT);
+    job_tile_event(q, j, tile, TILE_ROT);
     recheck_forget_tile(q, j, tile);
     j->points_done -= tile_points(j, tile);
     j->points_failed -= points_failed < j->points_failed ? points_failed : j->points_failed;
@@ -346,5 +373,6 @@ void queue_frontier_durable(struct queue *q, int64_t now_ms, uint32_t job, uint3
     if (!j || frontier <= j->frontier || frontier > j->tiles.count)
         return;
     j->frontier = frontier;
+    offer_put(q, j);
     dispatch_appeared(q);
 }

@@ -96,7 +96,7 @@ struct lease *lease_add(struct queue *q, struct token token, uint32_t worker, st
             continue;
         if (tile_get(&j->tiles, tile) == TILE_LEASED)
             tile_share(&j->tiles, tile);
-        tile_event(&j->tiles, j->a_blocks, tile, TILE_LEASE);
+        job_tile_event(q, j, tile, TILE_LEASE);
         l->tile[i] = LEASE_PENDING;
         l->pending++;
         l->unsettled++;
@@ -184,6 +184,7 @@ bool lease_elsewhere(const struct queue *q, const struct job_entry *j, const str
 static void release_tile(struct queue *q, struct job_entry *j, const struct lease *l, uint32_t tile)
 {
     j->served_ns -= tile_points(j, tile) * l->charge_ns;
+    offer_moved(q, j);
     dispatch_appeared(q);
     if (l->flags & WIRE_LEASE_VERIFY) {
         recheck_release(q, j, tile, l->worker);
@@ -193,7 +194,7 @@ static void release_tile(struct queue *q, struct job_entry *j, const struct leas
         if (p && piece_can(p, PIECE_RELEASE))
             piece_event(q, p, PIECE_RELEASE);
     } else if (tile_get(&j->tiles, tile) == TILE_LEASED && !lease_elsewhere(q, j, l, tile)) {
-        tile_event(&j->tiles, j->a_blocks, tile, TILE_RELEASE);
+        job_tile_event(q, j, tile, TILE_RELEASE);
     }
 }
 

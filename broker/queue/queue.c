@@ -47,6 +47,7 @@ void queue_destroy(struct queue *q)
     }
     free(q->workers);
     free(q->machines);
+    free(q->offers);
     free(q->due);
     free(q->actions);
     free(q);
@@ -104,7 +105,7 @@ static void release_held(struct queue *q, struct job_entry *j)
     dispatch_appeared(q);
     for (uint32_t tile = 0; tile < j->tiles.cursor; tile++)
         if (tile_get(&j->tiles, tile) == TILE_HELD)
-            tile_event(&j->tiles, j->a_blocks, tile, TILE_RELEASE);
+            job_tile_event(q, j, tile, TILE_RELEASE);
 }
 
 /* The broker itself was stopped or starved: that nobody was heard meanwhile is no worker's fault,

@@ -133,6 +133,9 @@ struct job_entry {
     size_t hurt_count;
     struct recheck *rechecks;
     size_t recheck_count;
+    struct job_entry *recheck_next, *recheck_prev; /* of those that have any */
+    size_t offer_at;  /* its place in the heap of offers, from 1; 0: it has none */
+    bool has_pieces;  /* counted in jobs_in_pieces: it is live, with a tile that is CUT */
     double cost_ns;   /* of a point: the estimate, then as measured */
     double served_ns; /* work leased so far, measured when it has come back: the least served
                          job is next */
@@ -158,6 +161,8 @@ bool job_can(const struct job_entry *j, enum job_event event);
 /* The one place that changes a job's state; puts out ACTION_JOB_STATE. reason may be "". */
 void job_event(struct queue *q, struct job_entry *j, enum job_event event, const char *reason);
 bool job_is_live(const struct job_entry *j); /* queued or running */
+/* tile_event, and what follows from it for those who look for work. */
+void job_tile_event(struct queue *q, struct job_entry *j, uint32_t tile, enum tile_event event);
 uint32_t tile_points(const struct job_entry *j, uint32_t tile);
 uint64_t tile_bytes(const struct job_entry *j, uint32_t tile);
 void job_check_complete(struct queue *q, struct job_entry *j);
@@ -271,7 +276,8 @@ struct worker {
     uint32_t tiles_in_hand;                         /* or pieces */
     uint64_t largest_bytes;                         /* of the tiles it was leased */
     uint64_t granted, received, unsettled, at_sink; /* window.c */
-    bool starved;
+    bool starved;                                   /* waits for window: in this list */
+    struct worker *starved_next, *starved_prev;
     double rate;     /* points a second, wall time; 0 unknown */
     int64_t rate_ms; /* since when rate_points are counted */
     uint64_t rate_points, rate_us;
@@ -311,14 +317,18 @@ struct queue {
     struct worker *sessions[BUCKETS];
     struct machine *machines; /* [number - 1] */
     size_t machine_count;
-    uint64_t salt;        /* of what is drawn to be computed again */
-    size_t rechecks_open; /* over all jobs, with nobody at them */
+    uint64_t salt;                                  /* of what is drawn to be computed again */
+    size_t rechecks_open;                           /* over all jobs, with nobody at them */
+    struct job_entry *recheck_first, *recheck_last; /* jobs with rechecks */
+    struct job_entry **offers;                      /* a heap, offers.c */
+    size_t offer_count, offer_cap;
+    size_t jobs_in_pieces; /* live jobs with tiles that are CUT */
     struct lease_table leases;
     struct queue_action *actions; /* a ring */
     size_t action_first, action_count, action_cap;
-    uint64_t granted_sum; /* budget in use by all workers */
-    uint64_t at_sink;     /* bytes, of all workers */
-    size_t starved;       /* workers that wait for window */
+    uint64_t granted_sum;                        /* budget in use by all workers */
+    uint64_t at_sink;                            /* bytes, of all workers */
+    struct worker *starved_first, *starved_last; /* who wait for window, the longest first */
     bool stalled;
     char stall_reason[256];
     size_t lease_count; /* active leases of all jobs */
@@ -348,6 +358,13 @@ void dispatch_everyone(struct queue *q);
 void dispatch_never(struct queue *q, struct worker *w); /* it is gone */
 void dispatch_pending(struct queue *q);                 /* after the event: now */
 void dispatch_stragglers(struct queue *q);
+
+/* Jobs that may have something to give, in order of their turn (offers.c). */
+void offer_put(struct queue *q, struct job_entry *j);   /* nothing for a job that is not live */
+void offer_moved(struct queue *q, struct job_entry *j); /* what its turn depends on has changed */
+void offer_withdraw(struct queue *q, struct job_entry *j);
+struct job_entry *offer_first(const struct queue *q); /* NULL: there is none */
+bool offer_before(const struct job_entry *a, const struct job_entry *b);
 
 /* queue_tick looks at the worker then, or before (deadline.c). */
 void deadline_set(struct queue *q, struct worker *w, int64_t at_ms);

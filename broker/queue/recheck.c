@@ -27,11 +27,27 @@ static struct recheck *find(const struct job_entry *j, uint32_t tile)
     return NULL;
 }
 
+static void list_join(struct queue *q, struct job_entry *j)
+{
+    j->recheck_next = NULL;
+    j->recheck_prev = q->recheck_last;
+    *(q->recheck_last ? &q->recheck_last->recheck_next : &q->recheck_first) = j;
+    q->recheck_last = j;
+}
+
+static void list_leave(struct queue *q, struct job_entry *j)
+{
+    *(j->recheck_prev ? &j->recheck_prev->recheck_next : &q->recheck_first) = j->recheck_next;
+    *(j->recheck_next ? &j->recheck_next->recheck_prev : &q->recheck_last) = j->recheck_prev;
+}
+
 static struct recheck *add(struct queue *q, struct job_entry *j, uint32_t tile)
 {
     struct recheck *r = find(j, tile);
     if (r)
         return r;
+    if (j->recheck_count == 0)
+        list_join(q, j);
     j->rechecks = mem_resize(j->rechecks, j->recheck_count + 1, sizeof *j->rechecks);
     r = &j->rechecks[j->recheck_count++];
     *r = (struct recheck){.tile = tile, .author = tile_author(&j->tiles, tile)};
@@ -44,6 +60,8 @@ static void remove_one(struct queue *q, struct job_entry *j, struct recheck *r)
 {
     q->rechecks_open -= r->worker == 0;
     *r = j->rechecks[--j->recheck_count];
+    if (j->recheck_count == 0)
+        list_leave(q, j);
 }
 
 void recheck_forget(struct queue *q, struct job_entry *j)
@@ -88,8 +106,7 @@ static bool may_check(const struct worker *w, const struct recheck *r)
 
 static struct recheck *wanted(const struct queue *q, const struct worker *w, struct job_entry **job)
 {
-    for (size_t i = 0; i < q->job_count; i++) {
-        struct job_entry *j = q->jobs[i];
+    for (struct job_entry *j = q->recheck_first; j; j = j->recheck_next) {
         if (!(job_is_live(j) || j->state == JOB_FINISHING || j->state == JOB_DONE) ||
             !worker_can_work(w, j->id))
             continue;

@@ -109,6 +109,7 @@ static void charge(struct queue *q, struct job_entry *j, const struct worker *w,
     if (used_ns > most_ns)
         used_ns = most_ns;
     j->served_ns += used_ns - points * l->charge_ns;
+    offer_moved(q, j);
     j->cost_ns += (used_ns / points - j->cost_ns) / SMOOTH;
 }
 
@@ -135,7 +136,7 @@ enum queue_complete queue_result_complete(struct queue *q, int64_t now_ms, uint3
     else if (!tile_can(&j->tiles, tile, TILE_ARRIVE) || tile_get(&j->tiles, tile) == TILE_CUT)
         where = COMPLETE_COMPARE;
     else
-        tile_event(&j->tiles, j->a_blocks, tile, TILE_ARRIVE);
+        job_tile_event(q, j, tile, TILE_ARRIVE);
     if (where == COMPLETE_STORE && (l->ended || l->flags & WIRE_LEASE_VERIFY))
         tile_share(&j->tiles, tile); /* it may have gone out again */
     if (where == COMPLETE_COMPARE && tile_get(&j->tiles, tile) == TILE_CUT)
@@ -201,7 +202,7 @@ static void settle_tile(struct queue *q, struct job_entry *j, uint32_t tile, str
                         uint32_t points_failed)
 {
     bool out = tile_get(&j->tiles, tile) != TILE_ARRIVED;
-    tile_event(&j->tiles, j->a_blocks, tile, TILE_DURABLE);
+    job_tile_event(q, j, tile, TILE_DURABLE);
     uint32_t points = tile_points(j, tile);
     j->points_done += points;
     j->points_failed += points_failed;
@@ -277,10 +278,10 @@ static void reject_tile(struct queue *q, struct job_entry *j, uint32_t tile)
     if (!tile_can(&j->tiles, tile, TILE_REJECT))
         return;
     bool elsewhere = lease_elsewhere(q, j, NULL, tile);
-    tile_event(&j->tiles, j->a_blocks, tile, TILE_REJECT);
+    job_tile_event(q, j, tile, TILE_REJECT);
     if (!elsewhere)
         return;
-    tile_event(&j->tiles, j->a_blocks, tile, TILE_LEASE);
+    job_tile_event(q, j, tile, TILE_LEASE);
     tile_share(&j->tiles, tile);
 }
 

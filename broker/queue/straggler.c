@@ -163,19 +163,11 @@ static struct candidate *candidates(const struct queue *q, size_t *count)
     return list;
 }
 
-static bool any_hurt(const struct queue *q)
-{
-    for (size_t i = 0; i < q->job_count; i++)
-        if (q->jobs[i]->hurt_count > 0)
-            return true;
-    return false;
-}
-
 void dispatch_stragglers(struct queue *q)
 {
     struct candidate *list = NULL;
     size_t count = 0, steps = 0, n = q->worker_count, i = 0;
-    bool hunted = any_hurt(q);
+    bool hunted = q->jobs_in_pieces > 0;
     for (; i < n && steps < STEPS_MAX && !q->stalled; i++) {
         struct worker *w = q->workers[(q->straggle_at + i) % n];
         if (!is_idle(w))

@@ -22,9 +22,18 @@ static uint64_t in_use(const struct worker *w)
 
 static void set_starved(struct queue *q, struct worker *w, bool starved)
 {
-    q->starved += starved;
-    q->starved -= w->starved;
+    if (w->starved == starved)
+        return;
     w->starved = starved;
+    if (starved) {
+        w->starved_next = NULL;
+        w->starved_prev = q->starved_last;
+        *(q->starved_last ? &q->starved_last->starved_next : &q->starved_first) = w;
+        q->starved_last = w;
+    } else {
+        *(w->starved_prev ? &w->starved_prev->starved_next : &q->starved_first) = w->starved_next;
+        *(w->starved_next ? &w->starved_next->starved_prev : &q->starved_last) = w->starved_prev;
+    }
 }
 
 void window_reset(struct queue *q, struct worker *w)
@@ -63,12 +72,11 @@ void window_settled(struct queue *q, struct worker *w, uint64_t bytes)
         bytes = w->unsettled;
     w->unsettled -= bytes;
     q->granted_sum -= bytes;
-    for (size_t i = 0;
-         q->starved > 0 && i < q->worker_count && q->granted_sum < q->config.sink_bytes; i++) {
-        struct worker *other = q->workers[i];
-        if (!other->starved || other->state == WORKER_GONE)
-            continue;
-        action_pong(q, other, window_renew(q, other));
+    struct worker *first;
+    while ((first = q->starved_first) && !q->stalled && q->granted_sum < q->config.sink_bytes) {
+        action_pong(q, first, window_renew(q, first));
+        if (q->starved_first == first)
+            break; /* that was all the room */
     }
 }
 
@@ -102,14 +110,7 @@ static bool may_exceed(const struct queue *q, const struct worker *w)
 {
     if (q->at_sink > 0 || !is_used_up(w))
         return false;
-    for (size_t i = 0; i < q->worker_count; i++) {
-        const struct worker *other = q->workers[i];
-        if (other == w)
-            return true;
-        if (other->starved && other->state != WORKER_GONE)
-            return false;
-    }
-    return false;
+    return !q->starved_first || q->starved_first == w;
 }
 
 uint64_t window_renew(struct queue *q, struct worker *w)

@@ -45,7 +45,7 @@ static struct worker **bucket(struct queue *q, uint64_t session)
 /* A worker that will hardly come back, and of whom nothing is with the sink; or NULL. */
 static struct worker *forgettable(const struct queue *q)
 {
-    for (size_t i = 0; i < q->worker_count; i++) {
+    for (size_t i = 0; i < q->worker_count && q->workers_up < q->worker_count; i++) {
         struct worker *w = q->workers[i];
         if (w->state == WORKER_GONE && w->at_sink == 0 && q->now_ms - w->heard_ms >= FORGET_MS)
             return w;

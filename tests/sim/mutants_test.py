@@ -22,9 +22,9 @@ SEEDS = 4000
 MUTANTS = {
     "acknowledged when it arrives": (
         "broker/queue/result.c",
-        "        tile_event(&j->tiles, j->a_blocks, tile, TILE_ARRIVE);\n",
-        "        tile_event(&j->tiles, j->a_blocks, tile, TILE_ARRIVE),\n"
-        "            action_tiles(q, ACTION_ACK, w, j->id, tile, 1);\n"),
+        "        job_tile_event(q, j, tile, TILE_ARRIVE);\n    if (where == COMPLETE_STORE",
+        "        job_tile_event(q, j, tile, TILE_ARRIVE),\n"
+        "            action_tiles(q, ACTION_ACK, w, j->id, tile, 1);\n    if (where == COMPLETE_STORE"),
     "leased beyond the frontier": (
         "broker/queue/dispatch.c",
         "while (n < most && first + n < j->frontier &&",
@@ -37,8 +37,16 @@ MUTANTS = {
         "broker/queue/heartbeat.c",
         "return ++l->unnamed >= UNNAMED_MAX && l->pending > 0;",
         "return false;"),
+    "a job is not offered again when its frontier is durable": (
+        "broker/queue/job_table.c",
+        "    j->frontier = frontier;\n    offer_put(q, j);\n",
+        "    j->frontier = frontier;\n"),
+    "what came back is not offered": (
+        "broker/queue/job_table.c",
+        "if (state == TILE_OPEN || state == TILE_CUT)",
+        "if (state == TILE_CUT)"),
     "the lowest priority first": (
-        "broker/queue/dispatch.c",
+        "broker/queue/offers.c",
         "        return a->priority > b->priority;",
         "        return a->priority < b->priority;"),
     "a paused job goes on": (
