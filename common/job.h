@@ -17,23 +17,25 @@
  * placeholders {"data": [offset, count]} into an array of little-endian doubles that follows, so
  * that the JSON part stays below JOB_JSON_MAX and every double keeps its bits. */
 
-#define JOB_INLINE        64
-#define JOB_JSON_MAX      (64u << 10) /* JSON of a document */
-#define JOB_DATA_MAX      (16u << 20) /* bytes of doubles of a document, and of a job's text */
-#define JOB_NAME_MAX      64
-#define JOB_FIELD_MAX     32 /* characters of a field's name */
-#define JOB_OUTPUTS_MAX   64
-#define JOB_AXIS_MAX      (1u << 22)   /* values of one axis */
-#define JOB_TIMES_MAX     (1u << 17)   /* times of z */
-#define JOB_POINTS_MAX    100000000000 /* 1e11 */
-#define JOB_TILE_SIDE_MAX 512          /* rows or columns of one tile */
-#define JOB_TILE_BYTES    (4u << 20)   /* results of one tile, as a lease carries no more */
-#define JOB_TILES_MAX     (1u << 20)
-#define JOB_KNOTS_MAX     (1u << 20)
-#define JOB_PERIODS_MAX   1e9  /* from the first time of z to the last one asked for */
-#define JOB_TOLERANCE     1e-9 /* the default */
-#define JOB_TOLERANCE_MIN 1e-14
-#define JOB_TOLERANCE_MAX 0.1
+#define JOB_INLINE           64
+#define JOB_JSON_MAX         (64u << 10) /* JSON of a document */
+#define JOB_DATA_MAX         (16u << 20) /* bytes of doubles of a document, and of a job's text */
+#define JOB_NAME_MAX         64
+#define JOB_FIELD_MAX        32 /* characters of a field's name */
+#define JOB_OUTPUTS_MAX      64
+#define JOB_AXIS_MAX         (1u << 22)   /* values of one axis */
+#define JOB_TIMES_MAX        (1u << 17)   /* times of z */
+#define JOB_POINTS_MAX       100000000000 /* 1e11 */
+#define JOB_TILE_ROWS_MAX    512          /* values of q in one tile */
+#define JOB_TILE_COLUMNS_MAX 4096         /* values of a */
+#define JOB_TILE_POINTS_MAX  (512u * 512)
+#define JOB_TILE_BYTES       (4u << 20) /* results of one tile, as a lease carries no more */
+#define JOB_TILES_MAX        (1u << 20)
+#define JOB_KNOTS_MAX        (1u << 20)
+#define JOB_PERIODS_MAX      1e9  /* from the first time of z to the last one asked for */
+#define JOB_TOLERANCE        1e-9 /* the default */
+#define JOB_TOLERANCE_MIN    1e-14
+#define JOB_TOLERANCE_MAX    0.1
 
 /* Numbers in all lists together. At 26 characters each ("-1.7976931348623157e+308, ") they fit in
  * JOB_DATA_MAX as text, so that every job can be written down and read again. */

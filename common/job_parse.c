@@ -240,10 +240,10 @@ static int read_errors(struct job_reader *r, const struct json *v)
 }
 
 static int read_blocks(struct job_reader *r, const struct json *v, const char *axis, size_t count,
-                       uint32_t *blocks)
+                       size_t longest, uint32_t *blocks)
 {
     double x = json_number(v);
-    size_t fewest = (count + JOB_TILE_SIDE_MAX - 1) / JOB_TILE_SIDE_MAX;
+    size_t fewest = (count + longest - 1) / longest;
     if (x >= (double)fewest && x <= (double)count && x == (double)(uint32_t)x) {
         *blocks = (uint32_t)x;
         return 0;
@@ -260,14 +260,19 @@ static int read_tiles(struct job_reader *r, const struct json *v)
         job_refuse(r, v, "two numbers are needed, the blocks of q and of a");
         return err_hint(r->err, "write \"tiles\": [8, 8], or leave it out");
     }
-    if (read_blocks(r, json_at(v, 0), "q", job->q.count, &job->q_blocks) ||
-        read_blocks(r, json_at(v, 1), "a", job->a.count, &job->a_blocks))
+    if (read_blocks(r, json_at(v, 0), "q", job->q.count, JOB_TILE_ROWS_MAX, &job->q_blocks) ||
+        read_blocks(r, json_at(v, 1), "a", job->a.count, JOB_TILE_COLUMNS_MAX, &job->a_blocks))
         return -1;
     uint64_t tiles = (uint64_t)job->q_blocks * job->a_blocks;
     if (tiles > JOB_TILES_MAX) {
         job_refuse(r, v, "%llu tiles, at most %u are possible", (unsigned long long)tiles,
                    JOB_TILES_MAX);
         return err_hint(r->err, "leave \"tiles\" out");
+    }
+    if (job_largest_tile(job) > JOB_TILE_POINTS_MAX) {
+        job_refuse(r, v, "tiles of %zu points, at most %u are possible", job_largest_tile(job),
+                   JOB_TILE_POINTS_MAX);
+        return err_hint(r->err, "take more blocks, or leave \"tiles\" out");
     }
     if (job_largest_tile(job) * job_point_bytes(job) > JOB_TILE_BYTES) {
         job_refuse(r, v, "tiles of %zu points have results of more than %u MiB each",

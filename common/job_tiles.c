@@ -2,11 +2,15 @@
  * only, so that every machine and every version of the C library cuts the same tiles; the constants
  * are literals, never measured.
  *
- *   1. A tile is at most 512 x 512, has at most 4 MiB of results (a lease carries no more), and
- * takes at most 0.25 s on a slow core (pause and cancel are obeyed between tiles).
+ *   1. A tile is at most 512 x 512 points, has at most 4 MiB of results (a lease carries no more),
+ * and takes at most 0.25 s on a slow core (pause and cancel are obeyed between tiles). Where that
+ * many rows of the whole grid are more than 8 MiB, tiles are flatter and as much longer in a, down
+ * to 64 x 4096: then few of them make a band, and all of it is there at once to be written in one
+ * stretch. Such a tile costs the solver up to a fifth more, writing it in short rows several times
+ * as much as solving it.
  *   2. A job of more than a few milliseconds gets 64 tiles, so that several cores can share it, or
  * as many as still have 5 ms of work each. Solving a tile as a whole costs the less for a point the
- * larger it is: such tiles are not cut below 256 x 256 for that.
+ * larger it is: such tiles are not cut below 256 x 256 points for that.
  *   3. The longer side of the tiles is cut, but a is left alone while its blocks are short: solvers
  *      take the values of a in lanes, and rows that are whole make long writes.
  *   4. Never more than JOB_TILES_MAX; then tiles are larger than rule 1 would have them. */
@@ -18,7 +22,9 @@
 #define TILE_NS     250e6
 #define SHARE_NS    5e6
 #define SHARE_TILES 64
-#define WHOLE_SIDE  256 /* of a tile that is solved as a whole */
+#define WHOLE_ROWS  256 /* of a tile that is solved as a whole, and as many columns */
+#define BAND_BYTES  (8u << 20)
+#define ROWS_LEAST  64  /* what a band is not made flatter than for that */
 #define LANES_OF_A  64  /* blocks of a no longer than this are not cut before q is */
 #define STEP_PHASE  1.5 /* radians of the fastest oscillation that a step of the solver covers */
 #define STEP_NS     8   /* a step of one point on a slow core */
@@ -155,16 +161,25 @@ static bool cut_more(struct job *job, bool along_q, bool shared)
     return fits;
 }
 
+/* Rows of the largest tiles. */
+static size_t rows_at_most(const struct job *job)
+{
+    size_t rows = BAND_BYTES / (job->a.count * job_point_bytes(job));
+    return rows < ROWS_LEAST ? ROWS_LEAST : rows < JOB_TILE_ROWS_MAX ? rows : JOB_TILE_ROWS_MAX;
+}
+
 void job_cut_tiles(struct job *job)
 {
     double most = points_at_most(job), wanted = tiles_to_share(job);
-    job->q_blocks = (uint32_t)longest(job->q.count, JOB_TILE_SIDE_MAX);
-    job->a_blocks = (uint32_t)longest(job->a.count, JOB_TILE_SIDE_MAX);
+    size_t rows = rows_at_most(job), whole_rows = rows < WHOLE_ROWS ? rows : WHOLE_ROWS;
+    job->q_blocks = (uint32_t)longest(job->q.count, (uint32_t)rows);
+    job->a_blocks = (uint32_t)longest(job->a.count, (uint32_t)(JOB_TILE_POINTS_MAX / rows));
     for (;;) {
         size_t q = longest(job->q.count, job->q_blocks), a = longest(job->a.count, job->a_blocks);
         bool small = (double)(q * a) <= most;
         bool shared = (double)job_tile_count(job) + 1 > wanted;
-        bool whole = job->solver != JOB_POINT && q <= WHOLE_SIDE && a <= WHOLE_SIDE;
+        bool whole = job->solver != JOB_POINT && q <= whole_rows &&
+                     a <= WHOLE_ROWS * WHOLE_ROWS / whole_rows;
         if ((q == 1 && a == 1) || (small && (shared || whole)) ||
             !cut_more(job, q > 1 && (q >= a || a <= LANES_OF_A), shared))
             break;

@@ -1002,7 +1002,8 @@ static void check_partition(const struct job *job)
     for (uint32_t i = 0; i < job_tile_count(job); i++) {
         struct job_tile t = job_tile(job, i);
         assert_true(t.q0 < t.q1 && t.q1 <= job->q.count && t.a0 < t.a1 && t.a1 <= job->a.count);
-        assert_true(t.q1 - t.q0 <= JOB_TILE_SIDE_MAX && t.a1 - t.a0 <= JOB_TILE_SIDE_MAX);
+        assert_true(t.q1 - t.q0 <= JOB_TILE_ROWS_MAX && t.a1 - t.a0 <= JOB_TILE_COLUMNS_MAX);
+        assert_true(job_tile_points(job, i) <= JOB_TILE_POINTS_MAX);
         assert_true(job_tile_points(job, i) * bytes <= JOB_TILE_BYTES);
         if (i > 0 && last.a1 < job->a.count)
             assert_true(t.q0 == last.q0 && t.a0 == last.a1);
@@ -1078,9 +1079,28 @@ static void tiles_partition_the_grid(void **state)
                     assert_true(tiles >= 64);
                 struct job_tile first = job_tile(job, 0);
                 if (work >= 64 * 5e6 && tiles < 64 && job->solver != JOB_POINT)
-                    assert_true(first.q1 <= 256 && first.a1 <= 256);
+                    assert_true(first.q1 * first.a1 <= 256 * 256);
                 job_destroy(job);
             }
+}
+
+/* Tiles of a wide grid lie in bands that are there at once; those of all others are square. */
+static void bands_of_wide_grids_are_flat(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t a, rows, columns;
+    } grids[] = {{500, 512, 512},   {1000, 512, 512},  {2000, 322, 814},
+                 {4000, 161, 1628}, {10000, 64, 4096}, {40000, 64, 4096}};
+    for (size_t i = 0; i < sizeof grids / sizeof grids[0]; i++) {
+        struct job *job = parse_grid(40000, grids[i].a, "\"output\": {\"F\": \"z(1)\"}");
+        assert_int_equal(job->q_blocks, (40000 + grids[i].rows - 1) / grids[i].rows);
+        assert_int_equal(job->a_blocks, (grids[i].a + grids[i].columns - 1) / grids[i].columns);
+        if (grids[i].a <= 10000) /* beyond that a band is longer, not flatter */
+            assert_true(job_tile(job, 0).q1 * grids[i].a * 13 < 9u << 20);
+        check_partition(job);
+        job_destroy(job);
+    }
 }
 
 static void large_grids_have_few_tiles(void **state)
@@ -1110,8 +1130,8 @@ static void tiles_can_be_given(void **state)
     assert_true(t.q0 == 333 && t.q1 == 666 && t.a0 == 350 && t.a1 == 700);
     job_destroy(job);
 
-    static const char *const wrong[] = {"[1, 2]", "[3, 1]", "[1001, 2]"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const wrong[] = {"[1, 2]", "[3, 0]", "[1001, 2]", "[2, 1]"};
+    for (size_t i = 0; i < 4; i++) {
         char text[512];
         struct err err = {0};
         snprintf(
@@ -1122,7 +1142,10 @@ static void tiles_can_be_given(void **state)
             "\"count\": 700}}, \"output\": {\"F\": \"z(1)\"}, \"tiles\": %s}",
             wrong[i]);
         assert_int_equal(job_parse(text, strlen(text), NULL, &job, &err), -1);
-        assert_memory_equal(err.path, "tiles[", 6);
+        if (i < 3)
+            assert_memory_equal(err.path, "tiles[", 6);
+        else
+            assert_non_null(strstr(err.text, "tiles of 350000 points, at most 262144"));
     }
 
     /* Two outputs with their errors: 512 x 512 points of 25 bytes are more than a lease carries. */
@@ -1163,7 +1186,7 @@ static void cuts_are_those_of_single_steps(void **state)
         cuts[n++] = job->a_blocks;
         job_destroy(job);
     }
-    assert_true(hash(cuts, n) == 0x79e7905ec2689985);
+    assert_true(hash(cuts, n) == 0x3e931f9ec2689985);
 }
 
 /* All that is known of a job but the values of its ranges, which can be asked for. */
@@ -1245,6 +1268,7 @@ int main(void)
         cmocka_unit_test(placeholders_are_checked),
         cmocka_unit_test(damaged_documents_do_no_harm),
         cmocka_unit_test(tiles_partition_the_grid),
+        cmocka_unit_test(bands_of_wide_grids_are_flat),
         cmocka_unit_test(large_grids_have_few_tiles),
         cmocka_unit_test(tiles_can_be_given),
         cmocka_unit_test(cuts_are_those_of_single_steps),

@@ -430,7 +430,7 @@ struct farm *farm_create(const struct farm_config *config)
     f->hands = mem_alloc(config->workers, sizeof *f->hands);
     f->asks = mem_alloc(ASKS, sizeof *f->asks);
     if (config->job) { /* finite values that nothing compresses */
-        size_t n = (size_t)JOB_TILE_SIDE_MAX * JOB_TILE_SIDE_MAX;
+        size_t n = JOB_TILE_POINTS_MAX;
         double *values = mem_alloc(n, sizeof *values);
         uint64_t x = 88172645463325252u;
         for (size_t i = 0; i < n; i++) {
