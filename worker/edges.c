@@ -73,7 +73,7 @@ static void report(const struct job *job, const struct boundary *b, struct buf *
 
 static int trace(const struct job *job, struct buf *out, struct err *err)
 {
-    struct sweep_output outputs[JOB_OUTPUTS_MAX];
+    struct output_text outputs[JOB_OUTPUTS_MAX];
     struct sweep_spec spec;
     struct drive *drive;
     struct boundary boundary;

@@ -62,10 +62,10 @@ int recipe_read_job(const void *text, size_t len, struct job **out, struct err *
                                   : job_parse(text, len, NULL, out, err);
 }
 
-void recipe_spec(const struct job *job, struct sweep_output *outputs, struct sweep_spec *spec)
+void recipe_spec(const struct job *job, struct output_text *outputs, struct sweep_spec *spec)
 {
     for (size_t i = 0; i < job->output_count; i++)
-        outputs[i] = (struct sweep_output){job->outputs[i].name, job->outputs[i].text};
+        outputs[i] = (struct output_text){job->outputs[i].name, job->outputs[i].text};
     *spec = (struct sweep_spec){
         .f = job->y_f,
         .y_from = job->y_from,
@@ -135,7 +135,7 @@ static int make_table(struct recipe *p, struct err *err)
 int recipe_build(struct recipe *p, struct err *err)
 {
     assert(!p->job);
-    struct sweep_output outputs[JOB_OUTPUTS_MAX];
+    struct output_text outputs[JOB_OUTPUTS_MAX];
     struct sweep_spec spec;
     if (job_decode(p->document.data, p->document.len, &p->job, err))
         return -1;

@@ -42,6 +42,6 @@ int recipe_solve(struct recipe *p, unsigned thread, uint32_t tile, uint32_t firs
 int recipe_read_job(const void *text, size_t len, struct job **out, struct err *err);
 
 /* The job in the solver's terms. outputs has room for job->output_count; spec borrows from both. */
-void recipe_spec(const struct job *job, struct sweep_output *outputs, struct sweep_spec *spec);
+void recipe_spec(const struct job *job, struct output_text *outputs, struct sweep_spec *spec);
 
 #endif

@@ -74,7 +74,7 @@ static int judge(const struct known *k, const double *z, const uint8_t *status, 
 
 static int solve(const struct known *k, uint32_t *crc, struct err *err)
 {
-    const struct sweep_output output = {"z", "z(t[1])"};
+    const struct output_text output = {"z", "z(t[1])"};
     const struct sweep_spec spec = {
         .w = k->w,
         .w_to = k->w_to,

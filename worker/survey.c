@@ -245,7 +245,7 @@ static void report(const struct survey *s, unsigned threads, double setup_ms, st
 
 static int survey_job(struct survey *s, unsigned threads, struct buf *out, struct err *err)
 {
-    struct sweep_output outputs[JOB_OUTPUTS_MAX];
+    struct output_text outputs[JOB_OUTPUTS_MAX];
     struct sweep_spec spec;
     recipe_spec(s->job, outputs, &spec);
     int64_t start = now_ns();

@@ -98,14 +98,14 @@ static double solve(const struct sweep_spec *spec, const struct room *room, size
 static void measure(struct sweep_spec *spec, const struct room *room, const struct chart *chart,
                     double *base)
 {
-    struct sweep_output outputs[FIELDS];
+    struct output_text outputs[FIELDS];
     size_t limited = 0;
     double best = INFINITY, spent = 0;
     spec->outputs = outputs;
     for (spec->output_count = 0; spec->output_count < FIELDS; spec->output_count++) {
         if (chart->text[spec->output_count] == NULL)
             break;
-        outputs[spec->output_count] = (struct sweep_output){"F", chart->text[spec->output_count]};
+        outputs[spec->output_count] = (struct output_text){"F", chart->text[spec->output_count]};
     }
     for (int round = 0; round < 3 || (spent < ENOUGH && round < 100); round++) {
         double ns = solve(spec, room, &limited);

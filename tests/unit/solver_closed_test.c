@@ -43,7 +43,7 @@ static void free_motion(enum sweep_method method)
     job_init(&j, 0, 4, 9, -4, 60, 129);
     j.spec.tolerance = 1e-12;
     j.spec.method = method;
-    j.outputs[1] = (struct sweep_output){"D", "dz(t[157])"};
+    j.outputs[1] = (struct output_text){"D", "dz(t[157])"};
     j.spec.output_count = 2;
     job_run(&j);
     for (size_t i = 0; i < j.spec.a_count; i++) { /* the row q = 0 */
@@ -99,8 +99,7 @@ static void meissner(enum sweep_method method)
     j.spec.tolerance = 1e-12;
     j.spec.method = method;
     j.outputs[0].text = "(z1(2) + dz2(2))/2";
-    j.outputs[1] =
-        (struct sweep_output){"M", "abs(z1(2)) + abs(dz2(2)) + abs(z2(2)) + abs(dz1(2))"};
+    j.outputs[1] = (struct output_text){"M", "abs(z1(2)) + abs(dz2(2)) + abs(z2(2)) + abs(dz1(2))"};
     j.spec.output_count = 2;
     job_run(&j);
     for (size_t i = 0; i < 25 * 53; i++) {
@@ -212,7 +211,7 @@ static void determinant(enum sweep_method method)
         j.spec.method = method;
         j.outputs[0].text = "z1(t[1])*dz2(t[1]) - z2(t[1])*dz1(t[1])";
         j.outputs[1] =
-            (struct sweep_output){"M", "z1(t[1])^2 + dz2(t[1])^2 + z2(t[1])^2 + dz1(t[1])^2"};
+            (struct output_text){"M", "z1(t[1])^2 + dz2(t[1])^2 + z2(t[1])^2 + dz1(t[1])^2"};
         j.spec.output_count = 2;
         job_run(&j);
         for (size_t i = 0; i < 25 * 57; i++)

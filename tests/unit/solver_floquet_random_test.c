@@ -80,7 +80,7 @@ static void solve_chart(const struct chart *c, int exactly, struct solver_job *j
     j->spec.tolerance = exactly ? 1e-13 : c->tolerance;
     j->spec.method = exactly ? SWEEP_POINT : c->method;
     for (size_t k = 0; k < c->outputs; k++)
-        j->outputs[k] = (struct sweep_output){"x", texts[k]};
+        j->outputs[k] = (struct output_text){"x", texts[k]};
     j->spec.output_count = c->outputs;
     job_run(j);
 }

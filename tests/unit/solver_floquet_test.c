@@ -31,10 +31,10 @@ static void check_exponents(const struct exponents *r, double tolerance, int who
     j.spec.w_to = j.spec.period = M_PI;
     j.spec.tolerance = tolerance;
     j.outputs[0].text = "mu";
-    j.outputs[1] = (struct sweep_output){"s", "stable"};
-    j.outputs[2] = (struct sweep_output){"t", "trace"};
-    j.outputs[3] = (struct sweep_output){"l", lnabs};
-    j.outputs[4] = (struct sweep_output){"n", "nu"};
+    j.outputs[1] = (struct output_text){"s", "stable"};
+    j.outputs[2] = (struct output_text){"t", "trace"};
+    j.outputs[3] = (struct output_text){"l", lnabs};
+    j.outputs[4] = (struct output_text){"n", "nu"};
     j.spec.output_count = whole ? 5 : 4;
     job_run(&j);
     int narrow = r->mu > 0 && r->mu < 1e-4;
@@ -95,10 +95,10 @@ static void solve_chart(struct solver_job *j, enum sweep_method method, const ch
     j->spec.w_to = j->spec.period = to;
     j->spec.method = method;
     j->outputs[0].text = "stable";
-    j->outputs[1] = (struct sweep_output){"mu", "mu"};
-    j->outputs[2] = (struct sweep_output){"t", "trace"};
-    j->outputs[3] = (struct sweep_output){"l", "lnabs(1000)"};
-    j->outputs[4] = (struct sweep_output){"z", "z(100)"};
+    j->outputs[1] = (struct output_text){"mu", "mu"};
+    j->outputs[2] = (struct output_text){"t", "trace"};
+    j->outputs[3] = (struct output_text){"l", "lnabs(1000)"};
+    j->outputs[4] = (struct output_text){"z", "z(100)"};
     j->spec.output_count = 5;
     job_run(j);
 }
@@ -147,7 +147,7 @@ static void test_rotation_number(void **state)
     j.spec.w = "-2*cos(2*t) + 0.4*sin(6*t)";
     j.spec.w_to = j.spec.period = M_PI;
     j.outputs[0].text = "nu";
-    j.outputs[1] = (struct sweep_output){"mu", "mu"};
+    j.outputs[1] = (struct output_text){"mu", "mu"};
     j.spec.output_count = 2;
     job_run(&j);
     for (size_t i = 0; i < COUNT; i++) {
@@ -191,10 +191,10 @@ static void test_fast(void **state)
         j[i].spec.w_to = j[i].spec.period = M_PI;
         j[i].spec.tolerance = 1e-8;
         j[i].outputs[0].text = "trace";
-        j[i].outputs[1] = (struct sweep_output){"m", "mu"};
-        j[i].outputs[2] = (struct sweep_output){"s", "stable"};
-        j[i].outputs[3] = (struct sweep_output){"l", "lnabs(100)"};
-        j[i].outputs[4] = (struct sweep_output){"n", "nu"};
+        j[i].outputs[1] = (struct output_text){"m", "mu"};
+        j[i].outputs[2] = (struct output_text){"s", "stable"};
+        j[i].outputs[3] = (struct output_text){"l", "lnabs(100)"};
+        j[i].outputs[4] = (struct output_text){"n", "nu"};
         j[i].spec.output_count = i == 0 ? 4 : 5;
         j[i].spec.method = i == 0 ? SWEEP_PHASE : SWEEP_AUTO;
         job_run(&j[i]);
@@ -217,9 +217,9 @@ static void chart_with(struct solver_job *j, const char *isa, double last)
     job_init(j, 0, 4, 20, -8000, last, 150);
     j->spec.w_to = j->spec.period = M_PI;
     j->outputs[0].text = "stable";
-    j->outputs[1] = (struct sweep_output){"t", "trace"};
-    j->outputs[2] = (struct sweep_output){"z", "z(1000)"};
-    j->outputs[3] = (struct sweep_output){"l", "lnabs(1000)"};
+    j->outputs[1] = (struct output_text){"t", "trace"};
+    j->outputs[2] = (struct output_text){"z", "z(1000)"};
+    j->outputs[3] = (struct output_text){"l", "lnabs(1000)"};
     j->spec.output_count = 4;
     job_create(j);
     if (kernel_find(isa) != NULL)
@@ -252,8 +252,8 @@ static void test_scales(void **state)
     job_init(&j, 0, 0, 1, -90000, 27, 200);
     j.spec.w_to = j.spec.period = M_PI;
     j.outputs[0].text = "mu";
-    j.outputs[1] = (struct sweep_output){"l", "lnabs(3e9)"};
-    j.outputs[2] = (struct sweep_output){"n", "nu"};
+    j.outputs[1] = (struct output_text){"l", "lnabs(3e9)"};
+    j.outputs[2] = (struct output_text){"n", "nu"};
     j.spec.output_count = 3;
     job_run(&j);
     for (size_t i = 0; i < 200; i++) {

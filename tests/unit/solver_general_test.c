@@ -50,8 +50,8 @@ static void check_pendulum(double tolerance)
     j.spec.w = "0";
     j.spec.ddz = "-a*dz - q*sin(z)";
     j.spec.tolerance = tolerance;
-    j.outputs[1] = (struct sweep_output){"D", "dz(t[157])"};
-    j.outputs[2] = (struct sweep_output){"L", "lnabs(t[157])"};
+    j.outputs[1] = (struct output_text){"D", "dz(t[157])"};
+    j.outputs[2] = (struct output_text){"L", "lnabs(t[157])"};
     j.spec.output_count = 3;
     job_create(&j);
     struct solver *s = solver_create(j.sweep);
@@ -114,7 +114,7 @@ static void drive_y(struct solver_job *j)
     j->spec.y_start[0] = 1;
     j->spec.y_start[1] = 0.2;
     j->spec.w = "y^2 - 0.1*dy";
-    j->outputs[1] = (struct sweep_output){"D", "dz(7.3)"};
+    j->outputs[1] = (struct output_text){"D", "dz(7.3)"};
     j->spec.output_count = 2;
 }
 
@@ -164,8 +164,8 @@ static void test_coupled(void **state)
         j->spec.u = "0.1*y";
         j->spec.v = "1 + 0.05*cos(t)";
         j->spec.damping = "0.1 + 0.02*dy";
-        j->outputs[2] = (struct sweep_output){"M", "z1(9)*dz2(9) - z2(9)*dz1(9)"};
-        j->outputs[3] = (struct sweep_output){"Z", "z2(9)"};
+        j->outputs[2] = (struct output_text){"M", "z1(9)*dz2(9) - z2(9)*dz1(9)"};
+        j->outputs[3] = (struct output_text){"Z", "z2(9)"};
         j->spec.output_count = 4;
         j->spec.tolerance = 1e-10;
     }
@@ -215,7 +215,7 @@ static void test_against_gsl(void **state)
     job_init(&j, 0, 4, 5, 0, 1, 5);
     j.spec.w = "cos(t)";
     j.spec.ddz = "-a*dz - z^3 + q*w";
-    j.outputs[1] = (struct sweep_output){"D", "dz(t[157])"};
+    j.outputs[1] = (struct output_text){"D", "dz(t[157])"};
     j.spec.output_count = 2;
     j.spec.z_start[0] = "1 + q";
     j.spec.z_start[1] = "a";
@@ -276,7 +276,7 @@ static void check_form(struct form *form, int by_ddz)
 {
     struct solver_job j;
     job_init(&j, 0, 4, 6, -2, 7, 7);
-    j.outputs[1] = (struct sweep_output){"D", "dz(t[157])"};
+    j.outputs[1] = (struct output_text){"D", "dz(t[157])"};
     j.spec.output_count = 2;
     j.spec.ddz = by_ddz ? form->ddz : NULL;
     j.spec.u = by_ddz ? NULL : form->u;
@@ -336,7 +336,7 @@ static void test_poles(void **state)
     j.spec.z_start[0] = "1/a^2";
     j.spec.z_start[1] = "2/a^3";
     j.outputs[0].text = "z(0.5)";
-    j.outputs[1] = (struct sweep_output){"Z", "z(3)"};
+    j.outputs[1] = (struct output_text){"Z", "z(3)"};
     j.spec.output_count = 2;
     job_create(&j);
     struct solver *s = solver_create(j.sweep);
@@ -364,8 +364,8 @@ static void solve_row(struct solver_job *j, const char *ddz, const double *a, ch
     j->spec.w = "0";
     j->spec.ddz = ddz;
     j->outputs[0].text = "z(10)";
-    j->outputs[1] = (struct sweep_output){"L", "lnabs(10)"};
-    j->outputs[2] = (struct sweep_output){"Z", "z(0)"};
+    j->outputs[1] = (struct output_text){"L", "lnabs(10)"};
+    j->outputs[2] = (struct output_text){"Z", "z(0)"};
     j->spec.output_count = 3;
     job_create(j);
     struct solver *s = solver_create(j->sweep);
@@ -442,7 +442,7 @@ static void test_breaks(void **state)
     j.spec.break_count = 1;
     j.spec.z_start[0] = "0";
     j.outputs[0].text = "z(8)";
-    j.outputs[1] = (struct sweep_output){"Z", "z(3)"};
+    j.outputs[1] = (struct output_text){"Z", "z(3)"};
     j.spec.output_count = 2;
     job_run(&j);
     for (size_t i = 0; i < 4; i++) {

@@ -16,7 +16,7 @@
 
 struct solver_job {
     struct sweep_spec spec;
-    struct sweep_output outputs[JOB_FIELDS];
+    struct output_text outputs[JOB_FIELDS];
     double *q, *a, *times;
     struct sweep *sweep;
     double *field[JOB_FIELDS];
@@ -44,7 +44,7 @@ static inline void job_init(struct solver_job *j, double q0, double q1, size_t q
     j->q = linspace(q0, q1, qs);
     j->a = linspace(a0, a1, as);
     j->times = linspace(0, 10, 201);
-    j->outputs[0] = (struct sweep_output){"F", "z(t[157])"};
+    j->outputs[0] = (struct output_text){"F", "z(t[157])"};
     j->spec = (struct sweep_spec){
         .w = "cos(2*t)",
         .w_to = 12,

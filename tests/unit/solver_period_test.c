@@ -114,10 +114,10 @@ static void check_long(const struct truth *truth, double tolerance, enum sweep_m
     j.spec.tolerance = tolerance;
     j.spec.method = method;
     j.outputs[0].text = "z(200)";
-    j.outputs[1] = (struct sweep_output){"dz", "dz(t[1])"};
-    j.outputs[2] = (struct sweep_output){"u", "z2(t[1])"};
-    j.outputs[3] = (struct sweep_output){"du", "dz2(t[1])"};
-    j.outputs[4] = (struct sweep_output){"l", "lnabs(t[1])"};
+    j.outputs[1] = (struct output_text){"dz", "dz(t[1])"};
+    j.outputs[2] = (struct output_text){"u", "z2(t[1])"};
+    j.outputs[3] = (struct output_text){"du", "dz2(t[1])"};
+    j.outputs[4] = (struct output_text){"l", "lnabs(t[1])"};
     j.spec.output_count = 5;
     job_run(&j);
     for (size_t n = 0; n < truth->count; n++) {
@@ -175,7 +175,7 @@ static void test_interpolated(void **state)
         j.spec.time_count = 2;
         j.spec.method = i < 2 ? SWEEP_POINT : SWEEP_AUTO;
         j.outputs[0].text = "z(200)";
-        j.outputs[1] = (struct sweep_output){"l", "lnabs(200)"};
+        j.outputs[1] = (struct output_text){"l", "lnabs(200)"};
         j.spec.output_count = 2;
         job_run(&j);
         for (size_t n = 0; n < truth.count; n++) {
@@ -210,7 +210,7 @@ static void test_times(void **state)
         j->spec.z_start[0] = "1 + a^2";
         j->spec.z_start[1] = "q - 1";
         for (size_t k = 0; k < 8; k++)
-            j->outputs[k] = (struct sweep_output){"x", texts[k]};
+            j->outputs[k] = (struct output_text){"x", texts[k]};
         j->spec.output_count = 8;
         job_run(j);
     }
@@ -242,7 +242,7 @@ static void test_times_that_are_almost_periods(void **state)
         j->spec.w_to = kind == 0 ? 2 : 0.1;
         j->spec.period = kind == 0 ? 0 : 0.1;
         for (size_t k = 0; k < 5; k++)
-            j->outputs[k] = (struct sweep_output){"x", texts[k]};
+            j->outputs[k] = (struct output_text){"x", texts[k]};
         j->spec.output_count = 5;
         job_run(j);
     }
@@ -277,7 +277,7 @@ static void test_what_is_promised(void **state)
         s->spec.method = kind == 0 ? SWEEP_POINT : SWEEP_TILE;
         s->spec.tolerance = kind == 0 ? 1e-13 : 1e-4;
         s->outputs[0].text = "z(1.97*pi)";
-        s->outputs[1] = (struct sweep_output){"d", "dz1(1.97*pi)"};
+        s->outputs[1] = (struct output_text){"d", "dz1(1.97*pi)"};
         s->spec.output_count = 2;
         job_run(s);
     }

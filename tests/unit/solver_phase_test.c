@@ -69,7 +69,7 @@ static void check_table(const char *name, const struct truth *truth, double tole
     struct job *job;
     struct sweep *sweep;
     struct sweep_spec spec;
-    struct sweep_output outputs[JOB_OUTPUTS_MAX];
+    struct output_text outputs[JOB_OUTPUTS_MAX];
     int len = snprintf(text, sizeof text, "%s, \"tolerance\": %g}", truth->job, tolerance);
     assert_int_equal(job_parse(text, (size_t)len, NULL, &job, &err), 0);
     recipe_spec(job, outputs, &spec);
@@ -118,8 +118,8 @@ static void test_constant(void **state)
     for (size_t i = 0; i < 7; i++)
         j.a[i] = roots[i] * fabs(roots[i]);
     j.outputs[0].text = "z(10)";
-    j.outputs[1] = (struct sweep_output){"L", "lnabs(10)"};
-    j.outputs[2] = (struct sweep_output){"D", "dz(10)"};
+    j.outputs[1] = (struct output_text){"L", "lnabs(10)"};
+    j.outputs[2] = (struct output_text){"D", "dz(10)"};
     j.spec.output_count = 3;
     j.spec.tolerance = 1e-12;
     j.spec.method = SWEEP_PHASE;
@@ -150,8 +150,8 @@ static void init_mixed(struct solver_job *j)
 {
     job_init(j, -3e5, 4e5, 5, -2e4, 6e5, 41);
     j->outputs[0].text = "z(t[20])";
-    j->outputs[1] = (struct sweep_output){"G", "dz(t[57])"};
-    j->outputs[2] = (struct sweep_output){"H", "z1(t[57])*dz2(t[20]) + lnabs(t[40])"};
+    j->outputs[1] = (struct output_text){"G", "dz(t[57])"};
+    j->outputs[2] = (struct output_text){"H", "z1(t[57])*dz2(t[20]) + lnabs(t[40])"};
     j->spec.output_count = 3;
     j->spec.u = "5*sin(t)";
     j->spec.v = "1 + 0.1*cos(t)";

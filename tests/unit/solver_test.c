@@ -157,8 +157,8 @@ static void test_start_values(void **state)
     j.spec.z_start[1] = "q - a";
     j.outputs[0].text = "z1(7.3)*dz2(7.3) - dz1(7.3)*z2(7.3) - 1";
     j.outputs[1] =
-        (struct sweep_output){"G", "z(7.3) - (z1(7.3)/sqrt(2*sqrt(a)) + (q - a)*z2(7.3))"};
-    j.outputs[2] = (struct sweep_output){"H", "z(0) - 1/sqrt(2*sqrt(a)) + dz(0) - (q - a)"};
+        (struct output_text){"G", "z(7.3) - (z1(7.3)/sqrt(2*sqrt(a)) + (q - a)*z2(7.3))"};
+    j.outputs[2] = (struct output_text){"H", "z(0) - 1/sqrt(2*sqrt(a)) + dz(0) - (q - a)"};
     j.spec.output_count = 3;
     job_run(&j);
     for (size_t i = 0; i < 7 * 70; i++) {
@@ -213,11 +213,11 @@ static void test_instruction_sets(void **state)
     size_t n = 11 * 150;
     job_init(&j, 0, 40, 11, -900, 70, 150);
     j.spec.tolerance = 1e-11;
-    j.outputs[1] = (struct sweep_output){"G", "dz(9.99) + z2(3)*dz1(4)"};
-    j.outputs[2] = (struct sweep_output){"L", "lnabs(9.99)"};
+    j.outputs[1] = (struct output_text){"G", "dz(9.99) + z2(3)*dz1(4)"};
+    j.outputs[2] = (struct output_text){"L", "lnabs(9.99)"};
     j.spec.output_count = 3;
     job_create(&j);
-    assert_string_equal(kernel_find("portable")->name, "portable");
+    assert_string_equal(kernel_find("portable")->leaf->name, "portable");
     assert_null(kernel_find("abacus"));
     job_solve_with(&j, kernel_find("portable"));
     struct solver_job other = j;
@@ -256,8 +256,8 @@ static void test_overflow(void **state)
     j.spec.time_count = 3;
     j.spec.w_to = 40;
     j.outputs[0].text = "-z(40)";
-    j.outputs[1] = (struct sweep_output){"L", "lnabs(40)"};
-    j.outputs[2] = (struct sweep_output){"E", "lnabs(20)"};
+    j.outputs[1] = (struct output_text){"L", "lnabs(40)"};
+    j.outputs[2] = (struct output_text){"E", "lnabs(20)"};
     j.spec.output_count = 3;
     job_run(&j);
     for (size_t i = 0; i < 16; i++) {
@@ -293,7 +293,7 @@ static void test_underflow(void **state)
     j.spec.w_to = 40;
     j.spec.damping = "40";
     j.outputs[0].text = "lnabs(40)";
-    j.outputs[1] = (struct sweep_output){"Z", "z(40)"};
+    j.outputs[1] = (struct output_text){"Z", "z(40)"};
     j.spec.output_count = 2;
     job_run(&j);
     for (size_t i = 0; i < 11; i++) {
@@ -346,7 +346,7 @@ static void test_failures(void **state)
     struct solver_job j;
     job_init(&j, 0, 1, 2, -1, 1, 3);
     j.spec.z_start[0] = "sqrt(a)";
-    j.outputs[1] = (struct sweep_output){"G", "log(-1 - z(1)^2) + q"};
+    j.outputs[1] = (struct output_text){"G", "log(-1 - z(1)^2) + q"};
     j.spec.output_count = 2;
     job_create(&j);
     struct solver *s = solver_create(j.sweep);

@@ -46,9 +46,9 @@ static void draw(struct solver_job *j, struct drawn *d, unsigned long seed)
              uniform(-1, 1), uniform(0.3, 4), uniform(-0.3, 0.3), uniform(1, 6));
     j->times[1] = span * uniform(0.2, 0.9);
     j->times[2] = span;
-    j->outputs[0] = (struct sweep_output){"F", "z(t[2])"};
-    j->outputs[1] = (struct sweep_output){"D", "dz(t[2])"};
-    j->outputs[2] = (struct sweep_output){"U", "z2(t[1])"};
+    j->outputs[0] = (struct output_text){"F", "z(t[2])"};
+    j->outputs[1] = (struct output_text){"D", "dz(t[2])"};
+    j->outputs[2] = (struct output_text){"U", "z2(t[1])"};
     j->spec.output_count = 3;
     j->spec.f = d->f;
     j->spec.y_to = span + 1;
@@ -151,8 +151,8 @@ static void rich(struct solver_job *j, double tolerance, double span)
     j->spec.w = "y";
     j->spec.w_to = 45;
     j->times[1] = span;
-    j->outputs[0] = (struct sweep_output){"F", "1 + z(t[1])"};
-    j->outputs[1] = (struct sweep_output){"L", "lnabs(t[1])"};
+    j->outputs[0] = (struct output_text){"F", "1 + z(t[1])"};
+    j->outputs[1] = (struct output_text){"L", "lnabs(t[1])"};
     j->spec.output_count = 2;
     j->spec.tolerance = tolerance;
     j->spec.method = SWEEP_TILE;
@@ -403,7 +403,7 @@ static void test_shifts(void **state)
     struct solver_job j;
     job_init(&j, 0, 3, 60, -1, 6, 77);
     for (int k = 0; k < 3; k++)
-        j.outputs[k] = (struct sweep_output){k == 0 ? "F" : k == 1 ? "G" : "H", short_way[k]};
+        j.outputs[k] = (struct output_text){k == 0 ? "F" : k == 1 ? "G" : "H", short_way[k]};
     j.spec.output_count = 3;
     j.spec.method = SWEEP_TILE;
     job_run(&j);

@@ -83,7 +83,7 @@ int arrival_next(struct flight *w, size_t k)
     while (w->next < w->points->count) {
         size_t point = w->next++;
         if (!isfinite(w->points->start[0][point]) || !isfinite(w->points->start[1][point]))
-            continue; /* store_points says so */
+            continue; /* fields_put says so */
         l->attempts[k] = l->tries[k] = 0;
         l->local[k] = w->g->tolerance;
         take_off(w, k, point);

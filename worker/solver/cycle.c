@@ -2,19 +2,19 @@
 #include "cycle.h"
 
 #include "buf.h"
-#include "parts.h"
-#include "period.h"
+#include "sweep_private.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
 void cycle_init(struct cycle *c, const struct sweep_spec *spec)
 {
+    struct outputs_spec outputs = sweep_outputs(spec);
     memset(c, 0, sizeof *c);
     if (!(spec->period > 0))
         return;
     c->from = spec->times[0];
-    c->to = period_end(spec);
+    c->to = outputs_period_end(&outputs);
     c->period = spec->period;
     c->may_mirror =
         spec->damping == NULL && (spec->w == NULL || spec->interpolation == SWEEP_EXACT);

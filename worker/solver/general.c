@@ -207,8 +207,8 @@ static void load(struct general_work *w, const struct block *b, size_t first, si
         expr_eval_batch(w->sweep->start[c], count, in, p->start[c]);
 }
 
-int general_block(struct general_work *w, const struct block *b, struct store *store,
-                  const struct sink *to, solver_yield_fn *yield, void *arg)
+int general_block(struct general_work *w, const struct block *b, struct fields *out,
+                  const struct target *to, solver_yield_fn *yield, void *arg)
 {
     size_t total = (b->q1 - b->q0) * (b->a1 - b->a0);
     struct flight_points *p = &w->points;
@@ -224,7 +224,7 @@ int general_block(struct general_work *w, const struct block *b, struct store *s
                                 .error = p->error,
                                 .limited = p->limited,
                                 .fault = p->fault};
-        store_points(store, &points, to, at);
+        fields_put(out, &points, to, at);
     }
     return 0;
 }

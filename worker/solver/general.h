@@ -2,7 +2,7 @@
 #define SOLVER_GENERAL_H
 
 #include "equation.h"
-#include "store.h"
+#include "fields.h"
 
 /* Point by point integration of the equations that are not affine in (a, q), or that are asked to
  * carry y along (equation.h): the pair of rk8.h over 32 lanes, each with its own time and step. A
@@ -37,7 +37,7 @@ struct general_work *general_work_create(const struct sweep *s, const struct ker
 void general_work_destroy(struct general_work *w);
 
 /* See solver_block. */
-int general_block(struct general_work *w, const struct block *b, struct store *store,
-                  const struct sink *to, solver_yield_fn *yield, void *arg);
+int general_block(struct general_work *w, const struct block *b, struct fields *out,
+                  const struct target *to, solver_yield_fn *yield, void *arg);
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef SOLVER_KERNEL_H
 #define SOLVER_KERNEL_H
 
+#include "leaf_kernel.h"
 #include "parts.h"
 
 /* The loops that run for every point, over 32 virtual lanes: 32 values of a with one q, of which
@@ -8,7 +9,6 @@
  * elementwise + - * in a fixed order give the same bits in all of them. Arrays over lanes are
  * [..][32], aligned to 64 bytes. */
 
-#define LANES       32
 #define KERNEL_ROWS 4
 
 /* One number's values per lane, and how it is judged: with an S = 1 + hypot(z, z' / omega) that is
@@ -28,7 +28,7 @@ struct reading {
 };
 
 struct kernel {
-    const char *name;
+    const struct leaf_kernel *leaf; /* of the same instruction set */
     /* The polynomials in (a, q) at one q, whose powers or Chebyshev polynomials are `weight`
      * (parts_weights): row[parts->row_count]. */
     void (*contract)(const struct parts *p, const double *weight, double *row);
@@ -61,22 +61,7 @@ struct kernel {
     /* Reads a number off the state[2][32] at a node and the sums that backward came home with;
      * returns whether any lane is doubtful. */
     int (*read)(const double *state, const double *sum, size_t lanes, struct reading *r);
-    /* value[n] = polynomial of degree na at x[n], n a multiple of 64. */
-    void (*evaluate)(const double *row, int na, const double *x, size_t n, double *value);
-    /* Errors along a row: two bounds, `stated` and `doubt`, given at every eighth point and linear
-     * between. error[n] = stated; returns whether doubt exceeds tolerance * max(1 + |value|, least)
-     * anywhere, and where: doubtful[n] is 0 or -1. n is a multiple of 8. */
-    int (*weigh)(const double *value, size_t n, const double *stated, const double *doubt,
-                 double tolerance, double least, double *error, int64_t *doubtful);
-    /* bound[n] of the columns from `first` on, a multiple of 8, with n rounded up to one. */
-    void (*spread)(const double *knot, size_t first, size_t n, double *bound);
-    /* An output that is sign * a number + constant, and its error as a float that is not smaller:
-     * field[n], errors[n] (NULL: not wanted). Returns whether all of field is finite. */
-    int (*deliver)(const double *value, const double *error, double sign, double constant, size_t n,
-                   double *field, float *errors);
 };
-
-#define KERNEL_KNOT 8 /* points between two given bounds */
 
 /* Powers of two a lane is brought back by, and the size that calls for it. */
 #define KERNEL_SHRINK 0x1p-320

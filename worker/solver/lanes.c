@@ -5,7 +5,7 @@
  * omega_point) the contract is |error of z| <= tolerance S + 16 u kappa (README.md); `cross` is
  * what the method and its rounding may have done, `weighted` what the error of w, u, v and the
  * damping may have done. */
-#include "margin.h"
+#include "lanes.h"
 
 #include "buf.h"
 #include <float.h>
@@ -256,24 +256,6 @@ static int any_exponent(const struct lanes_work *w)
     return any != 0;
 }
 
-/* ln|v| of v 2^exponent, and its error. */
-static void take_log(double *v, double *e, int exponent)
-{
-    *e = *e / fabs(*v);
-    *v = log(fabs(*v)) + exponent * M_LN2;
-    *e += 2 * DBL_EPSILON * fabs(*v);
-}
-
-void strip_put(struct strip *strip, size_t j, const double *value, const double *error,
-               enum quantity_kind kind)
-{
-    double *v = strip->value + j * STRIP, *e = strip->error + j * STRIP;
-    memcpy(v, value, strip->count * sizeof *v);
-    memcpy(e, error, strip->count * sizeof *e);
-    for (size_t k = 0; kind == QUANTITY_LOG && k < strip->count; k++)
-        take_log(&v[k], &e[k], 0);
-}
-
 /* The numbers of one probe become those of quantity j. */
 static void put(struct strip *strip, size_t j, const uint16_t *at, size_t n,
                 enum quantity_kind kind, const struct reading *r)
@@ -294,7 +276,7 @@ static void put(struct strip *strip, size_t j, const uint16_t *at, size_t n,
     for (size_t k = 0; k < n; k++) {
         double *v = &value[at[k]], *e = &error[at[k]];
         if (kind == QUANTITY_LOG) {
-            take_log(v, e, r->exponent[k]);
+            strip_log(v, e, r->exponent[k]);
         } else {
             *v = ldexp(*v, r->exponent[k]);
             *e = ldexp(*e, r->exponent[k]);
@@ -308,8 +290,8 @@ void lanes_take_strip(struct lanes_work *w, const struct strip *strip)
     for (size_t i = 0; i < w->sweep->outputs.probe_count; i++) {
         const struct margin_probe *p = &w->margin->probe[i];
         size_t first = strip->column - w->lead, n = strip->count + w->lead;
-        w->kernel->spread(p->stated_knot, first, n, w->stated + i * BOUNDS);
-        w->kernel->spread(p->doubt_knot, first, n, w->doubt + i * BOUNDS);
+        w->kernel->leaf->spread(p->stated_knot, first, n, w->stated + i * BOUNDS);
+        w->kernel->leaf->spread(p->doubt_knot, first, n, w->doubt + i * BOUNDS);
     }
 }
 

@@ -2,39 +2,20 @@
 #define SOLVER_LANES_H
 
 #include "level.h"
-#include "store.h"
+#include "margin.h"
 
 /* Solves up to 32 points of one row (one q) at one level, and judges the result. */
-
-/* What is known of the points of a strip; point k of the strip is at index k. */
-struct strip {
-    size_t count;
-    size_t column; /* of the first point, in its leaf */
-    double q;
-    const double *a;              /* at least 32 more numbers follow, whatever they are */
-    double start[2][STRIP];       /* z, z' */
-    double *value, *error;        /* [quantity][STRIP], aligned to 64 bytes, ... */
-    double *exponent;             /* ... times 2^exponent where the quantity is scaled: */
-    int has_exponents;            /* any that is not 0 */
-    unsigned char limited[STRIP]; /* rounding decides */
-};
 
 struct lanes_work;
 
 struct lanes_work *lanes_create(const struct sweep *s, const struct kernel *kernel);
 void lanes_destroy(struct lanes_work *w);
 
-/* Stores the numbers of one probe, value[i] and error[i] of point i, as quantity j. */
-void strip_put(struct strip *strip, size_t j, const double *value, const double *error,
-               enum quantity_kind kind);
-
 /* The rows that will be turned to next at a level, at most LEVEL_ROWS: to be made together. */
 void lanes_ahead(struct lanes_work *w, enum level level, const double *q, size_t n);
 
 /* Turns to a row at a level; 0 when there is no such level. */
 int lanes_row(struct lanes_work *w, enum level level, double q);
-
-struct margin;
 
 /* The parts of LEVEL_LEAF, and what the errors of its nodes are, whose rows the caller turns:
  * borrowed until the next call. */

@@ -38,12 +38,8 @@ void lattice_fini(struct lattice *l)
 void lattice_lay(struct lattice *l, const struct leaf *leaf)
 {
     l->leaf = leaf;
-    chebyshev_init(&l->in_a, leaf->na + 1);
-    chebyshev_init(&l->in_q, leaf->nq + 1);
-    l->a_middle = 0.5 * leaf->a_low + 0.5 * leaf->a_high;
-    l->a_half = fmax(leaf->a_high - l->a_middle, l->a_middle - leaf->a_low);
-    l->q_middle = 0.5 * leaf->q_low + 0.5 * leaf->q_high;
-    l->q_half = fmax(leaf->q_high - l->q_middle, l->q_middle - leaf->q_low);
+    nodes_lay(&l->nodes, leaf->na, leaf->nq,
+              &(struct nodes_range){leaf->q_low, leaf->q_high, leaf->a_low, leaf->a_high});
     l->rows = (size_t)leaf->nq + 1;
     l->blocks = ((size_t)leaf->na + LANES) / LANES;
 }
@@ -51,14 +47,14 @@ void lattice_lay(struct lattice *l, const struct leaf *leaf)
 double lattice_y(const struct lattice *l, size_t r)
 {
     static const double spot[LATTICE_SPOT_ROWS] = {-1, 1};
-    return r < l->rows ? l->in_q.x[r] : spot[r - l->rows];
+    return r < l->rows ? l->nodes.in_q.x[r] : spot[r - l->rows];
 }
 
 void lattice_row(struct lattice *l, size_t r)
 {
     const struct parts *p = l->fine;
     l->r = r;
-    l->q = l->q_middle + l->q_half * lattice_y(l, r);
+    l->q = l->nodes.q_middle + l->nodes.q_half * lattice_y(l, r);
     double weight[PARTS_WEIGHTS];
     parts_weights(p, l->q, weight);
     l->kernel->contract(p, weight, l->row);
@@ -70,11 +66,11 @@ void lattice_block(struct lattice *l, size_t b)
 {
     const struct parts *p = l->fine;
     int spots = l->r >= l->rows;
-    size_t nodes = spots ? LANES : (size_t)l->in_a.n, first = b * LANES;
+    size_t nodes = spots ? LANES : (size_t)l->nodes.in_a.n, first = b * LANES;
     l->lanes = nodes - first < LANES ? nodes - first : LANES;
     for (size_t k = 0; k < LANES; k++) {
         size_t i = first + (k < l->lanes ? k : l->lanes - 1);
-        l->at[k] = l->a_middle + l->a_half * (spots ? l->spot[i] : l->in_a.x[i]);
+        l->at[k] = l->nodes.a_middle + l->nodes.a_half * (spots ? l->spot[i] : l->nodes.in_a.x[i]);
         l->x[k] = (l->at[k] - p->a0) * p->a_inverse;
     }
     l->kernel->propagate(p, l->row, l->x, LANES, l->matrix);
@@ -89,15 +85,15 @@ void lattice_block(struct lattice *l, size_t b)
 /* Values at the nodes -> coefficients of T_j(y) T_k(x). */
 static void transform(const struct lattice *l, const double *value, double *half, double *coef)
 {
-    size_t na = (size_t)l->in_a.n, nq = (size_t)l->in_q.n;
-    memset(half, 0, nq * LATTICE_STRIDE * sizeof *half);
-    memset(coef, 0, nq * LATTICE_STRIDE * sizeof *coef);
+    size_t na = (size_t)l->nodes.in_a.n, nq = (size_t)l->nodes.in_q.n;
+    memset(half, 0, nq * NODE_STRIDE * sizeof *half);
+    memset(coef, 0, nq * NODE_STRIDE * sizeof *coef);
     for (size_t r = 0; r < nq; r++)
-        l->kernel->accumulate(half + r * LATTICE_STRIDE, value + r * LATTICE_STRIDE, 1,
-                              l->in_a.series[0], na, na);
+        l->kernel->accumulate(half + r * NODE_STRIDE, value + r * NODE_STRIDE, 1,
+                              l->nodes.in_a.series[0], na, na);
     for (size_t j = 0; j < nq; j++)
-        l->kernel->accumulate(coef + j * LATTICE_STRIDE, l->in_q.series[0] + j, CHEBYSHEV_MAX, half,
-                              nq, na);
+        l->kernel->accumulate(coef + j * NODE_STRIDE, l->nodes.in_q.series[0] + j, CHEBYSHEV_MAX,
+                              half, nq, na);
 }
 
 /* Sum of n sizes |c[i * stride]|, and *likely: what n terms c T_i T_j come to where they are many
@@ -115,12 +111,12 @@ static double sum_up(const double *c, size_t stride, int n, double *likely)
 
 static double sum_of_row(const double *coef, int j, int na, double *likely)
 {
-    return sum_up(coef + (size_t)j * LATTICE_STRIDE, 1, na + 1, likely);
+    return sum_up(coef + (size_t)j * NODE_STRIDE, 1, na + 1, likely);
 }
 
 static double sum_of_column(const double *coef, int k, int nq, double *likely)
 {
-    return sum_up(coef + k, LATTICE_STRIDE, nq + 1, likely);
+    return sum_up(coef + k, NODE_STRIDE, nq + 1, likely);
 }
 
 /* What is beyond order n of a series with the orders' sizes: orders are looked at in pairs, for
@@ -165,8 +161,8 @@ void lattice_fit(const struct lattice *l, const double *value, double allowed, d
     fit->coef = out;
     for (int j = 0; j <= nq; j++, out += na + 1) {
         double powers[CHEBYSHEV_MAX] __attribute__((aligned(64))) = {0};
-        l->kernel->accumulate(powers, coef + j * LATTICE_STRIDE, 1, l->powers.power[0],
-                              (size_t)na + 1, (size_t)na + 1);
+        l->kernel->accumulate(powers, coef + j * NODE_STRIDE, 1, l->powers.power[0], (size_t)na + 1,
+                              (size_t)na + 1);
         for (int k = 0; k <= na; k++) {
             out[k] = powers[k];
             fit->terms += fabs(out[k]);
@@ -178,17 +174,17 @@ void lattice_fit(const struct lattice *l, const double *value, double allowed, d
 
 double lattice_quantile(const struct lattice *l, const double *size, double share)
 {
-    size_t na = (size_t)l->in_a.n, nq = (size_t)l->in_q.n, bin[BINS] = {0}, passed = 0;
+    size_t na = (size_t)l->nodes.in_a.n, nq = (size_t)l->nodes.in_q.n, bin[BINS] = {0}, passed = 0;
     double most = 0;
     int top;
     for (size_t r = 0; r < nq; r++)
         for (size_t i = 0; i < na; i++)
-            most = fmax(most, size[r * LATTICE_STRIDE + i]);
+            most = fmax(most, size[r * NODE_STRIDE + i]);
     frexp(most, &top);
     for (size_t r = 0; r < nq; r++) {
         for (size_t i = 0; i < na; i++) {
             int exponent;
-            frexp(size[r * LATTICE_STRIDE + i], &exponent);
+            frexp(size[r * NODE_STRIDE + i], &exponent);
             bin[top - exponent < BINS ? top - exponent : BINS - 1]++;
         }
     }
@@ -212,9 +208,9 @@ static double off_at_spots(const struct lattice *l, const struct fit *f, const d
         for (size_t j = (size_t)f->nq + 1; j-- > 0;)
             for (size_t i = 0; i < width; i++)
                 row[i] += t[j] * f->coef[j * width + i];
-        l->kernel->evaluate(row, f->na, l->spot, CHEBYSHEV_MAX, fitted);
+        l->kernel->leaf->evaluate(row, f->na, l->spot, CHEBYSHEV_MAX, fitted);
         for (size_t k = 0; k < LANES; k++) {
-            double off = fabs(fitted[k] - value[r * LATTICE_STRIDE + k]);
+            double off = fabs(fitted[k] - value[r * NODE_STRIDE + k]);
             most = off > most ? off : most;
         }
     }

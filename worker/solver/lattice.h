@@ -1,8 +1,8 @@
 #ifndef SOLVER_LATTICE_H
 #define SOLVER_LATTICE_H
 
-#include "chebyshev.h"
-#include "lanes.h"
+#include "kernel.h"
+#include "nodes.h"
 #include "plan.h"
 
 /* The nodes of a leaf: the zeros of two Chebyshev polynomials laid over its ranges of a and q, and
@@ -17,8 +17,7 @@ struct lattice {
     const struct kernel *kernel;
     struct chebyshev_powers powers;
     const struct leaf *leaf;
-    struct chebyshev in_a, in_q; /* na + 1 and nq + 1 nodes */
-    double a_middle, a_half, q_middle, q_half;
+    struct nodes nodes;
     size_t rows;   /* of nodes; LATTICE_SPOT_ROWS of spots follow */
     size_t blocks; /* of 32 lanes in a row of nodes; a row of spots is one block */
     /* the row at hand */
@@ -54,18 +53,17 @@ struct fit {
     double *coef;   /* [nq + 1][na + 1]: of T_j(y) x^i; borrowed from the workspace */
 };
 
-/* value[r][LATTICE_STRIDE] at the nodes, rows r; drops what sums up to no more than `allowed`. work
+/* value[r][NODE_STRIDE] at the nodes, rows r; drops what sums up to no more than `allowed`. work
  * has LATTICE_WORK doubles and holds the coefficients afterwards. */
-#define LATTICE_STRIDE CHEBYSHEV_MAX
-#define LATTICE_WORK   (3 * CHEBYSHEV_MAX * CHEBYSHEV_MAX)
+#define LATTICE_WORK (3 * CHEBYSHEV_MAX * CHEBYSHEV_MAX)
 void lattice_fit(const struct lattice *l, const double *value, double allowed, double *work,
                  struct fit *fit);
 
-/* A share of the numbers size[r][LATTICE_STRIDE] at the nodes is smaller than this, give or take a
+/* A share of the numbers size[r][NODE_STRIDE] at the nodes is smaller than this, give or take a
  * factor of two; they are positive. */
 double lattice_quantile(const struct lattice *l, const double *size, double share);
 
-/* What the fit of value[row][LATTICE_STRIDE] is off by at most: what it dropped or rounded, and
+/* What the fit of value[row][NODE_STRIDE] is off by at most: what it dropped or rounded, and
  * what the spots say. */
 double lattice_off(const struct lattice *l, const struct fit *f, const double *value);
 

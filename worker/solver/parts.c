@@ -170,16 +170,6 @@ void parts_destroy(struct parts *p)
     free(p);
 }
 
-double *lanes_array(size_t n)
-{
-    size_t bytes = (n * sizeof(double) + 63) / 64 * 64;
-    void *p = aligned_alloc(64, bytes != 0 ? bytes : 64);
-    if (p == NULL)
-        abort();
-    memset(p, 0, bytes);
-    return p;
-}
-
 double *parts_room(struct parts *p, struct part *part)
 {
     part->width = ((size_t)(part->na + 1) * 4 + 7) / 8 * 8;

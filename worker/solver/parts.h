@@ -2,6 +2,7 @@
 #define SOLVER_PARTS_H
 
 #include "drive.h"
+#include "strip.h"
 
 /* How the points of a job are solved: the time axis cut into parts, and for each part the 2x2
  * propagator of (z, p = z' / omega) as a polynomial in (a, q) that holds on the whole grid. A point
@@ -57,9 +58,6 @@ double parts_reach(const struct drive *d, const struct grid *g, double from, con
 /* How many parts that are. */
 double parts_estimate(const struct drive *d, const struct grid *g, double from,
                       const double *record, size_t record_count, double reach);
-
-/* n doubles, zeroed, aligned to 64 bytes as vectors of any width want them; free() ends them. */
-double *lanes_array(size_t n);
 
 /* Room for the coefficients of a part whose degrees are set, zeroed; borrowed until the next call.
  */

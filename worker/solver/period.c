@@ -24,25 +24,6 @@ struct comparison {
     struct err *err;
 };
 
-double period_end(const struct sweep_spec *spec)
-{
-    return fmin(spec->times[0] + spec->period, spec->w_to);
-}
-
-uint64_t period_split(const struct sweep_spec *spec, double t, double *within)
-{
-    double from = spec->times[0], slack = 4 * DBL_EPSILON * (fabs(t) + fabs(from)), unused;
-    within = within != NULL ? within : &unused;
-    *within = spec->period > 0 ? fmin(t, period_end(spec)) : t;
-    if (!(spec->period > 0) || t - from <= spec->period + slack)
-        return 0;
-    double rest = fmod(t - from, spec->period);
-    double periods = floor((t - from - rest) / spec->period + 0.5);
-    int late = rest >= spec->period - slack;
-    *within = rest <= slack || late ? from : from + rest;
-    return (uint64_t)periods + (uint64_t)late;
-}
-
 /* How far the curve of a table may be off near a segment: as far as a straight line may be, by the
  * second differences of its neighbours. */
 static double table_error(const struct drive *d, size_t segment)

@@ -11,12 +11,4 @@
 
 int period_check(const struct drive *d, const struct sweep_spec *spec, struct err *err);
 
-/* How many whole periods lie between times[0] and t. *within (may be NULL) is that much earlier
- * than t: within the first period, and times[0] itself where the rest is no more than the times'
- * roundings. The first period's end is within it; any time is where there is no period. */
-uint64_t period_split(const struct sweep_spec *spec, double t, double *within);
-
-/* Where the first period ends: times[0] + period, but not beyond w.t. */
-double period_end(const struct sweep_spec *spec);
-
 #endif

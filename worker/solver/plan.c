@@ -91,15 +91,6 @@ void outlook_destroy(struct outlook *o)
     free(o);
 }
 
-void axis_range(const double *axis, size_t i0, size_t i1, double *low, double *high)
-{
-    *low = *high = axis[i0];
-    for (size_t i = i0 + 1; i < i1; i++) {
-        *low = axis[i] < *low ? axis[i] : *low;
-        *high = axis[i] > *high ? axis[i] : *high;
-    }
-}
-
 /* e^x for x >= 0, a little less: only + * /. */
 static double exponential(double x)
 {

@@ -1,6 +1,7 @@
 #ifndef SOLVER_PLAN_H
 #define SOLVER_PLAN_H
 
+#include "nodes.h"
 #include "parts.h"
 
 /* How a piece of the grid is solved as a whole, decided before anything is solved, from the drive
@@ -59,8 +60,5 @@ size_t plan_root(const struct outlook *o, const struct leaf *root, const double 
 
 /* The piece as products of about m stretches; -1 when that is not possible. */
 int plan_products(const struct outlook *o, const struct leaf *piece, size_t m, struct leaf *out);
-
-/* The range of an axis over [i0, i1). */
-void axis_range(const double *axis, size_t i0, size_t i1, double *low, double *high);
 
 #endif

@@ -22,9 +22,9 @@ struct products {
     const struct kernel *kernel;
     size_t record_count;
     double tolerance;
-    struct margin *margin;
+    struct soundings *soundings;
     struct parts parts;
-    /* [stretch][entry][row][LATTICE_STRIDE]; the fifth entry is the norm */
+    /* [stretch][entry][row][NODE_STRIDE]; the fifth entry is the norm */
     double *value;
     size_t value_cap;
     double *product, *work;
@@ -32,15 +32,15 @@ struct products {
     struct fitted *fitted; /* [stretch] */
 };
 
-#define ENTRY ((CHEBYSHEV_MAX + LATTICE_SPOT_ROWS) * LATTICE_STRIDE)
+#define ENTRY (NODE_ROWS * NODE_STRIDE)
 
 struct products *products_create(const struct sweep *s, const struct kernel *kernel,
-                                 struct margin *margin)
+                                 struct soundings *soundings)
 {
     struct products *p = mem_alloc(1, sizeof *p);
-    p->fine = margin->fine;
+    p->fine = soundings->fine;
     p->kernel = kernel;
-    p->margin = margin;
+    p->soundings = soundings;
     p->record_count = s->outputs.record_count;
     p->tolerance = s->tolerance;
     p->product = lanes_array(4 * LANES);
@@ -49,7 +49,7 @@ struct products *products_create(const struct sweep *s, const struct kernel *ker
     p->parts.chebyshev = 1;
     p->parts.part = mem_alloc(LEAF_STRETCHES_MAX, sizeof *p->parts.part);
     p->fitted = mem_alloc(LEAF_STRETCHES_MAX, sizeof *p->fitted);
-    /* Errors of the nodes are the margin's. */
+    /* Errors of the nodes are the soundings'. */
     p->parts.cross = mem_alloc(LEAF_STRETCHES_MAX + 1, sizeof(double));
     p->parts.node = mem_alloc(LEAF_STRETCHES_MAX + 1, sizeof(double));
     p->parts.node_q = mem_alloc(LEAF_STRETCHES_MAX + 1, sizeof(double));
@@ -82,14 +82,14 @@ const struct parts *products_parts(const struct products *p)
 
 void products_row(struct products *p, double q)
 {
-    margin_row(p->margin, q, p->no_constant);
+    margin_row(&p->soundings->margin, q, p->no_constant);
 }
 
 /* Stretch s at the nodes of the block at hand. */
 static int read_nodes(struct products *p, const struct lattice *l, size_t s, size_t b)
 {
     const struct leaf *leaf = l->leaf;
-    double *to = p->value + s * 5 * ENTRY + l->r * LATTICE_STRIDE + b * LANES;
+    double *to = p->value + s * 5 * ENTRY + l->r * NODE_STRIDE + b * LANES;
     p->kernel->multiply(l->matrix, leaf->cut[s], leaf->cut[s + 1], p->product);
     for (size_t k = 0; k < l->lanes; k++) {
         double norm = 0;
@@ -110,7 +110,7 @@ static int solve_nodes(struct products *p, struct lattice *l)
         lattice_row(l, r);
         for (size_t b = 0; b < (r < l->rows ? l->blocks : 1); b++) {
             lattice_block(l, b);
-            if (margin_read(p->margin, l, b) != 0)
+            if (soundings_read(p->soundings, l, b) != 0)
                 return -1;
             for (size_t s = 0; s < l->leaf->stretches; s++)
                 if (read_nodes(p, l, s, b) != 0)
@@ -218,12 +218,12 @@ int products_fit(struct products *p, struct lattice *l)
     }
     parts->count = leaf->stretches;
     parts->coef_count = parts->row_count = 0;
-    parts->a0 = l->a_middle;
-    parts->q0 = l->q_middle;
-    parts->a_inverse = l->a_half > 0 ? 1 / l->a_half : 0;
-    parts->q_inverse = l->q_half > 0 ? 1 / l->q_half : 0;
+    parts->a0 = l->nodes.a_middle;
+    parts->q0 = l->nodes.q_middle;
+    parts->a_inverse = l->nodes.a_half > 0 ? 1 / l->nodes.a_half : 0;
+    parts->q_inverse = l->nodes.q_half > 0 ? 1 / l->nodes.q_half : 0;
     lay_stretches(p, leaf);
-    margin_begin(p->margin, l);
+    soundings_begin(p->soundings);
     if (solve_nodes(p, l) != 0)
         return -1;
     for (size_t s = 0; s < leaf->stretches; s++)
@@ -233,6 +233,6 @@ int products_fit(struct products *p, struct lattice *l)
     for (size_t s = 0; s < leaf->stretches; s++)
         if (take_stretch(p, leaf, s, ratio) != 0)
             return -1;
-    margin_end(p->margin);
+    soundings_end(p->soundings, l);
     return 0;
 }

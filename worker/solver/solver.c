@@ -4,7 +4,7 @@
 #include "general.h"
 #include "later.h"
 #include "phase.h"
-#include "store.h"
+#include "fields.h"
 #include "tile.h"
 
 #include "buf.h"
@@ -23,7 +23,7 @@ struct solver {
     double q[STRIP];         /* strip.q as a column */
     int starts_alike;        /* they are in the strip already */
     struct floquet *floquet; /* NULL: nothing is derived from a monodromy matrix */
-    struct store *store;
+    struct fields *fields;
     struct later later;
     unsigned char is_later[STRIP]; /* of the strip */
     /* Points of a row that were left: their values of a, and what comes out. */
@@ -42,6 +42,28 @@ static void load_starts(struct solver *s, size_t count)
         expr_eval_batch(s->sweep->start[c], count, in, s->strip.start[c]);
 }
 
+static struct floquet_facts floquet_facts_of(const struct sweep *s)
+{
+    const struct symmetry *uneven = &s->cycle.symmetry;
+    const struct grid *g = &s->grid;
+    return (struct floquet_facts){
+        .period = s->cycle.period,
+        .damping = s->cycle.damping,
+        .damping_error = s->cycle.damping_error,
+        .u_bound = s->u_bound,
+        .v_bound = s->v_bound,
+        .w_bound = s->w_bound,
+        .u_uneven = uneven->u,
+        .v_uneven = uneven->v,
+        .w_uneven = uneven->w,
+        .promised = s->promised,
+        .a_most = fmax(fabs(g->a_min), fabs(g->a_max)),
+        .q_most = fmax(fabs(g->q_min), fabs(g->q_max)),
+        .damped = s->drive->damping.count != 0,
+        .refines = s->drive->interpolation == SWEEP_EXACT || s->drive->is_table,
+    };
+}
+
 struct solver *solver_create_with(const struct sweep *s, const struct kernel *kernel)
 {
     struct solver *solver = mem_alloc(1, sizeof *solver);
@@ -55,12 +77,13 @@ struct solver *solver_create_with(const struct sweep *s, const struct kernel *ke
         solver->phase = phase_work_create(s->phase, kernel);
     if (s->outputs.derived_count > 0) {
         solver->strip.exponent = mem_alloc(quantities * STRIP, sizeof(double));
-        solver->floquet = floquet_create(s, kernel);
+        struct floquet_facts facts = floquet_facts_of(s);
+        solver->floquet = floquet_create(&facts, &s->outputs, s->start, kernel->leaf);
     }
     solver->strip.value = lanes_array(quantities * STRIP);
     solver->strip.error = lanes_array(quantities * STRIP);
-    solver->store = store_create(&s->outputs, kernel);
-    solver->starts_alike = expr_is_constant(s->start[0]) && expr_is_constant(s->start[1]);
+    solver->fields = fields_create(&s->outputs, kernel->leaf);
+    solver->starts_alike = starts_alike(s->start);
     if (solver->starts_alike)
         load_starts(solver, STRIP);
     solver->left_field = mem_alloc(s->outputs.count + 1, sizeof *solver->left_field);
@@ -90,7 +113,7 @@ void solver_destroy(struct solver *s)
     free(s->strip.error);
     free(s->strip.exponent);
     floquet_destroy(s->floquet);
-    store_destroy(s->store);
+    fields_destroy(s->fields);
     later_fini(&s->later);
     for (size_t k = 0; k < s->sweep->outputs.count; k++) {
         free(s->left_field[k]);
@@ -103,7 +126,7 @@ void solver_destroy(struct solver *s)
 
 const char *solver_reason(const struct solver *s)
 {
-    return store_reason(s->store);
+    return fields_reason(s->fields);
 }
 
 /* Fills the strip with `count` points of a row and their start values. */
@@ -253,7 +276,7 @@ static size_t put_off(struct solver *s, const uint16_t *at, size_t count, size_t
     return put;
 }
 
-static void store_strip(struct solver *s, const unsigned char *later, const struct sink *to,
+static void store_strip(struct solver *s, const unsigned char *later, const struct target *to,
                         size_t offset)
 {
     struct points points = {.count = s->strip.count,
@@ -266,12 +289,12 @@ static void store_strip(struct solver *s, const unsigned char *later, const stru
                             .error = s->strip.error,
                             .limited = s->strip.limited,
                             .later = later};
-    store_points(s->store, &points, to, offset);
+    fields_put(s->fields, &points, to, offset);
 }
 
 /* The strip at hand, which begins at (q, a). */
 static int solve_row(struct solver *s, const struct block *whole, size_t q, size_t a,
-                     enum leaf_form form, const struct sink *to, struct caller *c)
+                     enum leaf_form form, const struct target *to, struct caller *c)
 {
     uint16_t at[STRIP];
     size_t left, count = s->strip.count, row = q - whole->q0, column = a - whole->a0;
@@ -285,7 +308,7 @@ static int solve_row(struct solver *s, const struct block *whole, size_t q, size
 
 /* The points of `b` that lie in the leaf, row by row; the fields of `whole` go to `to`. */
 static int solve_leaf(struct solver *s, const struct block *whole, const struct leaf *leaf,
-                      const struct sink *to, struct caller *c)
+                      const struct target *to, struct caller *c)
 {
     size_t q0 = leaf->q0 > whole->q0 ? leaf->q0 : whole->q0;
     size_t q1 = leaf->q1 < whole->q1 ? leaf->q1 : whole->q1;
@@ -319,7 +342,7 @@ static int solve_leaf(struct solver *s, const struct block *whole, const struct 
 
 /* Copies the strip's points, which were stored apart, to where they belong. */
 static void scatter(struct solver *s, const struct block *b, const struct later_point *p,
-                    const uint8_t *status, const struct sink *to)
+                    const uint8_t *status, const struct target *to)
 {
     for (size_t i = 0; i < s->strip.count; i++) {
         size_t at = p[i].q * (b->a1 - b->a0) + p[i].a;
@@ -334,12 +357,12 @@ static void scatter(struct solver *s, const struct block *b, const struct later_
 
 /* Points p[0..count), all of one row, at the fine level. */
 static int solve_left(struct solver *s, const struct block *b, const struct later_point *p,
-                      size_t count, const struct sink *to, struct caller *c)
+                      size_t count, const struct target *to, struct caller *c)
 {
     uint8_t status[STRIP];
     uint16_t at[STRIP];
     size_t left = count;
-    struct sink apart = {s->left_field, to->errors != NULL ? s->left_error : NULL, status};
+    struct target apart = {s->left_field, to->errors != NULL ? s->left_error : NULL, status};
     for (size_t i = 0; i < count; i++) {
         s->left_a[i] = s->sweep->a[b->a0 + p[i].a];
         at[i] = (uint16_t)i;
@@ -365,7 +388,7 @@ static size_t look_ahead(struct solver *s, const struct block *b, size_t q)
     return q;
 }
 
-static int solve_later(struct solver *s, const struct block *b, const struct sink *to,
+static int solve_later(struct solver *s, const struct block *b, const struct target *to,
                        struct caller *c)
 {
     later_sort(&s->later, b->q1 - b->q0);
@@ -384,7 +407,7 @@ static int solve_later(struct solver *s, const struct block *b, const struct sin
 
 /* The part of `b` in the tile that holds (q, a); *q1 and *a1 are where that tile ends. */
 static int solve_tile(struct solver *s, const struct block *b, size_t q, size_t a, size_t *q1,
-                      size_t *a1, const struct sink *to, struct caller *c)
+                      size_t *a1, const struct target *to, struct caller *c)
 {
     struct leaf tile;
     size_t count;
@@ -403,12 +426,12 @@ static int solve_tile(struct solver *s, const struct block *b, size_t q, size_t 
 int solver_block(struct solver *s, const struct block *b, double *const *fields,
                  float *const *errors, uint8_t *status, solver_yield_fn *yield, void *arg)
 {
-    struct sink to = {fields, errors, status};
+    struct target to = {fields, errors, status};
     struct caller caller = {yield, arg, 0};
     size_t q_end = b->q1, a_end = b->a1;
-    store_begin(s->store);
+    fields_begin(s->fields);
     if (s->general != NULL)
-        return general_block(s->general, b, s->store, &to, yield, arg);
+        return general_block(s->general, b, s->fields, &to, yield, arg);
     s->work_ns = 0;
     later_clear(&s->later);
     for (size_t q = b->q0; q < b->q1; q = q_end)

@@ -19,20 +19,6 @@ static double *copy(const double *v, size_t n)
     return out;
 }
 
-static int compile_start(struct sweep *s, const struct sweep_spec *spec, struct err *err)
-{
-    static const char *const variables[] = {"a", "q"};
-    struct expr_scope scope = {.variables = variables, .variable_count = 2};
-    for (int i = 0; i < 2; i++) {
-        if (expr_compile(spec->z_start[i], &scope, &s->start[i], err) != 0) {
-            if (err != NULL)
-                snprintf(err->path, sizeof err->path, "z.start[%d]", i);
-            return -1;
-        }
-    }
-    return 0;
-}
-
 #define FINEST         0x1p-57 /* what rounding leaves of an entry of a part */
 #define PART_NS        150e3   /* filling a fine part takes about so long */
 #define TILE_PAY       0.5     /* of the time that points take: what tiles save at least */
@@ -48,12 +34,6 @@ static int create_parts(const struct sweep *s, enum level level, struct parts **
     int fine = level == LEVEL_FINE;
     return parts_create(s->drive, &s->grid, s->from, o->record, o->record_count,
                         fine ? PARTS_REACH_FINE : s->reach, fine ? FINEST : s->target, out, err);
-}
-
-/* Whether the start of the solution is the same for all points. */
-static int starts_alike(const struct sweep *s)
-{
-    return expr_is_constant(s->start[0]) && expr_is_constant(s->start[1]);
 }
 
 /* Solving tiles needs the fine level, which takes a while to make: small grids do without. */
@@ -89,7 +69,7 @@ static int look_ahead(struct sweep *s, struct err *err)
                                 .record = fine->record,
                                 .record_count = o->record_count,
                                 .probes = o->probe_count,
-                                .surfaces = starts_alike(s) || !o->uses[VECTOR_START],
+                                .surfaces = starts_alike(s->start) || !o->uses[VECTOR_START],
                                 .products = drives_exactly(s->drive),
                                 .always = s->method == SWEEP_TILE,
                                 .tolerance = s->tolerance,
@@ -188,6 +168,16 @@ void sweep_tile(const struct sweep *s, size_t q, size_t a, struct leaf *tile)
     axis_range(s->a, tile->a0, tile->a1, &tile->a_low, &tile->a_high);
 }
 
+struct outputs_spec sweep_outputs(const struct sweep_spec *spec)
+{
+    return (struct outputs_spec){.outputs = spec->outputs,
+                                 .output_count = spec->output_count,
+                                 .times = spec->times,
+                                 .time_count = spec->time_count,
+                                 .w_to = spec->w_to,
+                                 .period = spec->period};
+}
+
 double sweep_omega(const struct sweep *s, double a, double q)
 {
     return sqrt(fmax(1, s->u_bound + fabs(a) * s->v_bound + fabs(q) * s->w_bound));
@@ -231,6 +221,7 @@ static int number_outputs(struct sweep *s, const struct sweep_spec *spec, struct
     struct outputs *o = &s->outputs;
     double *node = NULL;
     size_t nodes = 0;
+    struct outputs_spec outputs = sweep_outputs(spec);
     int mirrors = cycle_measure(&s->cycle, s->drive);
     if (o->counts_zeros) {
         node = cycle_nodes(&s->cycle, s->drive, fmax(fabs(s->grid.a_min), fabs(s->grid.a_max)),
@@ -238,7 +229,7 @@ static int number_outputs(struct sweep *s, const struct sweep_spec *spec, struct
         s->method = SWEEP_POINT; /* polynomials have no zeros to count */
     }
     if (nodes < CYCLE_NODES_MAX)
-        outputs_number(o, spec, mirrors && !o->counts_zeros, node, nodes);
+        outputs_number(o, &outputs, mirrors && !o->counts_zeros, node, nodes);
     free(node);
     if (nodes < CYCLE_NODES_MAX)
         return 0;
@@ -249,8 +240,9 @@ static int number_outputs(struct sweep *s, const struct sweep_spec *spec, struct
 static int build(struct sweep *s, const struct sweep_spec *spec, struct err *err)
 {
     double unused;
-    if (compile_start(s, spec, err) != 0 || outputs_init(&s->outputs, spec, err) != 0 ||
-        drive_create(spec, &s->drive, err) != 0)
+    struct outputs_spec outputs = sweep_outputs(spec);
+    if (starts_compile(spec->z_start, s->start, err) != 0 ||
+        outputs_init(&s->outputs, &outputs, err) != 0 || drive_create(spec, &s->drive, err) != 0)
         return -1;
     cycle_init(&s->cycle, spec);
     if (s->outputs.has_monodromy && (spec->ddz != NULL || spec->interpolation == SWEEP_COUPLED))

@@ -2,6 +2,8 @@
 #define SOLVER_SWEEP_H
 
 #include "err.h"
+#include "outputs.h"
+#include "point_status.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,10 +33,6 @@ enum sweep_method {
     SWEEP_PHASE, /* each point by itself, by phase and amplitude (for tests) */
 };
 
-struct sweep_output {
-    const char *name, *text; /* expression of a, q, z(T), dz(T), z1, dz1, z2, dz2, lnabs (T) */
-};
-
 /* All pointers are borrowed until sweep_create returns. Texts are expressions (expr.h). */
 struct sweep_spec {
     const char *f; /* y'' + f(t) y = 0; NULL when w needs no y */
@@ -59,7 +57,7 @@ struct sweep_spec {
     const double *q, *a; /* the axes */
     size_t q_count, a_count;
 
-    const struct sweep_output *outputs;
+    const struct output_text *outputs;
     size_t output_count;
     double tolerance;
 
@@ -85,17 +83,6 @@ int sweep_table_adopt(struct sweep *s, const unsigned char *table, size_t len, s
 /* The drive itself, for w.npy and for pictures: up to `max` samples (t, w) over [w_from, w_to]: the
  * knots or table where there are such, else equidistant. Returns the number written. */
 size_t sweep_drive_samples(const struct sweep *s, size_t max, double *t, double *w);
-
-/* Statuses of a point, as stored in status.npy. A point has one status for all its fields: a field
- * is NaN only where the status is POINT_FAILED, +-inf only where it is that or POINT_OVERFLOW. A
- * field that is sound keeps its value although another of the point's fields failed. */
-enum point_status {
-    POINT_OPEN = 0,
-    POINT_DONE = 1,
-    POINT_FAILED = 2,
-    POINT_OVERFLOW = 3, /* finite in the mathematics, not in a double: the field is +-inf */
-    POINT_LIMITED = 4,  /* rounding, not the tolerance, decides the error (DESIGN: u kappa) */
-};
 
 /* An index block of the grid: q[q0..q1), a[a0..a1). */
 struct block {

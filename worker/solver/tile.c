@@ -8,14 +8,14 @@
 struct tile {
     const struct sweep *sweep;
     struct lattice lattice;
-    struct margin margin; /* of the leaf that was fitted last, too */
+    struct soundings soundings; /* of the leaf that was fitted last, too */
     struct surface *surface;
     struct products *products;
+    double *work;              /* LATTICE_WORK */
     struct leaf tile, *leaves; /* tile.q1 is 0 before the first */
     size_t leaf_count;
     const struct leaf *fitted; /* NULL: none of them yet */
     struct leaf leaf;          /* as it was fitted */
-    double start[2];           /* of all points, where it is the same for all */
 };
 
 struct tile *tile_create(const struct sweep *s, const struct kernel *kernel)
@@ -26,9 +26,10 @@ struct tile *tile_create(const struct sweep *s, const struct kernel *kernel)
     struct tile *t = mem_alloc(1, sizeof *t);
     t->sweep = s;
     lattice_init(&t->lattice, fine, kernel);
-    margin_init(&t->margin, s, fine, kernel);
-    t->surface = surface_create(s, kernel, &t->margin);
-    t->products = products_create(s, kernel, &t->margin);
+    soundings_init(&t->soundings, s, fine, kernel);
+    t->surface = surface_create(&s->outputs, kernel->leaf, &t->soundings.margin, s->tolerance);
+    t->products = products_create(s, kernel, &t->soundings);
+    t->work = lanes_array(LATTICE_WORK);
     t->leaves = mem_alloc(LEAVES_MAX, sizeof *t->leaves);
     return t;
 }
@@ -39,8 +40,9 @@ void tile_destroy(struct tile *t)
         return;
     surface_destroy(t->surface);
     products_destroy(t->products);
-    margin_fini(&t->margin);
+    soundings_fini(&t->soundings);
     lattice_fini(&t->lattice);
+    free(t->work);
     free(t->leaves);
     free(t);
 }
@@ -61,8 +63,9 @@ const struct leaf *tile_at(struct tile *t, size_t q, size_t a, size_t *count)
 static int fit(struct tile *t)
 {
     lattice_lay(&t->lattice, &t->leaf);
-    return t->leaf.form == LEAF_SURFACE ? surface_fit(t->surface, &t->lattice)
-                                        : products_fit(t->products, &t->lattice);
+    return t->leaf.form == LEAF_SURFACE
+               ? surface_fit(t->surface, &t->soundings, &t->lattice, t->work)
+               : products_fit(t->products, &t->lattice);
 }
 
 /* Growth that the plan did not see makes a fit too rough: shorter stretches see less of it. -1 when
@@ -103,5 +106,5 @@ struct products *tile_products(struct tile *t)
 
 const struct margin *tile_margin(const struct tile *t)
 {
-    return &t->margin;
+    return &t->soundings.margin;
 }

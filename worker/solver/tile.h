@@ -2,7 +2,7 @@
 #define SOLVER_TILE_H
 
 #include "products.h"
-#include "surface.h"
+#include "surface_fit.h"
 
 /* One thread's tile: its plan, and the leaf of it that was fitted last. Both are functions of the
  * job alone, so that a piece of a tile gives the same bits as the tile. */

@@ -133,7 +133,7 @@ static size_t tile_start(const struct job *job, uint32_t tile)
 
 static struct result solve_once(const struct job *job, struct arrays *to)
 {
-    struct sweep_output outputs[JOB_OUTPUTS_MAX];
+    struct output_text outputs[JOB_OUTPUTS_MAX];
     struct sweep_spec spec;
     struct sweep *sweep;
     struct err err;

@@ -1,5 +1,5 @@
-#ifndef SOLVER_CHEBYSHEV_H
-#define SOLVER_CHEBYSHEV_H
+#ifndef LEAF_CHEBYSHEV_H
+#define LEAF_CHEBYSHEV_H
 
 /* Chebyshev series: interpolation at the zeros of T_n, and the way to powers and back. All from + -
  * * / sqrt, so that the bits are the same on every machine. */

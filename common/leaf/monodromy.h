@@ -1,7 +1,8 @@
-#ifndef SOLVER_MONODROMY_H
-#define SOLVER_MONODROMY_H
+#ifndef LEAF_MONODROMY_H
+#define LEAF_MONODROMY_H
 
-#include "kernel.h"
+#include "leaf_kernel.h"
+#include "strip.h"
 
 /* The monodromy matrix M of 32 points, which carries (z, z') across one period, as M = x I + X
  * with a traceless X, X^2 = D I:
@@ -27,7 +28,7 @@
  * 2^-53 and part of it. Where the phase itself is lost, N dlambda > 1/2, the error is infinite.
  *
  * These are the loops for 32 points at once, compiled once for each instruction set like those of
- * kernel.h, with the same bits in all of them. */
+ * leaf_kernel.h, with the same bits in all of them. */
 
 /* A number of 32 points, times 2^exponent. */
 struct entry {
@@ -92,7 +93,7 @@ struct monodromy_kernel {
     int (*check)(const double *value, const double *error, const double *scale, double promised);
 };
 
-const struct monodromy_kernel *monodromy_kernel_of(const struct kernel *k);
+const struct monodromy_kernel *monodromy_kernel_of(const struct leaf_kernel *k);
 
 #define MONODROMY_MODEST 0x1p+200
 

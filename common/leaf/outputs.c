@@ -1,7 +1,6 @@
 /* What the outputs ask of the solution: which vectors, at which times. Everything is numbered once,
  * so that a time that three outputs use is solved and judged once. */
-#include "period.h"
-#include "sweep_private.h"
+#include "outputs.h"
 
 #include "buf.h"
 #include <float.h>
@@ -23,8 +22,30 @@ static const char *const solutions[] = {"z", "dz", "z1", "dz1", "z2", "dz2", "ln
 static const char *const variables[] = {"a", "q", "trace", "mu", "nu", "stable"};
 enum { VARIABLES = 2, VARIABLES_OF_PERIOD = 6 };
 
-static int compile(struct output *o, const struct sweep_output *text, const struct sweep_spec *spec,
-                   struct err *err)
+double outputs_period_end(const struct outputs_spec *spec)
+{
+    return fmin(spec->times[0] + spec->period, spec->w_to);
+}
+
+/* How many whole periods lie between times[0] and t. *within (may be NULL) is that much earlier
+ * than t: within the first period, and times[0] itself where the rest is no more than the times'
+ * roundings. The first period's end is within it; any time is where there is no period. */
+static uint64_t period_split(const struct outputs_spec *spec, double t, double *within)
+{
+    double from = spec->times[0], slack = 4 * DBL_EPSILON * (fabs(t) + fabs(from)), unused;
+    within = within != NULL ? within : &unused;
+    *within = spec->period > 0 ? fmin(t, outputs_period_end(spec)) : t;
+    if (!(spec->period > 0) || t - from <= spec->period + slack)
+        return 0;
+    double rest = fmod(t - from, spec->period);
+    double periods = floor((t - from - rest) / spec->period + 0.5);
+    int late = rest >= spec->period - slack;
+    *within = rest <= slack || late ? from : from + rest;
+    return (uint64_t)periods + (uint64_t)late;
+}
+
+static int compile(struct output *o, const struct output_text *text,
+                   const struct outputs_spec *spec, struct err *err)
 {
     struct expr_scope scope = {.variables = variables,
                                .variable_count = spec->period > 0 ? VARIABLES_OF_PERIOD : VARIABLES,
@@ -40,7 +61,7 @@ static int compile(struct output *o, const struct sweep_output *text, const stru
     return -1;
 }
 
-static int refuse_time(const struct output *o, double t, const struct sweep_spec *spec,
+static int refuse_time(const struct output *o, double t, const struct outputs_spec *spec,
                        struct err *err)
 {
     err_set(err, ERR_JOB_REFUSED, "the time %.9g is outside [%.9g, %.9g]", t, spec->times[0],
@@ -63,7 +84,7 @@ static struct demand demand_of(const struct output *o, size_t i)
     return d;
 }
 
-static int survey(struct outputs *o, const struct sweep_spec *spec, struct err *err)
+static int survey(struct outputs *o, const struct outputs_spec *spec, struct err *err)
 {
     int with_period = spec->period > 0;
     for (size_t k = 0; k < o->count; k++) {
@@ -87,14 +108,14 @@ static int compare(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
-static double monodromy_time(const struct outputs *o, const struct sweep_spec *spec)
+static double monodromy_time(const struct outputs *o, const struct outputs_spec *spec)
 {
-    double end = period_end(spec);
+    double end = outputs_period_end(spec);
     return o->half ? 0.5 * spec->times[0] + 0.5 * end : end;
 }
 
 /* Collects the distinct times of all outputs, increasing. */
-static void collect_times(struct outputs *o, const struct sweep_spec *spec, const double *node,
+static void collect_times(struct outputs *o, const struct outputs_spec *spec, const double *node,
                           size_t nodes)
 {
     size_t total = 0, distinct = 0;
@@ -161,7 +182,7 @@ static struct derived *add_derived(struct outputs *o, enum derived_kind kind)
 }
 
 /* What is lost of a time that is whole periods after `within`. */
-static double time_error(const struct sweep_spec *spec, double t, double within)
+static double time_error(const struct outputs_spec *spec, double t, double within)
 {
     double from = spec->times[0], rest = fmod(t - from, spec->period);
     double slip = within == from ? fmin(rest, spec->period - rest) : 0;
@@ -169,8 +190,8 @@ static double time_error(const struct sweep_spec *spec, double t, double within)
 }
 
 /* z(T) after whole periods. */
-static size_t find_late(struct outputs *o, const struct sweep_spec *spec, const struct demand *want,
-                        uint64_t periods, double within)
+static size_t find_late(struct outputs *o, const struct outputs_spec *spec,
+                        const struct demand *want, uint64_t periods, double within)
 {
     enum vector_kind vector = kinds[want->solution].vector;
     int row = kinds[want->solution].row, is_log = kinds[want->solution].is_log;
@@ -203,7 +224,7 @@ static size_t find_derived(struct outputs *o, enum derived_kind kind)
     return add_derived(o, kind)->quantity;
 }
 
-static size_t find_demand(struct outputs *o, const struct sweep_spec *spec,
+static size_t find_demand(struct outputs *o, const struct outputs_spec *spec,
                           const struct demand *want)
 {
     double within;
@@ -214,7 +235,7 @@ static size_t find_demand(struct outputs *o, const struct sweep_spec *spec,
                          kinds[want->solution].is_log ? QUANTITY_LOG : QUANTITY_VALUE);
 }
 
-static void number_monodromy(struct outputs *o, const struct sweep_spec *spec)
+static void number_monodromy(struct outputs *o, const struct outputs_spec *spec)
 {
     double t = monodromy_time(o, spec);
     for (int i = 0; i < 4; i++)
@@ -224,8 +245,8 @@ static void number_monodromy(struct outputs *o, const struct sweep_spec *spec)
         o->zeros = find_quantity(o, VECTOR_TWO, 0, t, QUANTITY_ZEROS);
 }
 
-void outputs_number(struct outputs *o, const struct sweep_spec *spec, int half, const double *node,
-                    size_t nodes)
+void outputs_number(struct outputs *o, const struct outputs_spec *spec, int half,
+                    const double *node, size_t nodes)
 {
     size_t derived = spec->period > 0 ? VARIABLES_OF_PERIOD - VARIABLES : 0;
     o->half = half;
@@ -248,7 +269,7 @@ void outputs_number(struct outputs *o, const struct sweep_spec *spec, int half, 
     }
 }
 
-int outputs_init(struct outputs *o, const struct sweep_spec *spec, struct err *err)
+int outputs_init(struct outputs *o, const struct outputs_spec *spec, struct err *err)
 {
     memset(o, 0, sizeof *o);
     o->output = mem_alloc(spec->output_count + 1, sizeof *o->output);
@@ -286,4 +307,22 @@ size_t outputs_only_quantity(const struct outputs *o, size_t probe)
             o->quantity[j].kind == QUANTITY_VALUE || o->quantity[j].kind == QUANTITY_SCALED ? 1 : 2;
     }
     return times == 1 ? found : o->quantity_count;
+}
+
+int starts_compile(const char *const text[2], struct expr *start[2], struct err *err)
+{
+    struct expr_scope scope = {.variables = variables, .variable_count = VARIABLES};
+    for (int i = 0; i < 2; i++) {
+        if (expr_compile(text[i], &scope, &start[i], err) != 0) {
+            if (err != NULL)
+                snprintf(err->path, sizeof err->path, "z.start[%d]", i);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int starts_alike(struct expr *const start[2])
+{
+    return expr_is_constant(start[0]) && expr_is_constant(start[1]);
 }

@@ -1,13 +1,14 @@
-#ifndef SOLVER_STORE_H
-#define SOLVER_STORE_H
+#ifndef LEAF_FIELDS_H
+#define LEAF_FIELDS_H
 
-#include "sweep_private.h"
+#include "leaf_kernel.h"
+#include "point_status.h"
+#include "strip.h"
 
 /* From the solution to the fields: the outputs of up to STRIP points are evaluated, their errors
  * follow from the expressions' derivatives, and each point gets its status. Knows nothing of how
  * the points were solved. */
 
-#define STRIP       256 /* points that are solved before the outputs are evaluated */
 #define FAULT_BYTES 160
 
 /* Solved points; all arrays over points are [count]. */
@@ -23,25 +24,25 @@ struct points {
 };
 
 /* Where the numbers of the block at hand go. */
-struct sink {
+struct target {
     double *const *fields;
     float *const *errors; /* may be NULL */
     uint8_t *status;
 };
 
-struct store;
+struct fields;
 
 /* Borrows both; returns owned. */
-struct store *store_create(const struct outputs *o, const struct kernel *kernel);
-void store_destroy(struct store *s);
+struct fields *fields_create(const struct outputs *o, const struct leaf_kernel *kernel);
+void fields_destroy(struct fields *f);
 
 /* Forgets the reason of an earlier block. */
-void store_begin(struct store *s);
+void fields_begin(struct fields *f);
 
 /* Points of the block from `offset` on, in its C order. */
-void store_points(struct store *s, const struct points *p, const struct sink *to, size_t offset);
+void fields_put(struct fields *f, const struct points *p, const struct target *to, size_t offset);
 
-/* See solver_reason. */
-const char *store_reason(const struct store *s);
+/* Why the first failed point failed, or "". Borrowed until the next call. */
+const char *fields_reason(const struct fields *f);
 
 #endif

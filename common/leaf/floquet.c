@@ -13,39 +13,37 @@
 const double floquet_ones[LANES] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
                                     1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
-static double largest_omega(const struct sweep *s)
+double floquet_omega(const struct floquet_facts *f, double a, double q)
 {
-    const struct grid *g = &s->grid;
-    return sweep_omega(s, fmax(fabs(g->a_min), fabs(g->a_max)),
-                       fmax(fabs(g->q_min), fabs(g->q_max)));
+    return sqrt(fmax(1, f->u_bound + fabs(a) * f->v_bound + fabs(q) * f->w_bound));
 }
 
-static int starts_moderate(const struct sweep *s)
+static int starts_moderate(struct expr *const start[2])
 {
     static const double nowhere[2];
-    if (!expr_is_constant(s->start[0]) || !expr_is_constant(s->start[1]))
+    if (!starts_alike(start))
         return 0;
-    double size =
-        fmax(fabs(expr_eval(s->start[0], nowhere)), fabs(expr_eval(s->start[1], nowhere)));
+    double size = fmax(fabs(expr_eval(start[0], nowhere)), fabs(expr_eval(start[1], nowhere)));
     return size < MONODROMY_MODEST && size > 1 / MONODROMY_MODEST;
 }
 
-struct floquet *floquet_create(const struct sweep *s, const struct kernel *kernel)
+struct floquet *floquet_create(const struct floquet_facts *facts, const struct outputs *o,
+                               struct expr *const start[2], const struct leaf_kernel *kernel)
 {
     struct floquet *f = mem_alloc(1, sizeof *f);
-    f->sweep = s;
+    double most = floquet_omega(facts, facts->a_most, facts->q_most);
+    f->facts = *facts;
+    f->outputs = o;
     f->kernel = monodromy_kernel_of(kernel);
-    f->refines = s->drive->interpolation == SWEEP_EXACT || s->drive->is_table;
-    f->may_be_large = !(s->cycle.period * largest_omega(s) < FEW_FOLDS);
-    f->starts_moderate = starts_moderate(s);
-    f->damping = 0.5 * s->cycle.damping;
-    f->damping_error = 0.5 * s->cycle.damping_error;
+    f->may_be_large = !(facts->period * most < FEW_FOLDS);
+    f->starts_moderate = starts_moderate(start);
+    f->damping = 0.5 * facts->damping;
+    f->damping_error = 0.5 * facts->damping_error;
     f->decay = exp(f->damping);
-    f->doubt.period_error = UNIT * s->cycle.period;
+    f->doubt.period_error = UNIT * facts->period;
     f->doubt.omega = 1;
-    for (double omega = largest_omega(s); f->doubt.omega < omega;)
+    for (double omega = most; f->doubt.omega < omega;)
         f->doubt.omega *= 2;
-    f->damped = s->drive->damping.count != 0;
     return f;
 }
 
@@ -108,20 +106,19 @@ static void forget_exponents(struct floquet *f)
 
 static void take_doubt(struct floquet *f, const struct strip *strip, const struct places *p)
 {
-    const struct sweep *s = f->sweep;
-    const struct symmetry *symmetry = &s->cycle.symmetry;
+    const struct floquet_facts *facts = &f->facts;
     struct monodromy_doubt *d = &f->doubt;
-    double half = 0.5 * s->cycle.period, q = fabs(strip->q);
-    d->stiffness = s->u_bound + q * s->w_bound;
-    d->stiffness_a = s->v_bound;
-    d->uneven = half * (symmetry->u + q * symmetry->w);
-    d->uneven_a = half * symmetry->v;
+    double half = 0.5 * facts->period, q = fabs(strip->q);
+    d->stiffness = facts->u_bound + q * facts->w_bound;
+    d->stiffness_a = facts->v_bound;
+    d->uneven = half * (facts->u_uneven + q * facts->w_uneven);
+    d->uneven_a = half * facts->v_uneven;
     d->a = floquet_look_at(strip->a, p, f->a);
 }
 
 static void take_chunk(struct floquet *f, const struct strip *strip, const struct places *p)
 {
-    const struct outputs *o = &f->sweep->outputs;
+    const struct outputs *o = f->outputs;
     if (f->m.scaled)
         forget_exponents(f);
     for (int i = 0; i < 4; i++)
@@ -185,7 +182,7 @@ static double growth_error(const struct floquet *f, double at, double d, double 
 static void find_mu(struct floquet *f)
 {
     const struct monodromy *m = &f->m;
-    double inverse = 1 / f->sweep->cycle.period, own = f->damping_error;
+    double inverse = 1 / f->facts.period, own = f->damping_error;
     for (size_t k = 0; k < LANES; k++) {
         double d = m->d[k], e = m->d_error[k];
         f->value[k] = -f->damping;
@@ -206,7 +203,7 @@ static void find_mu(struct floquet *f)
 static double stability(const struct floquet *f, double low, double high, double exponent)
 {
     double least = f->damping - f->damping_error, most = f->damping + f->damping_error;
-    if (!f->damped)
+    if (!f->facts.damped)
         return high < 0 ? 1 : low > 0 ? -1 : 0;
     if (most < 0)
         return -1;
@@ -295,7 +292,7 @@ static void find(struct floquet *f, const struct derived *d, const struct strip 
 /* Marks in rough[] what leaves the promise; returns whether any does. */
 static int judge(const struct floquet *f, size_t n, unsigned char *rough)
 {
-    double promised = f->sweep->promised;
+    double promised = f->facts.promised;
     if (!f->kernel->check(f->value, f->error, f->scale, promised))
         return 0;
     for (size_t k = 0; k < n; k++) {
@@ -327,7 +324,7 @@ static int derive(struct floquet *f, const struct derived *d, const struct strip
 size_t floquet_solve(struct floquet *f, struct strip *strip, const uint16_t *at, size_t n,
                      uint16_t *again)
 {
-    const struct outputs *o = &f->sweep->outputs;
+    const struct outputs *o = f->outputs;
     size_t count = 0;
     int run = is_run(at, n);
     for (size_t from = 0; from < n; from += LANES) {
@@ -338,7 +335,7 @@ size_t floquet_solve(struct floquet *f, struct strip *strip, const uint16_t *at,
         take_chunk(f, strip, &p);
         for (size_t i = 0; i < o->derived_count; i++)
             any |= derive(f, &o->derived[i], strip, &p, rough);
-        for (size_t k = 0; any && f->refines && k < p.n; k++) {
+        for (size_t k = 0; any && f->facts.refines && k < p.n; k++) {
             if (!rough[k])
                 continue;
             strip->limited[p.at[k]] = 1;

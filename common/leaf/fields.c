@@ -1,5 +1,5 @@
-/* See store.h. */
-#include "store.h"
+/* See fields.h. */
+#include "fields.h"
 
 #include "buf.h"
 #include <math.h>
@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct store {
+struct fields {
     const struct outputs *outputs;
-    const struct kernel *kernel;
+    const struct leaf_kernel *kernel;
     struct expr_shift *shift; /* of an output whose is_shift is set */
     unsigned char *is_shift;
     double *grad;      /* [quantity][STRIP] */
@@ -18,41 +18,41 @@ struct store {
     char reason[256];
 };
 
-struct store *store_create(const struct outputs *o, const struct kernel *kernel)
+struct fields *fields_create(const struct outputs *o, const struct leaf_kernel *kernel)
 {
-    struct store *s = mem_alloc(1, sizeof *s);
-    s->outputs = o;
-    s->kernel = kernel;
-    s->grad = mem_alloc((o->quantity_count + 4) * STRIP, sizeof(double));
-    s->grad_of = mem_alloc(o->quantity_count + 6, sizeof *s->grad_of);
-    s->in = mem_alloc(o->quantity_count + 6, sizeof *s->in);
-    s->shift = mem_alloc(o->count, sizeof *s->shift);
-    s->is_shift = mem_alloc(o->count, 1);
+    struct fields *f = mem_alloc(1, sizeof *f);
+    f->outputs = o;
+    f->kernel = kernel;
+    f->grad = mem_alloc((o->quantity_count + 4) * STRIP, sizeof(double));
+    f->grad_of = mem_alloc(o->quantity_count + 6, sizeof *f->grad_of);
+    f->in = mem_alloc(o->quantity_count + 6, sizeof *f->in);
+    f->shift = mem_alloc(o->count, sizeof *f->shift);
+    f->is_shift = mem_alloc(o->count, 1);
     for (size_t k = 0; k < o->count; k++)
-        s->is_shift[k] = expr_is_shift(o->output[k].expr, &s->shift[k]) && s->shift[k].input >= 2;
-    return s;
+        f->is_shift[k] = expr_is_shift(o->output[k].expr, &f->shift[k]) && f->shift[k].input >= 2;
+    return f;
 }
 
-void store_destroy(struct store *s)
+void fields_destroy(struct fields *f)
 {
-    if (s == NULL)
+    if (f == NULL)
         return;
-    free(s->shift);
-    free(s->is_shift);
-    free(s->grad);
-    free(s->grad_of);
-    free(s->in);
-    free(s);
+    free(f->shift);
+    free(f->is_shift);
+    free(f->grad);
+    free(f->grad_of);
+    free(f->in);
+    free(f);
 }
 
-void store_begin(struct store *s)
+void fields_begin(struct fields *f)
 {
-    s->reason[0] = '\0';
+    f->reason[0] = '\0';
 }
 
-const char *store_reason(const struct store *s)
+const char *fields_reason(const struct fields *f)
 {
-    return s->reason;
+    return f->reason;
 }
 
 /* An error is stored as a float that is not smaller; the least float is 2^-149. */
@@ -74,36 +74,36 @@ static int all_finite(const double *x, size_t n)
 }
 
 /* Returns whether all values of output k are finite. */
-static int evaluate(struct store *s, size_t k, const struct points *points, const struct sink *to,
-                    size_t offset)
+static int evaluate(struct fields *f, size_t k, const struct points *points,
+                    const struct target *to, size_t offset)
 {
-    const struct output *o = &s->outputs->output[k];
+    const struct output *o = &f->outputs->output[k];
     size_t n = points->count;
     double *field = to->fields[k] + offset, rounding[STRIP];
-    if (s->is_shift[k]) { /* like 1 + z(T), which most are */
-        const struct expr_shift *shift = &s->shift[k];
+    if (f->is_shift[k]) { /* like 1 + z(T), which most are */
+        const struct expr_shift *shift = &f->shift[k];
         size_t at = o->quantity[shift->input - 2] * STRIP;
-        return s->kernel->deliver(points->value + at, points->error + at, shift->sign,
+        return f->kernel->deliver(points->value + at, points->error + at, shift->sign,
                                   shift->constant, n, field,
                                   to->errors != NULL ? to->errors[k] + offset : NULL);
     }
-    s->in[0] = points->a;
-    s->in[1] = points->q;
-    s->grad_of[0] = s->grad_of[1] = NULL;
+    f->in[0] = points->a;
+    f->in[1] = points->q;
+    f->grad_of[0] = f->grad_of[1] = NULL;
     for (size_t i = 0; i < o->quantity_count; i++) {
         int used = o->quantity[i] != NO_QUANTITY;
-        s->in[2 + i] = used ? points->value + o->quantity[i] * STRIP : NULL;
-        s->grad_of[2 + i] = used ? s->grad + i * STRIP : NULL;
+        f->in[2 + i] = used ? points->value + o->quantity[i] * STRIP : NULL;
+        f->grad_of[2 + i] = used ? f->grad + i * STRIP : NULL;
     }
     if (to->errors == NULL) {
-        expr_eval_batch(o->expr, n, s->in, field);
+        expr_eval_batch(o->expr, n, f->in, field);
         return all_finite(field, n);
     }
-    expr_eval_grad(o->expr, n, s->in, field, s->grad_of, rounding);
+    expr_eval_grad(o->expr, n, f->in, field, f->grad_of, rounding);
     for (size_t i = 0; i < o->quantity_count; i++) {
         if (o->quantity[i] == NO_QUANTITY)
             continue;
-        const double *error = points->error + o->quantity[i] * STRIP, *grad = s->grad_of[2 + i];
+        const double *error = points->error + o->quantity[i] * STRIP, *grad = f->grad_of[2 + i];
         for (size_t p = 0; p < n; p++)
             rounding[p] += grad[p] != 0 ? fabs(grad[p]) * error[p] : 0;
     }
@@ -113,7 +113,7 @@ static int evaluate(struct store *s, size_t k, const struct points *points, cons
 }
 
 /* Why point i is not a number in output k; "" when it is one. */
-static void find_fault(const struct store *s, const struct points *p, size_t k, size_t i,
+static void find_fault(const struct fields *f, const struct points *p, size_t k, size_t i,
                        double field, char *what, size_t size)
 {
     what[0] = '\0';
@@ -122,18 +122,18 @@ static void find_fault(const struct store *s, const struct points *p, size_t k, 
     else if (isnan(field) && p->fault != NULL && p->fault[i][0] != '\0')
         snprintf(what, size, "%s", p->fault[i]);
     else if (isnan(field))
-        snprintf(what, size, "output %.64s is not a number", s->outputs->output[k].name);
+        snprintf(what, size, "output %.64s is not a number", f->outputs->output[k].name);
 }
 
-static void blame(struct store *s, const struct points *p, size_t i, const char *what)
+static void blame(struct fields *f, const struct points *p, size_t i, const char *what)
 {
-    if (s->reason[0] == '\0')
-        snprintf(s->reason, sizeof s->reason, "%.160s at q = %.17g, a = %.17g", what, p->q[i],
+    if (f->reason[0] == '\0')
+        snprintf(f->reason, sizeof f->reason, "%.160s at q = %.17g, a = %.17g", what, p->q[i],
                  p->a[i]);
 }
 
 /* Statuses of the points as far as output k, in which not all is finite, decides them. */
-static void check(struct store *s, size_t k, const struct points *p, const struct sink *to,
+static void check(struct fields *f, size_t k, const struct points *p, const struct target *to,
                   size_t offset)
 {
     double *field = to->fields[k] + offset;
@@ -145,9 +145,9 @@ static void check(struct store *s, size_t k, const struct points *p, const struc
             continue;
         if (p->later != NULL && p->later[i])
             continue;
-        find_fault(s, p, k, i, field[i], what, sizeof what);
+        find_fault(f, p, k, i, field[i], what, sizeof what);
         if (what[0] != '\0') {
-            blame(s, p, i, what);
+            blame(f, p, i, what);
             field[i] = NAN;
             status[i] = POINT_FAILED;
         } else if (status[i] != POINT_FAILED) {
@@ -158,14 +158,14 @@ static void check(struct store *s, size_t k, const struct points *p, const struc
     }
 }
 
-void store_points(struct store *s, const struct points *p, const struct sink *to, size_t offset)
+void fields_put(struct fields *f, const struct points *p, const struct target *to, size_t offset)
 {
     uint8_t *status = to->status + offset;
     int starts_finite = p->starts_finite ||
                         (all_finite(p->start[0], p->count) && all_finite(p->start[1], p->count));
     for (size_t i = 0; i < p->count; i++)
         status[i] = (uint8_t)(POINT_DONE + (POINT_LIMITED - POINT_DONE) * p->limited[i]);
-    for (size_t k = 0; k < s->outputs->count; k++)
-        if (!evaluate(s, k, p, to, offset) || !starts_finite)
-            check(s, k, p, to, offset);
+    for (size_t k = 0; k < f->outputs->count; k++)
+        if (!evaluate(f, k, p, to, offset) || !starts_finite)
+            check(f, k, p, to, offset);
 }

@@ -1,5 +1,5 @@
-/* Compiled once per instruction set (see kernel.c): plain loops over 32 points that compilers turn
- * into vectors. Only + - * / sqrt; what is chosen is chosen by value, not by branch. */
+/* Compiled once per instruction set (see leaf_kernel.c): plain loops over 32 points that compilers
+ * turn into vectors. Only + - * / sqrt; what is chosen is chosen by value, not by branch. */
 #include "monodromy.h"
 
 #include <float.h>

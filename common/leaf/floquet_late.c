@@ -84,7 +84,7 @@ void floquet_find_late(struct floquet *f, const struct derived *d, const struct 
     c->time_error = d->time_error;
     c->start_error = d->vector == VECTOR_START ? DBL_EPSILON : 0;
     if (f->periods == 0)
-        f->kernel->roots(&f->m, f->damped, &f->roots);
+        f->kernel->roots(&f->m, f->facts.damped, &f->roots);
     if (f->periods != d->periods)
         f->kernel->power(&f->roots, d->periods, c->c, c->s, c->power_exponent);
     f->periods = d->periods;
@@ -95,6 +95,6 @@ void floquet_find_late(struct floquet *f, const struct derived *d, const struct 
     }
     f->kernel->finish(c, f->value, f->error);
     for (size_t k = 0; d->row == 1 && k < LANES; k++)
-        f->scale_room[k] = sweep_omega(f->sweep, f->doubt.a[k], strip->q);
+        f->scale_room[k] = floquet_omega(&f->facts, f->doubt.a[k], strip->q);
     f->scale = d->row == 1 ? f->scale_room : floquet_ones;
 }

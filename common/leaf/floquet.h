@@ -1,7 +1,8 @@
-#ifndef SOLVER_FLOQUET_H
-#define SOLVER_FLOQUET_H
+#ifndef LEAF_FLOQUET_H
+#define LEAF_FLOQUET_H
 
-#include "lanes.h"
+#include "leaf_kernel.h"
+#include "strip.h"
 
 /* What follows from the monodromy matrix M (monodromy.h), with a bound of the error of each number.
  * With lambda the larger |multiplier|, P the period and L = integral of the damping over it / 2, so
@@ -30,7 +31,21 @@
 
 struct floquet;
 
-struct floquet *floquet_create(const struct sweep *s, const struct kernel *kernel);
+/* What all points of a job share. Bounds are of |u|, |v| and |w| up to the last time that is
+ * solved; where w, u and v are even about the middle of the period they are uneven by so much,
+ * |f(c + s) - f(c - s)| on average. */
+struct floquet_facts {
+    double period, damping, damping_error; /* integral of the damping over the period */
+    double u_bound, v_bound, w_bound, u_uneven, v_uneven, w_uneven;
+    double promised;       /* the job's tolerance */
+    double a_most, q_most; /* largest |a| and |q| of the grid */
+    int damped;            /* there is a damping, whatever its integral */
+    int refines;           /* a finer level may do better than a coarse one */
+};
+
+/* Borrows the outputs; start are the expressions of z and z'. */
+struct floquet *floquet_create(const struct floquet_facts *facts, const struct outputs *o,
+                               struct expr *const start[2], const struct leaf_kernel *kernel);
 void floquet_destroy(struct floquet *f);
 
 /* Derives all there is to derive at the points at[0..n) of the strip, whose other quantities are

@@ -1,5 +1,5 @@
-#ifndef SOLVER_FLOQUET_PRIVATE_H
-#define SOLVER_FLOQUET_PRIVATE_H
+#ifndef LEAF_FLOQUET_PRIVATE_H
+#define LEAF_FLOQUET_PRIVATE_H
 
 #include "floquet.h"
 #include "monodromy.h"
@@ -20,12 +20,11 @@ struct places {
 };
 
 struct floquet {
-    const struct sweep *sweep;
+    struct floquet_facts facts;
+    const struct outputs *outputs;
     const struct monodromy_kernel *kernel;
-    int refines;         /* a finer level may do better than a coarse one */
-    int may_be_large;    /* an entry */
-    int starts_moderate; /* all of them, for sure */
-    int damped;
+    int may_be_large;                     /* an entry */
+    int starts_moderate;                  /* all of them, for sure */
     double damping, damping_error, decay; /* L, its error, e^L */
     /* the chunk at hand */
     struct entry entry[4], row[2];
@@ -41,6 +40,9 @@ struct floquet {
     const double *scale;
     double value_room[LANES], error_room[LANES], scale_room[LANES];
 };
+
+/* omega of DESIGN's error contract at a point. */
+double floquet_omega(const struct floquet_facts *facts, double a, double q);
 
 /* v 2^exponent. */
 double floquet_scaled(double v, double exponent);
