@@ -6,8 +6,9 @@
 #include <zmq.h>
 
 /* Parts of results on their way to whole tiles. A part is kept as the message it came in (moved,
- * not copied); answers of a few bytes that travel together are copied. What is built under one lease token never mixes with what another worker sends for
- * the same tile. The caller has checked the token; this module checks sizes, order and checksums.
+ * not copied); answers of a few bytes that travel together are copied. What is built under one
+ * lease token never mixes with what another worker sends for the same tile. The caller has checked
+ * the token; this module checks sizes, order and checksums.
  */
 
 struct assembly;

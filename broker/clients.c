@@ -311,7 +311,7 @@ static int op_delete(struct call *c)
 static int op_workers(struct call *c)
 {
     int64_t from = json_get_integer(c->args, "from", 0);
-    reply_json(c->s, c->from, c->tag, roster_list(c->s, NULL, from > 0 ? (size_t)from : 0));
+    reply_json(c->s, c->from, c->tag, roster_list(c->s, from > 0 ? (uint64_t)from : 0));
     return 0;
 }
 

@@ -44,23 +44,29 @@ static size_t room_of(const struct queue_worker_info *w)
     return KEYS_AND_NUMBERS + 2 * strlen(w->host) + 2 * strlen(w->reason) + strlen(w->version);
 }
 
-struct json_out *roster_list(struct server *s, const char *word, size_t from)
+static struct json_out *list(struct server *s, const char *word, uint64_t from, size_t room)
 {
     struct json_out *o = json_object();
-    struct json_out *list = json_put_array(o, "workers");
+    struct json_out *workers = json_put_array(o, "workers");
     struct queue_worker_info w;
-    size_t room = WIRE_PART_MAX - 64;
-    for (size_t i = from; queue_worker_info(s->queue, s->now_ms, i, &w); i++) {
+    for (uint64_t place = from, at = from; queue_worker_next(s->queue, s->now_ms, &place, &w);
+         at = place) {
         if (!is_named(&w, word))
             continue;
         if (room_of(&w) > room) {
-            json_put_integer(o, "next", (int64_t)i);
+            json_put_integer(o, "next", (int64_t)at);
             break;
         }
         room -= room_of(&w);
-        add_worker(list, &w);
+        add_worker(workers, &w);
     }
     return o;
+}
+
+struct json_out *roster_list(struct server *s, uint64_t from)
+{
+    enum { BYTES = 64 << 10 }; /* some hundred workers: about a millisecond of the loop */
+    return list(s, NULL, from, BYTES);
 }
 
 static void tell(struct server *s, const struct queue_worker_info *w, enum roster_wish wish,
@@ -90,7 +96,7 @@ struct json_out *roster_wish(struct server *s, enum roster_wish wish, const stru
         err_set(err, ERR_USAGE, "a limit is a whole share from 1%% to 100%% of a core's time");
         return NULL;
     }
-    for (size_t i = 0; queue_worker_info(s->queue, s->now_ms, i, &w); i++) {
+    for (uint64_t place = 0; queue_worker_next(s->queue, s->now_ms, &place, &w);) {
         if (!is_named(&w, word))
             continue;
         tell(s, &w, wish, (uint8_t)percent);
@@ -101,5 +107,5 @@ struct json_out *roster_wish(struct server *s, enum roster_wish wish, const stru
         err_hint(err, "name one by its number or host as `hillsweep workers` shows it, or all");
         return NULL;
     }
-    return roster_list(s, word, 0);
+    return list(s, word, 0, WIRE_PART_MAX - 64);
 }

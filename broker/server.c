@@ -15,7 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PEERS = 8192, PRIVATE_HOLD_MS = 500 };
+enum {
+    PEERS = 8192,
+    PRIVATE_HOLD_MS = 500,
+    SLICE_NS = 500000, /* of a turn of the loop, for giving out work and for the sink */
+};
 
 int server_send(struct server *s, const struct route *to, struct wire_msg *msg)
 {
@@ -86,23 +90,43 @@ static void act(struct server *s, const struct queue_action *a)
 
 static void on_timer(uv_timer_t *timer);
 
-static bool act_all(struct server *s)
+static void act_pending(struct server *s)
+{
+    struct queue_action action;
+    while (queue_pending(s->queue, &action))
+        act(s, &action);
+}
+
+static void on_more(uv_idle_t *idle);
+
+/* All that events have put out, and work to workers until the time is over: the next turn of the
+ * loop, which looks for messages first, goes on. Whether there was anything to do. */
+static bool give_out(struct server *s, uint64_t until_ns)
 {
     struct queue_action action;
     bool any = false;
-    for (; queue_next(s->queue, &action); any = true)
+    for (;; any = true) {
+        if (!queue_pending(s->queue, &action)) {
+            if (uv_hrtime() >= until_ns) {
+                uv_idle_start(&s->more, on_more);
+                return false;
+            }
+            if (!queue_next(s->queue, &action))
+                return any;
+        }
         act(s, &action);
-    return any;
+    }
 }
 
 /* A message that could not be sent may be due for something earlier than what it came from. */
 static void settle(struct server *s)
 {
     int64_t next;
-    act_all(s);
+    uint64_t until_ns = uv_hrtime() + SLICE_NS;
+    give_out(s, until_ns);
     do
         next = queue_tick(s->queue, s->now_ms);
-    while (act_all(s));
+    while (give_out(s, until_ns));
     int64_t watch = watchers_tick(s);
     if (watch < next)
         next = watch;
@@ -118,6 +142,14 @@ static void wake_up(struct server *s)
         s->turn_ns = uv_hrtime();
     uv_update_time(&s->loop);
     s->now_ms = (int64_t)uv_now(&s->loop);
+}
+
+static void on_more(uv_idle_t *idle)
+{
+    struct server *s = idle->data;
+    uv_idle_stop(idle);
+    wake_up(s);
+    settle(s);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -146,19 +178,19 @@ static void malformed(struct server *s, const struct route *from, const struct w
     server_send(s, from, &m);
 }
 
-/* All else sees the house settled, and leaves it so: a worker that says goodbye and comes again is
+/* All else sees nothing pending, and leaves nothing: a worker that says goodbye and comes again is
  * forgotten in between. */
 static void on_other_message(struct server *s, const struct route *from, const struct wire_msg *msg,
                              zmq_msg_t *frame)
 {
-    act_all(s);
+    act_pending(s);
     if (msg->type >= WIRE_HELLO && msg->type <= WIRE_RESULTS)
         workers_message(s, from, msg, frame);
     else if (msg->type >= WIRE_REQUEST && msg->type <= WIRE_FETCH)
         clients_message(s, from, msg);
     else
         s->dropped++; /* only the broker says such things */
-    act_all(s);
+    act_pending(s);
 }
 
 static void on_message(void *arg, const void *route, size_t route_len, zmq_msg_t *frame, int frames)
@@ -315,17 +347,28 @@ static void sink_event(struct server *s, const struct sink_event *e)
     }
 }
 
+/* Some of what the sink tells; false: that was all. */
+static bool hear_sink(struct server *s)
+{
+    enum { EVENTS = 128 };
+    struct sink_event event;
+    int n = 0;
+    for (; n < EVENTS && sink_next(s->sink, &event); n++)
+        sink_event(s, &event);
+    act_pending(s);
+    return n == EVENTS;
+}
+
 /* After a large group there are tens of thousands: messages are read in between. */
 static void on_sink(uv_async_t *async)
 {
-    enum { EVENTS_A_TURN = 1024 };
     struct server *s = async->data;
-    struct sink_event event;
-    int n = 0;
+    uint64_t until_ns = uv_hrtime() + SLICE_NS;
+    bool more;
     wake_up(s);
-    for (; n < EVENTS_A_TURN && sink_next(s->sink, &event); n++)
-        sink_event(s, &event);
-    if (n == EVENTS_A_TURN)
+    while ((more = hear_sink(s)) && uv_hrtime() < until_ns)
+        ;
+    if (more)
         uv_async_send(async);
     settle(s);
 }
@@ -399,6 +442,8 @@ static void handles_open(struct server *s)
 {
     s->gate_async.data = s->crowd.data = s;
     uv_timer_init(&s->loop, &s->crowd);
+    uv_idle_init(&s->loop, &s->more);
+    s->more.data = s;
     uv_prepare_init(&s->loop, &s->turn_end);
     s->turn_end.data = s;
     uv_prepare_start(&s->turn_end, on_turn_end);

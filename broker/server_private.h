@@ -35,6 +35,7 @@ struct server {
     bool holding; /* new connections wait: there are too many */
     uv_async_t sink_async, gate_async;
     uv_prepare_t turn_end;
+    uv_idle_t more;                        /* there was no time to give out all work */
     uint64_t turn_ns, prepare_ns, idle_ns; /* see on_turn_end */
     struct lag lag, dispatch;
     uv_signal_t sigterm, sigint;
@@ -92,8 +93,8 @@ struct json_out *clients_status(struct server *s, const struct catalogue_job *jo
 /* roster.c: the workers that a word names (a number, a host, "all"), as JSON that is returned
  * owned; roster_wish is NULL with err when it names none or the percent is none. */
 enum roster_wish { ROSTER_PAUSE, ROSTER_RESUME, ROSTER_LIMIT };
-/* word NULL: all. Those from place `from` on that one message holds; "next" is where to go on. */
-struct json_out *roster_list(struct server *s, const char *word, size_t from);
+/* Those from place `from` on, some hundred; "next" is where to go on. */
+struct json_out *roster_list(struct server *s, uint64_t from);
 struct json_out *roster_wish(struct server *s, enum roster_wish wish, const struct json *args,
                              struct err *err);
 

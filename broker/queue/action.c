@@ -26,8 +26,13 @@ struct queue_action *action_add(struct queue *q, enum action_type type)
 
 bool queue_next(struct queue *q, struct queue_action *action)
 {
-    if (q->action_count == 0)
-        dispatch_pending(q);
+    while (q->action_count == 0 && dispatch_some(q))
+        ;
+    return queue_pending(q, action);
+}
+
+bool queue_pending(struct queue *q, struct queue_action *action)
+{
     if (q->action_count == 0)
         return false;
     *action = q->actions[q->action_first];

@@ -109,7 +109,7 @@ static bool may_have(const struct queue *q, const struct worker *w)
 static void check_lines(const struct queue *q)
 {
     size_t in_line[LINES] = {0};
-    bool rest = !q->appeared && !q->line_first[LINE_READY] && !q->stalled;
+    bool rest = !q->appeared && q->hungry_left == 0 && !q->line_first[LINE_READY] && !q->stalled;
     for (size_t i = 0; i < q->worker_count; i++) {
         const struct worker *w = q->workers[i];
         in_line[w->line]++;

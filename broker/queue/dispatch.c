@@ -15,6 +15,8 @@
 
 #include <string.h>
 
+enum { SOME = 16 /* workers that are served at a time */ };
+
 static bool has_work(struct queue *q, struct job_entry *j, const struct worker *w, uint32_t *tile)
 {
     struct hurt *h;
@@ -395,12 +397,14 @@ static void note_in_vain(const struct queue *q, struct in_vain *v, const struct 
 static void serve_hungry(struct queue *q)
 {
     struct in_vain vain = {0};
+    struct worker *w;
     bool all = q->jobs_in_pieces > 0;
-    for (size_t n = q->line_count[LINE_HUNGRY]; n > 0 && vain.count < 3; n--) {
-        struct worker *w = q->line_first[LINE_HUNGRY];
+    for (int n = 0; n < SOME && q->hungry_left > 0 && (w = q->line_first[LINE_HUNGRY]);) {
         line_leave(q, w);
+        q->hungry_left--;
         bool skip = !all && is_in_vain(&vain, w);
         enum served served = skip ? SERVED_NOTHING : serve(q, w);
+        n += !skip;
         if (served == SERVED_MORE)
             line_join(q, w, LINE_READY);
         if (served != SERVED_NOTHING)
@@ -408,13 +412,17 @@ static void serve_hungry(struct queue *q)
         line_join(q, w, LINE_HUNGRY);
         if (!all)
             note_in_vain(q, &vain, w);
+        if (vain.count == 3)
+            q->hungry_left = 0;
     }
+    if (!q->line_first[LINE_HUNGRY])
+        q->hungry_left = 0;
 }
 
 static void serve_ready(struct queue *q)
 {
     struct worker *w;
-    while ((w = q->line_first[LINE_READY])) {
+    for (int n = 0; n < SOME && (w = q->line_first[LINE_READY]); n++) {
         line_leave(q, w);
         enum served served = serve(q, w);
         if (served != SERVED_ENOUGH)
@@ -422,14 +430,17 @@ static void serve_ready(struct queue *q)
     }
 }
 
-void dispatch_pending(struct queue *q)
+bool dispatch_some(struct queue *q)
 {
     if (q->stalled)
-        return;
-    serve_ready(q);
-    if (!q->appeared)
-        return;
-    q->appeared = false;
-    serve_hungry(q);
-    serve_ready(q);
+        return false;
+    if (q->hungry_left > 0)
+        serve_hungry(q);
+    else if (q->line_first[LINE_READY])
+        serve_ready(q);
+    else if (!q->appeared)
+        return false;
+    else
+        q->hungry_left = q->line_count[LINE_HUNGRY], q->appeared = false;
+    return true;
 }

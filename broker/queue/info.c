@@ -99,49 +99,62 @@ static const char *worker_reason(const struct worker *w)
     return w->hold_bytes == 0 && w->rest[0] ? w->rest : w->reason;
 }
 
-/* Machines that are set aside come after the workers. */
-static bool aside_info(const struct queue *q, int64_t now_ms, size_t i,
+static void show_worker(const struct queue *q, const struct worker *w,
+                        struct queue_worker_info *info)
+{
+    memset(info, 0, sizeof *info);
+    info->worker = w->number;
+    info->state = worker_state_name(w);
+    memcpy(info->host, w->host, sizeof info->host);
+    memcpy(info->version, w->version, sizeof info->version);
+    memcpy(info->isa, w->isa, sizeof info->isa);
+    snprintf(info->reason, sizeof info->reason, "%s", worker_reason(w));
+    info->paused = w->paused;
+    info->limit_percent = w->limit_percent;
+    info->threads = w->threads;
+    info->pid = w->pid;
+    info->job = w->first ? w->first->job : 0;
+    info->leases = w->lease_count;
+    info->tiles_done = w->tiles_done;
+    info->points_per_s = w->lease_count > 0 ? w->rate : 0;
+    info->heard_ms_ago = q->now_ms - w->heard_ms;
+}
+
+static void show_machine(const struct queue *q, const struct machine *m,
+                         struct queue_worker_info *info)
+{
+    memset(info, 0, sizeof *info);
+    info->state = "set aside";
+    info->aside_ms = m->aside_until_ms - q->now_ms;
+    info->limit_percent = 100;
+    memcpy(info->host, m->host, sizeof info->host);
+    memcpy(info->reason, m->reason, sizeof info->reason);
+}
+
+/* Workers have the places below it. */
+#define MACHINES_FROM ((uint64_t)1 << 32)
+
+bool queue_worker_next(struct queue *q, int64_t now_ms, uint64_t *place,
                        struct queue_worker_info *info)
 {
-    for (size_t k = 0; k < q->machine_count; k++) {
-        const struct machine *m = &q->machines[k];
-        if (m->aside_until_ms <= now_ms || i-- > 0)
+    q->now_ms = now_ms;
+    for (; *place < q->worker_count; ++*place) {
+        const struct worker *w = q->workers[*place];
+        if (w->state == WORKER_GONE)
             continue;
-        memset(info, 0, sizeof *info);
-        info->state = "set aside";
-        info->aside_ms = m->aside_until_ms - now_ms;
-        info->limit_percent = 100;
-        memcpy(info->host, m->host, sizeof info->host);
-        memcpy(info->reason, m->reason, sizeof info->reason);
+        show_worker(q, w, info);
+        ++*place;
+        return true;
+    }
+    if (*place < MACHINES_FROM)
+        *place = MACHINES_FROM;
+    for (; *place - MACHINES_FROM < q->machine_count; ++*place) {
+        const struct machine *m = &q->machines[*place - MACHINES_FROM];
+        if (m->aside_until_ms <= now_ms)
+            continue;
+        show_machine(q, m, info);
+        ++*place;
         return true;
     }
     return false;
-}
-
-bool queue_worker_info(const struct queue *q, int64_t now_ms, size_t i,
-                       struct queue_worker_info *info)
-{
-    for (size_t k = 0; k < q->worker_count; k++) {
-        const struct worker *w = q->workers[k];
-        if (w->state == WORKER_GONE || i-- > 0)
-            continue;
-        memset(info, 0, sizeof *info);
-        info->worker = w->number;
-        info->state = worker_state_name(w);
-        memcpy(info->host, w->host, sizeof info->host);
-        memcpy(info->version, w->version, sizeof info->version);
-        memcpy(info->isa, w->isa, sizeof info->isa);
-        snprintf(info->reason, sizeof info->reason, "%s", worker_reason(w));
-        info->paused = w->paused;
-        info->limit_percent = w->limit_percent;
-        info->threads = w->threads;
-        info->pid = w->pid;
-        info->job = w->first ? w->first->job : 0;
-        info->leases = w->lease_count;
-        info->tiles_done = w->tiles_done;
-        info->points_per_s = w->lease_count > 0 ? w->rate : 0;
-        info->heard_ms_ago = now_ms - w->heard_ms;
-        return true;
-    }
-    return aside_info(q, now_ms, i, info);
 }

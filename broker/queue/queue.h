@@ -211,8 +211,11 @@ struct queue_action {
     char text[256];                 /* JOB_STATE: reason; ALARM */
 };
 
-/* Fetches the next action; false when there is none. */
+/* Fetches the next action; false when there is none. What events have put out comes first; then
+ * work is given out, to a few workers a call. */
 bool queue_next(struct queue *q, struct queue_action *action);
+/* The same, but gives out nothing: for whoever has no time for that now. */
+bool queue_pending(struct queue *q, struct queue_action *action);
 
 /* --- what status shows ----------------------------------------------------------------------- */
 
@@ -243,8 +246,9 @@ struct queue_worker_info {
     double points_per_s;
     int64_t heard_ms_ago;
 };
-/* Worker i of the table, for i = 0, 1, ...; false past the end. */
-bool queue_worker_info(const struct queue *q, int64_t now_ms, size_t i,
+/* The first worker at *place of the table or behind it (0: the first of all), then machines that
+ * are set aside; *place is moved behind it. False past the end. */
+bool queue_worker_next(struct queue *q, int64_t now_ms, uint64_t *place,
                        struct queue_worker_info *info);
 
 /* The facts about a job that does not run, or not faster. */

@@ -334,6 +334,7 @@ struct queue {
     size_t lease_count; /* active leases of all jobs */
     struct worker *line_first[LINES], *line_last[LINES];
     size_t line_count[LINES];
+    size_t hungry_left;  /* so many of them are still to be asked */
     bool appeared;       /* there may be work for those who are hungry */
     struct worker **due; /* a heap by due_ms */
     size_t due_count, due_cap;
@@ -356,7 +357,7 @@ void dispatch_soon(struct queue *q, struct worker *w);
 void dispatch_appeared(struct queue *q);
 void dispatch_everyone(struct queue *q);
 void dispatch_never(struct queue *q, struct worker *w); /* it is gone */
-void dispatch_pending(struct queue *q);                 /* after the event: now */
+bool dispatch_some(struct queue *q); /* after the event, now; false: nothing is left to do */
 void dispatch_stragglers(struct queue *q);
 
 /* Jobs that may have something to give, in order of their turn (offers.c). */

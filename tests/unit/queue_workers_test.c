@@ -179,7 +179,7 @@ static void test_a_machine_that_fails_its_self_test_is_refused(void **state)
 static struct queue_worker_info machine_info(struct world *w, const char *host)
 {
     struct queue_worker_info found;
-    for (size_t i = 0; queue_worker_info(w->q, w->now_ms, i, &found); i++)
+    for (uint64_t place = 0; queue_worker_next(w->q, w->now_ms, &place, &found);)
         if (found.worker == 0 && strcmp(found.host, host) == 0)
             return found;
     memset(&found, 0, sizeof found);

@@ -360,7 +360,10 @@ struct queue_job_info world_info(struct world *w, uint32_t job)
 struct queue_worker_info world_worker(struct world *w, size_t i)
 {
     struct queue_worker_info info;
-    assert_true(queue_worker_info(w->q, w->now_ms, i, &info));
+    uint64_t place = 0;
+    do
+        assert_true(queue_worker_next(w->q, w->now_ms, &place, &info));
+    while (i-- > 0);
     return info;
 }
 
