@@ -9,4 +9,8 @@
  * instruction where there is one; the value is the same. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t len);
 
+/* The CRC of bytes with CRC `first`, followed by `len` bytes with CRC `second` (each begun at 0).
+ */
+uint32_t crc32c_join(uint32_t first, uint32_t second, uint64_t len);
+
 #endif

@@ -278,6 +278,38 @@ static void test_crc32c(void **state)
     assert_int_equal(crc32c(0, "123456789", 9), 0xe3069283);
 }
 
+/* One bit after the other, as the polynomial's definition has it. */
+static uint32_t slow_crc(const unsigned char *p, size_t n)
+{
+    uint32_t c = UINT32_MAX;
+    for (size_t i = 0; i < 8 * n; i++)
+        c = (c >> 1) ^ ((c ^ (uint32_t)p[i / 8] >> i % 8) & 1 ? 0x82f63b78u : 0);
+    return ~c;
+}
+
+/* Long ones are computed in stretches; wherever they are cut, begin and end. */
+static void test_crc32c_of_any_length(void **state)
+{
+    (void)state;
+    enum { MOST = 40000 };
+    static const size_t some[] = {0,     1,     7,     255,         256,     767,
+                                  768,   769,   1536,  2303,        9999,    12287,
+                                  12288, 12289, 13056, 24576 + 769, MOST - 8};
+    unsigned char *bytes = malloc(MOST);
+    uint32_t x = 1;
+    for (size_t i = 0; i < MOST; i++)
+        bytes[i] = (unsigned char)((x = x * 1664525 + 1013904223) >> 24);
+    for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
+        const unsigned char *p = bytes + i % 8;
+        size_t n = some[i], cut = n * i / 17;
+        uint32_t right = slow_crc(p, n), first = crc32c(0, p, cut);
+        assert_int_equal(crc32c(0, p, n), right);
+        assert_int_equal(crc32c(first, p + cut, n - cut), right);
+        assert_int_equal(crc32c_join(first, crc32c(0, p + cut, n - cut), n - cut), right);
+    }
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_truncated_and_long),
         cmocka_unit_test(test_other_version_is_named),
         cmocka_unit_test(test_crc32c),
+        cmocka_unit_test(test_crc32c_of_any_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
