@@ -16,6 +16,7 @@ const struct disk disk_system = {
     .fsync = fsync,
     .rename = rename,
     .fallocate = fallocate,
+    .sync_file_range = sync_file_range,
 };
 
 const char *disk_words(int errnum)
@@ -62,6 +63,15 @@ int disk_put(const struct disk *disk, int fd, const void *data, size_t len, uint
         len -= (size_t)n;
     }
     return 0;
+}
+
+/* The last page may be written on: it is left to the next stretch, or to the sync. */
+void disk_start(const struct disk *disk, int fd, uint64_t at, size_t len)
+{
+    enum { PAGE = 4096 };
+    uint64_t from = at / PAGE * PAGE, to = (at + len) / PAGE * PAGE;
+    if (to > from)
+        (void)disk->sync_file_range(fd, (off_t)from, (off_t)(to - from), SYNC_FILE_RANGE_WRITE);
 }
 
 ssize_t disk_get(const struct disk *disk, int fd, void *out, size_t len, uint64_t at)

@@ -18,12 +18,17 @@ struct disk {
     int (*fsync)(int fd);
     int (*rename)(const char *from, const char *to);
     int (*fallocate)(int fd, int mode, off_t at, off_t len);
+    int (*sync_file_range)(int fd, off_t at, off_t len, unsigned flags);
 };
 
 extern const struct disk disk_system; /* the real ones */
 
 /* Writes all of it, whatever the system call does in one go. 0, or -1 with errno. */
 int disk_put(const struct disk *disk, int fd, const void *data, size_t len, uint64_t at);
+
+/* Sets the disk to work on what was written there, and does not wait: a sync that follows has less
+ * left to do. Promises nothing; what goes wrong is told by that sync. */
+void disk_start(const struct disk *disk, int fd, uint64_t at, size_t len);
 
 /* Reads up to len bytes; fewer at the file's end. The number, or -1 with errno. */
 ssize_t disk_get(const struct disk *disk, int fd, void *out, size_t len, uint64_t at);

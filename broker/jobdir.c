@@ -108,6 +108,8 @@ uint64_t jobdir_slot_bytes(const struct job *job, unsigned slot)
     return NPY_HEADER + job_points(job) * tile_element(job, slot);
 }
 
+#define STRETCH_BYTES (128u << 10) /* what is worth a request of its own to the disk */
+
 /* --- writing --------------------------------------------------------------------------------- */
 
 static int slot_missing(struct jobdir *d, const char *path, const char *what, struct err *err)
@@ -170,8 +172,14 @@ int jobdir_write(struct jobdir *d, unsigned plane, const struct job_tile *band, 
     size_t element = tile_element(d->job, plane), all = d->job->a.count;
     size_t width = band->a1 - band->a0, height = band->q1 - band->q0;
     uint64_t at = NPY_HEADER + ((uint64_t)band->q0 * all + band->a0) * element;
-    if (width == all) /* the rows follow one another in the file too */
-        return slot_put(d, plane, rows, height * width * element, at, err);
+    if (width == all) { /* the rows follow one another in the file too */
+        size_t len = height * width * element;
+        if (slot_put(d, plane, rows, len, at, err) != 0)
+            return -1;
+        if (len >= STRETCH_BYTES)
+            disk_start(d->disk, d->fds[plane], at, len);
+        return 0;
+    }
     for (size_t i = 0; i < height; i++, at += all * element)
         if (slot_put(d, plane, (const char *)rows + i * width * element, width * element, at,
                      err) != 0)

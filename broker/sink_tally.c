@@ -91,7 +91,7 @@ static uint8_t *recorded_statuses(struct tally *t, const struct tile_record *r)
     size_t points = job_tile_points(t->l->spec, r->tile);
     struct job_tile at = job_tile(t->l->spec, r->tile);
     uint8_t *rows = sink_room(&s->scratch, &s->scratch_bytes, points);
-    struct tile_record there;
+    struct tile_record there = {0};
     memset(rows, 1, points);
     if (r->failed + r->overflow + r->limited == 0)
         return rows;

@@ -1,13 +1,16 @@
-/* The tiles of a group (sink_group.h). They are sorted; neighbours of a band are decoded side by
- * side and written together, so that rows in the file are written in long stretches, whole bands in
- * one. */
+/* The tiles of a group (sink_group.h). They are sorted; neighbours of a band make a *run*. It is
+ * taken a *strip* of rows at a time, all planes of which stay in the processor's cache while they
+ * are decoded side by side, judged, checksummed and written: where a run is all of its band, in
+ * one stretch of the file. */
 #include "sink_group.h"
 
 #include "buf.h"
+#include "crc32c.h"
 
 #include <stdlib.h>
 
-#define BAND_POINTS (2u << 20) /* of tiles written together */
+#define STRIP_BYTES (1u << 20) /* or one row */
+#define ROW_BYTES   (4u << 20) /* of all planes: what a run is not made longer than */
 
 /* --- planning -------------------------------------------------------------------------------- */
 
@@ -77,7 +80,7 @@ static bool continues(const struct group *g, const struct run *run, const struct
     const struct entry *last = &g->entries[run->first + run->count - 1];
     return e->fate == FATE_STORE && last->fate == FATE_STORE && e->live == last->live &&
            at->q0 == run->band.q0 && at->a0 == run->band.a1 &&
-           points(&run->band) + points(at) <= BAND_POINTS;
+           (at->a1 - run->band.a0) * job_point_bytes(e->live->spec) <= ROW_BYTES;
 }
 
 static void free_runs(struct group *g)
@@ -134,66 +137,130 @@ void *sink_room(unsigned char **memory, size_t *have, size_t bytes)
     return *memory;
 }
 
-static void decode(const struct group *g, const struct run *run, unsigned plane, void *out)
+/* Rows of a run: values, then errors in s->band, statuses as part of those of the run. */
+struct strip {
+    const struct run *run;
+    struct entry *entries; /* of the run */
+    const struct job *job;
+    struct job_tile rows;
+    uint8_t *status;
+    unsigned char *planes;
+    bool whole;     /* all rows of the run: planes follow one another in a tile's CRC, */
+    uint32_t *crcs; /* else each has its own, goes on in the next strip, and is joined; [entry][] */
+};
+
+static void *plane_at(const struct strip *p, unsigned plane)
 {
-    for (size_t i = run->first; i < run->first + run->count; i++)
-        tile_decode(g->entries[i].live->spec, g->entries[i].result, plane, &run->band, out);
+    size_t n = points(&p->rows), values = p->job->output_count * n * sizeof(double);
+    if (plane == tile_status_plane(p->job))
+        return p->status;
+    return plane % 2 ? p->planes + values + plane / 2 * n * sizeof(float)
+                     : p->planes + plane / 2 * n * sizeof(double);
 }
 
-/* A plane in its final form: into the CRC of each tile and, when the run is to be stored, to disk.
- */
-static int take_plane(struct group *g, const struct run *run, unsigned plane, const void *rows,
-                      struct err *err)
+static void decode(const struct strip *p, unsigned plane)
 {
-    struct entry *first = &g->entries[run->first];
-    const struct job *spec = first->live->spec;
-    for (struct entry *e = first; e < first + run->count; e++) {
-        struct job_tile at = job_tile(spec, e->result->tile);
-        e->record.crc = tile_crc(e->record.crc, &at, &run->band, tile_element(spec, plane), rows);
-    }
-    if (first->fate != FATE_STORE || plane == tile_status_plane(spec))
-        return 0; /* statuses are written after the commit */
-    return jobdir_write(&first->live->dir, plane, &run->band, rows, err);
+    for (size_t i = 0; i < p->run->count; i++)
+        tile_decode(p->job, p->entries[i].result, plane, &p->rows, plane_at(p, plane));
 }
 
-static void judge(struct sink *s, const struct group *g, const struct run *run)
+/* What comes from workers becomes what may be stored. */
+static void judge(const struct strip *p)
 {
-    const struct job *spec = g->entries[run->first].live->spec;
-    size_t n = points(&run->band);
-    decode(g, run, tile_status_plane(spec), run->status);
-    tile_judge_statuses(run->status, n);
-    for (unsigned plane = 0; plane < tile_status_plane(spec); plane += 2) {
-        decode(g, run, plane, s->band);
-        tile_judge_values((double *)(void *)s->band, run->status, n);
+    unsigned status = tile_status_plane(p->job);
+    size_t n = points(&p->rows);
+    decode(p, status);
+    tile_judge_statuses(p->status, n);
+    for (unsigned plane = 0; plane < status; plane += 2) {
+        decode(p, plane);
+        tile_judge_values(plane_at(p, plane), p->status, n);
     }
+    for (unsigned plane = 0; plane < status; plane++) {
+        if (plane % 2 == 0) {
+            tile_clean_values(plane_at(p, plane), p->status, n);
+        } else if (p->job->errors) {
+            decode(p, plane);
+            tile_clean_errors(plane_at(p, plane), p->status, n);
+        }
+    }
+}
+
+/* That part of the entry's tile which is in the strip. */
+static struct job_tile part_of(const struct strip *p, const struct entry *e)
+{
+    struct job_tile at = job_tile(p->job, e->result->tile);
+    at.q0 = p->rows.q0;
+    at.q1 = p->rows.q1;
+    return at;
+}
+
+static void checksum(const struct strip *p, unsigned plane)
+{
+    unsigned planes = tile_status_plane(p->job) + 1;
+    for (size_t i = 0; i < p->run->count; i++) {
+        struct job_tile at = part_of(p, &p->entries[i]);
+        uint32_t *crc = &p->crcs[i * planes + (p->whole ? 0 : plane)];
+        *crc = tile_crc(*crc, &at, &p->rows, tile_element(p->job, plane), plane_at(p, plane));
+    }
+}
+
+static int take_strip(const struct strip *p, struct err *err)
+{
+    unsigned status = tile_status_plane(p->job);
+    judge(p);
+    for (size_t i = 0; i < p->run->count; i++) {
+        struct job_tile at = part_of(p, &p->entries[i]);
+        tile_count_statuses(&at, &p->rows, p->status, &p->entries[i].record);
+    }
+    for (unsigned plane = 0; plane <= status; plane++) {
+        if (!tile_has_plane(p->job, plane))
+            continue;
+        checksum(p, plane);
+        if (p->entries->fate == FATE_STORE && plane < status && /* statuses: after the commit */
+            jobdir_write(&p->entries->live->dir, plane, &p->rows, plane_at(p, plane), err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* A tile's CRC from those of its planes. */
+static uint32_t joined_crc(const struct job *job, uint32_t tile, const uint32_t *crcs)
+{
+    uint32_t crc = crcs[0];
+    size_t n = job_tile_points(job, tile);
+    for (unsigned plane = 1; plane <= tile_status_plane(job); plane++)
+        if (tile_has_plane(job, plane))
+            crc = crc32c_join(crc, crcs[plane], n * tile_element(job, plane));
+    return crc;
 }
 
 static int write_run(struct sink *s, struct group *g, struct run *run, struct err *err)
 {
-    const struct job *spec = g->entries[run->first].live->spec;
-    unsigned status_plane = tile_status_plane(spec);
-    size_t n = points(&run->band);
-    run->status = mem_alloc(n, 1);
-    void *band = sink_room(&s->band, &s->band_bytes, n * sizeof(double));
-    judge(s, g, run);
-    for (struct entry *e = g->entries + run->first; e < g->entries + run->first + run->count; e++) {
-        struct job_tile at = job_tile(spec, e->result->tile);
+    struct entry *entries = &g->entries[run->first];
+    const struct job *job = entries->live->spec;
+    unsigned planes = tile_status_plane(job) + 1;
+    size_t width = run->band.a1 - run->band.a0, row_bytes = width * job_point_bytes(job);
+    size_t most = row_bytes < STRIP_BYTES ? STRIP_BYTES / row_bytes : 1;
+    struct strip strip = {.run = run, .entries = entries, .job = job, .rows = run->band};
+    strip.whole = run->band.q1 - run->band.q0 <= most;
+    run->status = mem_alloc(points(&run->band), 1);
+    strip.planes = sink_room(&s->band, &s->band_bytes, most * row_bytes);
+    strip.crcs = mem_alloc(run->count * planes, sizeof *strip.crcs);
+    for (struct entry *e = entries; e < entries + run->count; e++)
         e->record = (struct tile_record){.tile = e->result->tile, .seq = (uint32_t)g->seq};
-        tile_count_statuses(&at, &run->band, run->status, &e->record);
+    int rc = 0;
+    for (size_t q = run->band.q0; q < run->band.q1 && rc == 0; q = strip.rows.q1) {
+        strip.rows.q0 = q;
+        strip.rows.q1 = run->band.q1 - q < most ? run->band.q1 : q + most;
+        strip.status = run->status + (q - run->band.q0) * width;
+        rc = take_strip(&strip, err);
     }
-    for (unsigned plane = 0; plane < status_plane; plane++) {
-        if (!tile_has_plane(spec, plane))
-            continue;
-        if (status_plane > 2 || plane % 2) /* a single field is still there from judging it */
-            decode(g, run, plane, band);
-        if (plane % 2)
-            tile_clean_errors(band, run->status, n);
-        else
-            tile_clean_values(band, run->status, n);
-        if (take_plane(g, run, plane, band, err) != 0)
-            return -1;
-    }
-    return take_plane(g, run, status_plane, run->status, err);
+    for (size_t i = 0; i < run->count; i++)
+        entries[i].record.crc =
+            strip.whole ? strip.crcs[i * planes]
+                        : joined_crc(job, entries[i].result->tile, strip.crcs + i * planes);
+    free(strip.crcs);
+    return rc;
 }
 
 static int write_records(struct sink *s, struct group *g, struct err *err)

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define RECORD_MAGIC 0x31525448u /* "HTR1" */
-#define EXPONENT     0x7ff0000000000000u
+#define INFINITE     0x7ff0000000000000u
+#define INFINITE32   0x7f800000u
 #define NAN64        0x7ff8000000000000u
 #define NAN32        0x7fc00000u
 
@@ -70,49 +71,62 @@ int tile_fits(const struct job *job, const struct sink_result *result, uint32_t 
 
 /* --- decoding -------------------------------------------------------------------------------- */
 
-/* Where byte `pos` of a tile's plane lies in a band, and how many bytes follow in its row. */
+/* Some rows of a tile's plane and where they go; all in bytes. */
+struct window {
+    unsigned char *origin;    /* of byte `from` */
+    size_t row_bytes, stride; /* there, and here */
+    size_t from, to;          /* of the plane */
+};
+
+static struct window window_of(const struct job_tile *at, const struct job_tile *band,
+                               size_t element, unsigned char *out)
+{
+    size_t q0 = at->q0 > band->q0 ? at->q0 : band->q0, q1 = at->q1 < band->q1 ? at->q1 : band->q1;
+    size_t width = band->a1 - band->a0, row_bytes = (at->a1 - at->a0) * element;
+    return (struct window){
+        .origin = out + ((q0 - band->q0) * width + (at->a0 - band->a0)) * element,
+        .row_bytes = row_bytes,
+        .stride = width * element,
+        .from = (q0 - at->q0) * row_bytes,
+        .to = q1 > q0 ? (q1 - at->q0) * row_bytes : 0,
+    };
+}
+
+/* Where byte `pos` of the plane goes, and how many bytes follow in its row. */
 struct spot {
     unsigned char *at;
     size_t left;
 };
 
-struct window { /* a tile within a band, in bytes */
-    unsigned char *origin;
-    size_t row_bytes, stride;
-};
-
 static struct spot window_spot(const struct window *w, size_t pos)
 {
-    size_t row = pos / w->row_bytes, column = pos % w->row_bytes;
+    size_t row = (pos - w->from) / w->row_bytes, column = (pos - w->from) % w->row_bytes;
     return (struct spot){w->origin + row * w->stride + column, w->row_bytes - column};
 }
 
-static void put_raw(const struct window *w, size_t pos, const unsigned char *data, size_t len)
+static void put_raw(const struct window *w, size_t pos, size_t end, const unsigned char *data)
 {
-    while (len > 0) {
+    while (pos < end) {
         struct spot spot = window_spot(w, pos);
-        size_t n = len < spot.left ? len : spot.left;
+        size_t n = end - pos < spot.left ? end - pos : spot.left;
         memcpy(spot.at, data, n);
         pos += n;
         data += n;
-        len -= n;
     }
 }
 
-static void put_same(const struct window *w, size_t pos, const void *one, size_t element,
-                     size_t count)
+static void put_same(const struct window *w, size_t pos, size_t end, const void *one,
+                     size_t element)
 {
-    size_t len = count * element;
-    while (len > 0) {
+    while (pos < end) {
         struct spot spot = window_spot(w, pos);
-        size_t n = len < spot.left ? len : spot.left;
+        size_t n = end - pos < spot.left ? end - pos : spot.left;
         if (element == 1)
             memset(spot.at, *(const unsigned char *)one, n);
         else
             for (size_t i = 0; i < n; i += element)
                 memcpy(spot.at + i, one, element);
         pos += n;
-        len -= n;
     }
 }
 
@@ -120,30 +134,30 @@ void tile_decode(const struct job *job, const struct sink_result *result, unsign
                  const struct job_tile *band, unsigned char *out)
 {
     struct job_tile at = job_tile(job, result->tile);
-    size_t element = tile_element(job, plane), width = band->a1 - band->a0;
-    struct window w = {
-        .origin = out + ((at.q0 - band->q0) * width + (at.a0 - band->a0)) * element,
-        .row_bytes = (at.a1 - at.a0) * element,
-        .stride = width * element,
-    };
+    size_t element = tile_element(job, plane);
+    struct window w = window_of(&at, band, element, out);
     for (size_t i = 0; i < result->part_count; i++) {
         const struct sink_part *p = &result->parts[i];
         if (p->plane != plane)
             continue;
+        size_t begin = p->first * element + (p->coding == WIRE_SAME ? 0 : p->offset);
+        size_t len = p->coding == WIRE_SAME ? p->count * element : p->len;
+        size_t from = begin > w.from ? begin : w.from;
+        size_t to = begin + len < w.to ? begin + len : w.to;
+        if (from >= to)
+            continue;
         if (p->coding == WIRE_SAME)
-            put_same(&w, p->first * element, p->data, element, p->count);
+            put_same(&w, from, to, p->data, element);
         else
-            put_raw(&w, p->first * element + p->offset, p->data, p->len);
+            put_raw(&w, from, to, (const unsigned char *)p->data + (from - begin));
     }
 }
 
 /* --- the rules ------------------------------------------------------------------------------- */
 
-void tile_judge_statuses(uint8_t *status, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        status[i] = status[i] - 1u <= LIMITED - 1u ? status[i] : FAILED;
-}
+/* What is usual, nothing to be put right, is found out for a stretch of points at once and without
+ * branches. */
+#define STRETCH 256
 
 static uint64_t bits64(double value)
 {
@@ -152,15 +166,56 @@ static uint64_t bits64(double value)
     return bits;
 }
 
-static bool any_nonfinite(const double *values, size_t n)
+static uint32_t bits32(float value)
 {
-    uint64_t found = 0;
-    for (size_t i = 0; i < n; i++)
-        found |= (bits64(values[i]) & EXPONENT) == EXPONENT;
-    return found != 0;
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
 }
 
-#define STRETCH 256 /* points looked at together, so that the common case runs without branches */
+/* An exponent of ones becomes a carry. */
+static bool any_nonfinite(const double *values, size_t n)
+{
+    uint64_t carry = 0;
+    for (size_t i = 0; i < n; i++)
+        carry |= (bits64(values[i]) & INFINITE) + (INFINITE & -INFINITE);
+    return carry >> 63;
+}
+
+static bool any_nan(const float *errors, size_t n)
+{
+    uint32_t carry = 0;
+    for (size_t i = 0; i < n; i++)
+        carry |= (bits32(errors[i]) & INT32_MAX) + (UINT32_C(1) << 31) - INFINITE32 - 1;
+    return carry >> 31;
+}
+
+static bool any_status(uint8_t which, const uint8_t *status, size_t n)
+{
+    uint8_t found = 0;
+    for (size_t i = 0; i < n; i++)
+        found |= status[i] == which;
+    return found;
+}
+
+static bool all_done(const uint8_t *status, size_t n)
+{
+    uint8_t other = 0;
+    for (size_t i = 0; i < n; i++)
+        other |= status[i] ^ DONE;
+    return other == 0;
+}
+
+void tile_judge_statuses(uint8_t *status, size_t n)
+{
+    for (size_t from = 0; from < n; from += STRETCH) {
+        size_t to = n - from < STRETCH ? n : from + STRETCH;
+        if (all_done(status + from, to - from))
+            continue;
+        for (size_t i = from; i < to; i++)
+            status[i] = status[i] - 1u <= LIMITED - 1u ? status[i] : FAILED;
+    }
+}
 
 void tile_judge_values(const double *values, uint8_t *status, size_t n)
 {
@@ -170,9 +225,9 @@ void tile_judge_values(const double *values, uint8_t *status, size_t n)
             continue;
         for (size_t i = from; i < to; i++) {
             uint64_t size = bits64(values[i]) & ~(UINT64_C(1) << 63);
-            if (size < EXPONENT || (status[i] != DONE && status[i] != LIMITED))
+            if (size < INFINITE || (status[i] != DONE && status[i] != LIMITED))
                 continue;
-            status[i] = size == EXPONENT ? OVERFLOWED : FAILED;
+            status[i] = size == INFINITE ? OVERFLOWED : FAILED;
         }
     }
 }
@@ -180,17 +235,28 @@ void tile_judge_values(const double *values, uint8_t *status, size_t n)
 void tile_clean_values(double *values, const uint8_t *status, size_t n)
 {
     const uint64_t nan_bits = NAN64;
-    for (size_t i = 0; i < n; i++)
-        if (status[i] == FAILED || values[i] != values[i])
-            memcpy(&values[i], &nan_bits, sizeof nan_bits);
+    for (size_t from = 0; from < n; from += STRETCH) {
+        size_t to = n - from < STRETCH ? n : from + STRETCH;
+        if (!any_status(FAILED, status + from, to - from) &&
+            !any_nonfinite(values + from, to - from))
+            continue;
+        for (size_t i = from; i < to; i++)
+            if (status[i] == FAILED || values[i] != values[i])
+                memcpy(&values[i], &nan_bits, sizeof nan_bits);
+    }
 }
 
 void tile_clean_errors(float *errors, const uint8_t *status, size_t n)
 {
     const uint32_t nan_bits = NAN32;
-    for (size_t i = 0; i < n; i++)
-        if (status[i] == FAILED || errors[i] != errors[i])
-            memcpy(&errors[i], &nan_bits, sizeof nan_bits);
+    for (size_t from = 0; from < n; from += STRETCH) {
+        size_t to = n - from < STRETCH ? n : from + STRETCH;
+        if (!any_status(FAILED, status + from, to - from) && !any_nan(errors + from, to - from))
+            continue;
+        for (size_t i = from; i < to; i++)
+            if (status[i] == FAILED || errors[i] != errors[i])
+                memcpy(&errors[i], &nan_bits, sizeof nan_bits);
+    }
 }
 
 /* --- checksums and records ------------------------------------------------------------------- */
@@ -209,21 +275,20 @@ uint32_t tile_crc(uint32_t crc, const struct job_tile *at, const struct job_tile
     return crc;
 }
 
-bool tile_count_statuses(const struct job_tile *at, const struct job_tile *band,
+void tile_count_statuses(const struct job_tile *at, const struct job_tile *band,
                          const uint8_t *status, struct tile_record *r)
 {
-    r->failed = r->overflow = r->limited = 0;
-    uint32_t other = 0;
+    size_t width = at->a1 - at->a0;
     for (size_t q = at->q0; q < at->q1; q++) {
         const uint8_t *row = band_row(at, band, 1, status, q);
-        for (size_t i = 0; i < at->a1 - at->a0; i++) {
+        if (all_done(row, width))
+            continue;
+        for (size_t i = 0; i < width; i++) {
             r->failed += row[i] == FAILED;
             r->overflow += row[i] == OVERFLOWED;
             r->limited += row[i] == LIMITED;
-            other += row[i] != DONE;
         }
     }
-    return other == 0;
 }
 
 static void put32(unsigned char *out, uint32_t v)

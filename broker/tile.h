@@ -30,7 +30,8 @@ size_t tile_element(const struct job *job, unsigned plane); /* 8, 4 or 1 bytes *
 int tile_fits(const struct job *job, const struct sink_result *result, uint32_t *sender,
               struct err *err);
 
-/* Copies the result's plane into the band of rectangle `band`, whose element (q, a) lies at
+/* Copies those rows of the result's plane that are in the rectangle `band` (it has all columns of
+ * the tile) to `out`, where element (q, a) lies at
  * ((q - band.q0) * (band.a1 - band.a0) + (a - band.a0)) * element. */
 void tile_decode(const struct job *job, const struct sink_result *result, unsigned plane,
                  const struct job_tile *band, unsigned char *out);
@@ -41,7 +42,7 @@ void tile_judge_values(const double *values, uint8_t *status, size_t n);
 void tile_clean_values(double *values, const uint8_t *status, size_t n);
 void tile_clean_errors(float *errors, const uint8_t *status, size_t n);
 
-/* Goes on with the CRC of tile `at` within a band of elements of this size. */
+/* Goes on with a CRC through the rectangle `at` within a band of elements of this size. */
 uint32_t tile_crc(uint32_t crc, const struct job_tile *at, const struct job_tile *band,
                   size_t element, const unsigned char *rows);
 
@@ -54,8 +55,8 @@ struct tile_record {
 void tile_record_encode(const struct tile_record *r, unsigned char out[TILE_RECORD_BYTES]);
 bool tile_record_decode(const unsigned char in[TILE_RECORD_BYTES], struct tile_record *r);
 
-/* Counts the statuses of tile `at` within a band into the record; returns whether all are 1. */
-bool tile_count_statuses(const struct job_tile *at, const struct job_tile *band,
+/* Adds the statuses of the rectangle `at` within a band to those that the record has counted. */
+void tile_count_statuses(const struct job_tile *at, const struct job_tile *band,
                          const uint8_t *status, struct tile_record *r);
 
 #endif

@@ -140,6 +140,7 @@ struct job_tile {
 };
 uint64_t job_points(const struct job *job);
 uint32_t job_tile_count(const struct job *job);
+size_t job_point_bytes(const struct job *job); /* of results */
 struct job_tile job_tile(const struct job *job, uint32_t tile);
 size_t job_tile_points(const struct job *job, uint32_t tile);
 

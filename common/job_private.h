@@ -132,7 +132,6 @@ int job_read_z(struct job_reader *r, const struct json *v);
 
 /* ---- job_tiles.c ---- */
 
-size_t job_point_bytes(const struct job *job);  /* of results */
 size_t job_largest_tile(const struct job *job); /* points */
 
 /* ---- job_parse.c and job_format.c ---- */

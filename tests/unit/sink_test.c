@@ -117,7 +117,7 @@ static void test_large_tiles(void **state)
 {
     struct rig *r = *state;
     struct content c = {.salt = 5, .odd = true};
-    struct job *job = make_job(700, 1300, 1, true, 10);
+    struct job *job = make_job(500, 1300, 2, true, 10);
     char folder[160];
     folder_of(r, 1, folder);
     rig_open(r);
