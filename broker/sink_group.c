@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define GROUP_RESULTS 65536
 #define GROUP_BYTES   (64u << 20) /* of results, and of statuses that wait for the commit */
@@ -283,35 +282,13 @@ static struct order *cut(const struct sink *s, struct order *orders)
     return rest;
 }
 
-/* Where results come in a stream that keeps the disk busy, the next group waits for more: for as
- * long as this one has taken, so that rows in the files are written in longer stretches. */
-static void set_gather(struct sink *s, const struct group *g, int64_t took_ms)
-{
-    enum { STREAM_BYTES = 1 << 20, GATHER_MS_MAX = 20 };
-    size_t bytes = 0;
-    for (size_t i = 0; i < g->entry_count; i++)
-        bytes += g->entries[i].result->data_bytes;
-    if (bytes < STREAM_BYTES)
-        took_ms = 0;
-    s->gather_ms = (int)(took_ms < GATHER_MS_MAX ? took_ms : GATHER_MS_MAX);
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 struct order *sink_group(struct sink *s, struct order *orders)
 {
     struct group g;
     struct order *rest = cut(s, orders);
-    int64_t start_ms = now_ms();
     group_open(&g, s, orders);
     if (sink_persist(s, group_step, &g))
         succeed(s, &g);
-    set_gather(s, &g, now_ms() - start_ms);
     group_close(&g);
     sink_persist(s, mend_step, NULL);
     sink_bound_files(s);

@@ -81,6 +81,17 @@ struct news {
     size_t count, room;
 };
 
+/* Large tiles that wait for the rest of their band. */
+struct bands {
+    struct waiting {
+        struct sink_result *result; /* owned */
+        uint64_t arrival;
+        int64_t since_ms;
+    } * list;
+    size_t count, room, bytes;
+    uint64_t arrivals;
+};
+
 struct sink {
     char *data, *results; /* constant */
     void (*wake)(void *arg);
@@ -100,8 +111,8 @@ struct sink {
     size_t live_count;
     uint64_t seq; /* of the last commit with tiles */
     bool stalled, given_up;
-    int gather_ms; /* to wait for more before the next group: results come in a stream */
-    bool rebuilt;  /* the database was damaged and has been made anew */
+    struct bands bands;
+    bool rebuilt; /* the database was damaged and has been made anew */
     unsigned char *band, *scratch;
     size_t band_bytes, scratch_bytes;
 
@@ -110,17 +121,19 @@ struct sink {
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t cond;
     struct order *orders, **orders_end, *orders_last;
-    size_t order_bytes; /* of results in them */
-    bool gathering;
     bool stop;
     struct news news;
 };
 
-/* sink.c */
+/* sink_orders.c */
 void sink_push(struct sink *s, const struct sink_event *event); /* without waking */
-void sink_tell(struct sink *s);                                 /* wakes the caller's thread */
 void sink_order_free(struct order *o);
-void sink_order_again(struct sink *s, struct order *o); /* behind all others; takes it */
+void sink_order_join(struct order *o, struct sink_result *r); /* takes it; both of one job */
+void sink_order_again(struct sink *s, struct order *o);       /* behind all others; takes it */
+
+/* sink.c */
+void *sink_main(void *sink);    /* the thread */
+void sink_tell(struct sink *s); /* wakes the caller's thread */
 /* Repeats the step until it succeeds, telling STALLED and RESUMED. False: the sink is closing and
  * the step has failed again. */
 typedef int sink_step(struct sink *s, void *arg, struct err *err);
@@ -154,6 +167,10 @@ int sink_rest(struct sink *s, struct err *err);
 
 /* Memory that grows and is reused, contents not kept. */
 void *sink_room(unsigned char **memory, size_t *have, size_t bytes);
+
+/* sink_bands.c: what of the orders is to be carried out now, a list; the rest is kept. Quiet:
+ * nothing has come for a while, or the sink is closing. */
+struct order *sink_bands(struct sink *s, struct order *orders, bool quiet);
 
 /* sink_group.c: carries out a run of orders as one commit; returns the rest. */
 struct order *sink_group(struct sink *s, struct order *orders);

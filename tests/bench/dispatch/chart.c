@@ -1,9 +1,13 @@
 /* A chart on its way from workers that have it at once to the disk, against a program that does
- * nothing but write the same bytes, to files allocated in the same way, in whole rows from the
- * first to the last, and syncs them as often as the sink does. The two take turns. */
+ * nothing but write the same bytes to files allocated in the same way: in the sink's pattern (band
+ * after band of tiles, synced after each), and as it would do for itself (64 MiB between syncs).
+ * The three take turns, each on files whose pages are in memory already (read once, as holes):
+ * where the machine is a guest that gives free memory back to its host, the first to write pays for
+ * fetching it again, several times what writing costs, and not twice the same. */
 #include "dispatch.h"
 
 #include "buf.h"
+#include <dirent.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,17 +16,23 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WORKERS = 4, ROUNDS_MAX = 32, HEAD = 4096 };
+enum { WORKERS = 4, ROUNDS_MAX = 32, HEAD = 4096, PLANES = 3, POINT_BYTES = 13 };
 
-#define SYNC_BYTES (64u << 20)
+#define CHART_BYTES (1u << 20)
+#define SYNC_BYTES  (64u << 20)
 
-static const size_t plane_bytes[] = {sizeof(double), sizeof(float), 1};
+static const size_t plane_bytes[PLANES] = {sizeof(double), sizeof(float), 1};
 
 struct chart {
     const char *under;
     char path[300];
     struct job *job;
     double points;
+    unsigned char *bytes; /* CHART_BYTES to write */
+};
+
+struct took {
+    double s, cpu_ns; /* of a point */
 };
 
 static int make_job(struct chart *c, const char *folder, double points)
@@ -57,51 +67,101 @@ static double cpu_s(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Whole bands of tiles, plane by plane, a MiB at a time. Seconds, 0 on failure; *cpu_ns a point. */
-static double plain(const struct chart *c, const unsigned char *bytes, size_t have, double *cpu_ns)
+/* Has the file's pages in memory. */
+static void warm(int fd)
 {
-    char path[3][300];
-    int fd[3], failed = 0;
-    size_t rows = c->job->q.count, width = c->job->a.count,
-           band = c->job->q.count / c->job->q_blocks;
-    for (int i = 0; i < 3; i++) {
-        snprintf(path[i], sizeof path[i], "%s/plain-%d-%d", c->under, (int)getpid(), i);
-        fd[i] = open(path[i], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        failed |=
-            fd[i] < 0 || fallocate(fd[i], 0, 0, (off_t)(HEAD + rows * width * plane_bytes[i])) != 0;
+    static char bytes[1 << 20];
+    posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    off_t at = 0;
+    for (ssize_t n; (n = pread(fd, bytes, sizeof bytes, at)) > 0;)
+        at += n;
+}
+
+static void warm_folder(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *e;
+    while (dir && (e = readdir(dir))) {
+        int fd = openat(dirfd(dir), e->d_name, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0 && e->d_name[0] != '.')
+            warm(fd);
+        if (fd >= 0)
+            close(fd);
     }
+    if (dir)
+        closedir(dir);
+}
+
+struct plain {
+    int fd[PLANES];
+    char path[PLANES][300];
+    const unsigned char *bytes; /* have of them */
+    size_t have;
+    bool failed;
+};
+
+static void plain_open(const struct chart *c, struct plain *p)
+{
+    uint64_t points = job_points(c->job);
+    for (int i = 0; i < PLANES; i++) {
+        snprintf(p->path[i], sizeof p->path[i], "%s/plain-%d-%d", c->under, (int)getpid(), i);
+        p->fd[i] = open(p->path[i], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        p->failed |=
+            p->fd[i] < 0 || fallocate(p->fd[i], 0, 0, (off_t)(HEAD + points * plane_bytes[i])) != 0;
+        warm(p->fd[i]);
+    }
+}
+
+static void plain_close(struct plain *p)
+{
+    for (int i = 0; i < PLANES; i++) {
+        close(p->fd[i]);
+        unlink(p->path[i]);
+    }
+}
+
+static void plain_put(struct plain *p, int plane, size_t left, off_t at)
+{
+    for (size_t len; left > 0 && !p->failed; left -= len, at += (off_t)len) {
+        len = left < p->have ? left : p->have;
+        p->failed |= pwrite(p->fd[plane], p->bytes, len, at) != (ssize_t)len;
+    }
+}
+
+static void plain_sync(struct plain *p)
+{
+    for (int i = 0; i < PLANES && !p->failed; i++)
+        p->failed |= fdatasync(p->fd[i]) != 0;
+}
+
+/* Band after band of tiles, plane by plane, a MiB at a time; synced after so many bytes. */
+static struct took plain(const struct chart *c, size_t sync_bytes)
+{
+    struct plain p = {.bytes = c->bytes, .have = CHART_BYTES};
+    size_t rows = c->job->q.count, width = c->job->a.count, unsynced = 0;
+    plain_open(c, &p);
     double start_s = seconds_now(), start_cpu_s = cpu_s();
-    size_t unsynced = 0;
-    for (size_t q = 0; q < rows && !failed; q += band) {
-        size_t n = rows - q < band ? rows - q : band;
-        for (int i = 0; i < 3; i++) {
-            size_t left = n * width * plane_bytes[i];
-            off_t at = (off_t)(HEAD + q * width * plane_bytes[i]);
-            for (size_t len; left > 0 && !failed; left -= len, at += (off_t)len) {
-                len = left < have ? left : have;
-                failed |= pwrite(fd[i], bytes, len, at) != (ssize_t)len;
-            }
-            unsynced += n * width * plane_bytes[i];
-        }
-        for (int i = 0; i < 3 && unsynced >= SYNC_BYTES; i++)
-            failed |= fdatasync(fd[i]) != 0;
-        unsynced = unsynced >= SYNC_BYTES ? 0 : unsynced;
+    for (uint32_t tile = 0; tile < job_tile_count(c->job); tile += c->job->a_blocks) {
+        struct job_tile band = job_tile(c->job, tile);
+        size_t points = (band.q1 - band.q0) * width;
+        for (int i = 0; i < PLANES; i++)
+            plain_put(&p, i, points * plane_bytes[i],
+                      (off_t)(HEAD + band.q0 * width * plane_bytes[i]));
+        unsynced += points * POINT_BYTES;
+        if (unsynced >= sync_bytes || band.q1 == rows)
+            plain_sync(&p);
+        unsynced = unsynced >= sync_bytes ? 0 : unsynced;
     }
-    for (int i = 0; i < 3; i++)
-        failed |= fdatasync(fd[i]) != 0;
-    double took_s = seconds_now() - start_s;
-    *cpu_ns = 1e9 * (cpu_s() - start_cpu_s) / c->points;
-    for (int i = 0; i < 3; i++) {
-        close(fd[i]);
-        unlink(path[i]);
-    }
-    return failed ? 0 : took_s;
+    struct took took = {seconds_now() - start_s, 1e9 * (cpu_s() - start_cpu_s) / c->points};
+    plain_close(&p);
+    return p.failed ? (struct took){0, 0} : took;
 }
 
 /* --- by the broker --------------------------------------------------------------------------- */
 
 struct round {
-    double plain_s, plain_ns, broker_s, sink_ns, broker_ns;
+    struct took own, same, sink;
+    double broker_ns; /* loop and I/O */
     size_t memory;
 };
 
@@ -110,29 +170,26 @@ static bool all_tiles(const struct farm_figures *now, void *arg)
     return now->acked >= *(uint64_t *)arg;
 }
 
-static bool all_in(const struct farm_figures *now, void *arg)
-{
-    (void)arg;
-    return now->welcome == WORKERS;
-}
-
 static int by_broker(const struct chart *c, struct round *r)
 {
     struct house h;
     uint64_t tiles = job_tile_count(c->job);
+    char folder[300];
     if (house_open(&h, c->under, false))
         return -1;
     struct farm_config config = {
         .endpoint = h.endpoint, .workers = WORKERS, .solve_us = 1000, .hosts = 1, .job = c->job};
-    struct farm *f = farm_create(&config);
-    int rc = farm_run(f, 60, all_in, NULL) ? house_submit_file(&h, c->path, 1) : -1;
+    int rc = house_submit_file(&h, c->path, 1);
+    snprintf(folder, sizeof folder, "%s/data/jobs/1", h.folder);
+    warm_folder(folder);
     struct house_cpu before = house_cpu(&h);
+    struct farm *f = farm_create(&config);
     if (rc == 0 && !farm_run(f, 600, all_tiles, &tiles))
         rc = -1;
     struct house_cpu after = house_cpu(&h);
     struct farm_figures figures = farm_figures(f);
-    r->broker_s = figures.last_s - figures.first_s;
-    r->sink_ns = (double)(after.sink - before.sink) / c->points;
+    r->sink = (struct took){figures.last_s - figures.first_s,
+                            (double)(after.sink - before.sink) / c->points};
     r->broker_ns = (double)(after.loop - before.loop + after.io - before.io) / c->points;
     r->memory = house_memory(&h);
     farm_destroy(f);
@@ -140,52 +197,74 @@ static int by_broker(const struct chart *c, struct round *r)
     return rc;
 }
 
-static int by_ratio(const void *x, const void *y)
+static int by_size(const void *x, const void *y)
 {
-    const struct round *a = x, *b = y;
-    double one = a->plain_s / a->broker_s, other = b->plain_s / b->broker_s;
-    return one < other ? -1 : one > other;
+    const double *a = x, *b = y;
+    return *a < *b ? -1 : *a > *b;
+}
+
+/* Three in turn, each of them first, second and last once in three rounds. */
+static int take_round(const struct chart *c, unsigned turn, struct round *r)
+{
+    int rc = 0;
+    for (unsigned i = 0; i < 3 && rc == 0; i++) {
+        switch ((turn + i) % 3) {
+        case 0:
+            r->own = plain(c, SYNC_BYTES);
+            break;
+        case 1:
+            r->same = plain(c, 1);
+            break;
+        default:
+            rc = by_broker(c, r);
+        }
+    }
+    return rc || r->own.s <= 0 || r->same.s <= 0 ? -1 : 0;
+}
+
+static int take_rounds(const struct chart *c, unsigned rounds)
+{
+    double of_own[ROUNDS_MAX], of_same[ROUNDS_MAX], mb = 1e-6 * POINT_BYTES * c->points;
+    printf("%.3g points, %u tiles in %u bands, %d bytes a point; round 0 warms the disk\n",
+           c->points, job_tile_count(c->job), c->job->q_blocks, POINT_BYTES);
+    printf("                 MB/s               broker of       processor time, ns a point\n");
+    printf("round  plain same pattern broker  plain  same   plain  same  sink  loop, i/o"
+           "  broker MiB\n");
+    for (unsigned i = 0; i <= rounds; i++) {
+        struct round r = {0};
+        if (take_round(c, i, &r))
+            return -1;
+        printf("%5u %6.0f %12.0f %6.0f %6.2f %5.2f %7.2f %5.2f %5.2f %10.2f %11zu\n", i,
+               mb / r.own.s, mb / r.same.s, mb / r.sink.s, r.own.s / r.sink.s, r.same.s / r.sink.s,
+               r.own.cpu_ns, r.same.cpu_ns, r.sink.cpu_ns, r.broker_ns, r.memory >> 20);
+        fflush(stdout);
+        if (i > 0) {
+            of_own[i - 1] = r.own.s / r.sink.s;
+            of_same[i - 1] = r.same.s / r.sink.s;
+        }
+    }
+    qsort(of_own, rounds, sizeof *of_own, by_size);
+    qsort(of_same, rounds, sizeof *of_same, by_size);
+    printf("median: %.2f of plain, %.2f of plain in the same pattern\n", of_own[rounds / 2],
+           of_same[rounds / 2]);
+    return 0;
 }
 
 int chart_bench(const char *under, double points, unsigned rounds)
 {
-    enum { MIB = 1 << 20 };
     struct chart c = {.under = under};
-    struct round r[ROUNDS_MAX + 1];
     char folder[300];
     snprintf(folder, sizeof folder, "%s/chart-XXXXXX", under);
     rounds = rounds < 1 ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds;
     if (!mkdtemp(folder) || make_job(&c, folder, points))
         return -1;
-    unsigned char *bytes = mem_alloc(MIB, 1);
-    for (size_t i = 0; i < MIB; i++)
-        bytes[i] = (unsigned char)(i * 2654435761u >> 13);
-    printf("%.3g points, %u tiles, 13 bytes a point; MB/s; the first round warms the disk\n",
-           c.points, job_tile_count(c.job));
-    printf("                            processor time, ns a point\n");
-    printf("round  plain  broker  ratio   plain   sink  loop and i/o  broker MiB\n");
-    int rc = 0;
-    for (unsigned i = 0; i <= rounds && rc == 0; i++) {
-        if (i % 2 == 0)
-            r[i].plain_s = plain(&c, bytes, MIB, &r[i].plain_ns);
-        rc = by_broker(&c, &r[i]);
-        if (i % 2 == 1)
-            r[i].plain_s = plain(&c, bytes, MIB, &r[i].plain_ns);
-        if (rc || r[i].plain_s <= 0)
-            break;
-        double mb = 13e-6 * c.points;
-        printf("%5u %6.0f %7.0f %6.2f %7.2f %6.2f %13.2f %11zu\n", i, mb / r[i].plain_s,
-               mb / r[i].broker_s, r[i].plain_s / r[i].broker_s, r[i].plain_ns, r[i].sink_ns,
-               r[i].broker_ns, r[i].memory >> 20);
-        fflush(stdout);
-    }
-    if (rc == 0) {
-        qsort(r + 1, rounds, sizeof *r, by_ratio);
-        printf("median ratio %.2f\n", r[1 + rounds / 2].plain_s / r[1 + rounds / 2].broker_s);
-    }
+    c.bytes = mem_alloc(CHART_BYTES, 1);
+    for (size_t i = 0; i < CHART_BYTES; i++)
+        c.bytes[i] = (unsigned char)(i * 2654435761u >> 13);
+    int rc = take_rounds(&c, rounds);
     unlink(c.path);
     rmdir(folder);
     job_destroy(c.job);
-    free(bytes);
+    free(c.bytes);
     return rc;
 }
