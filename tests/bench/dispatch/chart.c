@@ -179,7 +179,7 @@ static int by_broker(const struct chart *c, struct round *r)
         return -1;
     struct farm_config config = {
         .endpoint = h.endpoint, .workers = WORKERS, .solve_us = 1000, .hosts = 1, .job = c->job};
-    int rc = house_submit_file(&h, c->path, 1);
+    int rc = house_submit_file(&h, c->path, 1, 0);
     snprintf(folder, sizeof folder, "%s/data/jobs/1", h.folder);
     warm_folder(folder);
     struct house_cpu before = house_cpu(&h);
@@ -191,7 +191,7 @@ static int by_broker(const struct chart *c, struct round *r)
     r->sink = (struct took){figures.last_s - figures.first_s,
                             (double)(after.sink - before.sink) / c->points};
     r->broker_ns = (double)(after.loop - before.loop + after.io - before.io) / c->points;
-    r->memory = house_memory(&h);
+    r->memory = house_memory_most(&h);
     farm_destroy(f);
     house_close(&h);
     return rc;

@@ -24,10 +24,10 @@ struct house {
 
 int house_open(struct house *h, const char *under, bool curve);
 void house_close(struct house *h); /* ends the broker, removes the folder */
-/* Queues a grid of side x side points, each of them a tile. */
-int house_submit(const struct house *h, unsigned q, unsigned a, unsigned times);
+/* Queues a grid of q x a points, each of them a tile, so many times. */
+int house_submit(const struct house *h, unsigned q, unsigned a, unsigned times, int priority);
 /* Queues the document in this file. */
-int house_submit_file(const struct house *h, const char *path, unsigned times);
+int house_submit_file(const struct house *h, const char *path, unsigned times, int priority);
 int house_command(const struct house *h, const char *command, const char *argument);
 int house_metric(const struct house *h, const char *name, double *value);
 
@@ -36,7 +36,8 @@ struct house_cpu {
     uint64_t loop, io, sink;
 };
 struct house_cpu house_cpu(const struct house *h);
-size_t house_memory(const struct house *h); /* VmHWM, bytes */
+size_t house_memory(const struct house *h);      /* VmRSS, bytes */
+size_t house_memory_most(const struct house *h); /* VmHWM */
 
 /* --- farm.c: the workers --- */
 
@@ -49,6 +50,7 @@ struct farm_config {
     unsigned bundle;       /* answers in one message; 0: a RESULT for each plane */
     unsigned solve_us;     /* what they say that a tile took */
     unsigned hosts;        /* machines that they say they are */
+    double tiles_per_s;    /* of all together (PACED_TILES); 0: they answer at once */
     const struct job *job; /* NULL: tiles of one point; else its tiles, of random bytes */
 };
 
@@ -60,14 +62,20 @@ struct farm_figures {
     unsigned most_of_one;
     double first_s, last_s;        /* of the first lease, the last acknowledgement */
     double ask_p50_ms, ask_p99_ms; /* from having nothing to the next lease */
+    uint64_t said, heard;          /* messages */
+    uint64_t cpu_ns;               /* processor time of this process, ZeroMQ's thread included */
 };
+
+/* Workers that need time for their tiles answer so many at a time, as a machine of so many threads
+ * does, or after so long what they have. */
+enum { PACED_TILES = 64, PACED_MS = 500 };
 
 struct farm *farm_create(const struct farm_config *config);
 void farm_destroy(struct farm *f);
 /* Works until `until` says so (asked every few ms), or for `seconds`; false: time is over. */
 typedef bool farm_until(const struct farm_figures *now, void *arg);
 bool farm_run(struct farm *f, double seconds, farm_until *until, void *arg);
-/* Forgets what was counted and expects tiles of jobs from now on. */
+void farm_pace(struct farm *f, double tiles_per_s); /* another pace from now on */
 struct farm_figures farm_figures(const struct farm *f);
 
 /* --- raw.c: libzmq alone --- */
@@ -79,6 +87,15 @@ double raw_round_trips(unsigned peers, unsigned credits, size_t bytes, double se
 /* --- chart.c: a chart of so many points, against a program that does nothing but write it --- */
 
 int chart_bench(const char *under, double points, unsigned rounds);
+
+/* --- figures.c --- */
+
+double median(double *values, size_t count); /* sorts them */
+void say_latency(const struct house *h);
+
+/* --- scale.c: 5,000 workers, a million tiles, a thousand queued jobs --- */
+
+int scale_bench(const char *under, unsigned workers, unsigned tiles, unsigned jobs);
 
 double seconds_now(void);
 

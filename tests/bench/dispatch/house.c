@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +88,8 @@ int house_open(struct house *h, const char *under, bool curve)
     fcntl(h->lifeline, F_SETFD, FD_CLOEXEC);
     ssize_t n = read(ready[0], line, sizeof line);
     close(ready[0]);
+    if (curve)
+        setenv("HILLSWEEP_KEYS", h->keys, 1);
     if (n > 0)
         return 0;
     fprintf(stderr, "the broker did not start: see %s/log\n", h->folder);
@@ -112,24 +115,32 @@ void house_close(struct house *h)
 /* --- clients --------------------------------------------------------------------------------- */
 
 /* Runs the client with its output on a pipe; the pipe's reading end, or -1. */
-static int client(const struct house *h, pid_t *pid, const char *command, const char *argument)
+static int client(const struct house *h, pid_t *pid, const char *command, const char *argument,
+                  const char *more)
 {
     char program[512];
     int out[2];
     beside("hillsweep", program, sizeof program);
     if (pipe2(out, O_CLOEXEC))
         return -1;
-    *pid = fork();
-    if (*pid == 0) {
-        dup2(out[1], STDOUT_FILENO);
-        dup2(out[1], STDERR_FILENO);
-        if (h->curve)
-            setenv("HILLSWEEP_KEYS", h->keys, 1);
-        execl(program, program, "--broker", h->endpoint, command, argument, NULL);
-        _exit(127);
-    }
+    char *const argv[] = {program,
+                          (char *)"--broker",
+                          (char *)h->endpoint,
+                          (char *)command,
+                          (char *)argument,
+                          (char *)more,
+                          NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, out[1], STDERR_FILENO);
+    int rc = posix_spawn(pid, program, &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
     close(out[1]);
-    return out[0];
+    if (rc == 0)
+        return out[0];
+    close(out[0]);
+    return -1;
 }
 
 static int finish(pid_t pid)
@@ -139,17 +150,15 @@ static int finish(pid_t pid)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
-int house_command(const struct house *h, const char *command, const char *argument)
+static int hear_out(const char *command, pid_t pid, int fd)
 {
-    char text[1024];
+    char text[1024], rest[4096];
     size_t len = 0;
-    pid_t pid;
-    int fd = client(h, &pid, command, argument);
-    if (fd < 0)
-        return -1;
     for (ssize_t n; (n = read(fd, text + len, sizeof text - 1 - len)) > 0;)
         len += (size_t)n;
     text[len] = '\0';
+    while (read(fd, rest, sizeof rest) > 0)
+        ;
     close(fd);
     if (finish(pid) == 0)
         return 0;
@@ -157,16 +166,34 @@ int house_command(const struct house *h, const char *command, const char *argume
     return -1;
 }
 
-int house_submit_file(const struct house *h, const char *path, unsigned times)
+int house_command(const struct house *h, const char *command, const char *argument)
 {
-    for (unsigned i = 0; i < times; i++)
-        if (house_command(h, "submit", path))
-            return -1;
-    return 0;
+    pid_t pid;
+    int fd = client(h, &pid, command, argument, NULL);
+    return fd < 0 ? -1 : hear_out(command, pid, fd);
+}
+
+/* Some at a time, so that the broker makes them durable together. */
+int house_submit_file(const struct house *h, const char *path, unsigned times, int priority)
+{
+    enum { AT_ONCE = 16 };
+    char option[32];
+    int rc = 0;
+    snprintf(option, sizeof option, "--priority=%d", priority);
+    for (unsigned i = 0, n; i < times && rc == 0; i += n) {
+        pid_t pid[AT_ONCE];
+        int fd[AT_ONCE];
+        n = times - i < AT_ONCE ? times - i : AT_ONCE;
+        for (unsigned k = 0; k < n; k++)
+            fd[k] = client(h, &pid[k], "submit", path, option);
+        for (unsigned k = 0; k < n; k++)
+            rc |= fd[k] < 0 ? -1 : hear_out("submit", pid[k], fd[k]);
+    }
+    return rc;
 }
 
 /* A time so long that a single point is all that a tile may have. */
-int house_submit(const struct house *h, unsigned q, unsigned a, unsigned times)
+int house_submit(const struct house *h, unsigned q, unsigned a, unsigned times, int priority)
 {
     char path[300];
     snprintf(path, sizeof path, "%s/job.json", h->folder);
@@ -181,14 +208,14 @@ int house_submit(const struct house *h, unsigned q, unsigned a, unsigned times)
             " \"output\": {\"F\": \"z(1e5)\"}, \"errors\": false}\n",
             q, a);
     fclose(file);
-    return house_submit_file(h, path, times);
+    return house_submit_file(h, path, times, priority);
 }
 
 int house_metric(const struct house *h, const char *name, double *value)
 {
     pid_t pid;
     char line[512];
-    int fd = client(h, &pid, "status", "--metrics"), rc = -1;
+    int fd = client(h, &pid, "status", "--metrics", NULL), rc = -1;
     FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
     size_t len = strlen(name);
     while (file && fgets(line, sizeof line, file))
@@ -243,11 +270,21 @@ struct house_cpu house_cpu(const struct house *h)
     return cpu;
 }
 
-size_t house_memory(const struct house *h)
+static size_t memory(const struct house *h, const char *what)
 {
     char text[4096];
     const char *at = NULL;
     if (read_text(text, sizeof text, "/proc/%d/status", (int)h->pid))
-        at = strstr(text, "VmHWM:");
-    return at ? strtoull(at + 6, NULL, 10) * 1024 : 0;
+        at = strstr(text, what);
+    return at ? strtoull(at + strlen(what), NULL, 10) * 1024 : 0;
+}
+
+size_t house_memory(const struct house *h)
+{
+    return memory(h, "VmRSS:");
+}
+
+size_t house_memory_most(const struct house *h)
+{
+    return memory(h, "VmHWM:");
 }

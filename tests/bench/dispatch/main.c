@@ -1,13 +1,17 @@
 /* Null tiles through the real broker, sink and database; see dispatch.h.
  *
- *   dispatch_bench [--workers 10,100,1000] [--tiles 1000000] [--bundle 256] [--curve] [--jobs 1]
- *                  [--solve-us 1] [--under DIR] [--raw-seconds 2]
+ *   dispatch_bench [--workers 10,100,1000] [--tiles 1000000] [--rounds 3] [--load 0.5] [--curve]
+ *                  [--bundle 256] [--jobs 1] [--solve-us 1] [--under DIR] [--raw-seconds 2]
+ *   dispatch_bench --scale 5000 [--tiles 1000000] [--jobs 1000]   that many workers, and queued
+ * jobs dispatch_bench --chart 1e8 [--rounds 5]                       a chart of so many points on
+ * disk
  *
- * --solve-us: what the workers say that a tile took; the broker makes leases longer where that is
- * short.
- *   dispatch_bench --chart 1e8 [--rounds 5] [--under DIR]     a chart of so many points on disk
- *
- * --bundle 1: each answer in a message of its own; 0: two RESULTs each, as long answers go. */
+ * Each round runs every number of workers once, as fast as all can; then the loss from the first
+ * number to the last is reckoned, of the broker and of libzmq alone. --load: after that each number
+ * of workers at this share of its median rate, for latencies. --bundle: answers in one message at
+ * most (a worker sends up to 256); 1: each in a message of its own; 0: two RESULTs each, as long
+ * answers go. --solve-us: what the workers say that a tile took; the broker makes leases longer
+ * where that is short. */
 #include "dispatch.h"
 
 #include "door.h"
@@ -17,14 +21,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COUNTS_MAX = 16, SIDE = 1000, HOSTS = 64 };
+enum { COUNTS_MAX = 16, ROUNDS_MAX = 64, SIDE = 1000, HOSTS = 64, LOAD_SECONDS = 10 };
 
 struct options {
-    unsigned workers[COUNTS_MAX], count, tiles, bundle, jobs, solve_us;
+    unsigned workers[COUNTS_MAX], count, tiles, bundle, jobs, solve_us, rounds, scale;
     bool curve;
     const char *under;
-    double raw_seconds, chart;
-    unsigned rounds;
+    double raw_seconds, chart, load;
 };
 
 static void take_workers(struct options *o, const char *text)
@@ -39,45 +42,64 @@ static void take_workers(struct options *o, const char *text)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: dispatch_bench [--workers 10,100,1000] [--tiles N] [--bundle N]"
-                    " [--curve] [--jobs N] [--under DIR] [--raw-seconds S]\n");
+    fprintf(
+        stderr,
+        "usage: dispatch_bench [--workers 10,100,1000] [--tiles N] [--rounds N] [--load SHARE]\n"
+        "                      [--curve] [--bundle N] [--jobs N] [--solve-us N] [--under DIR]\n"
+        "                      [--raw-seconds S]\n"
+        "       dispatch_bench --scale WORKERS [--tiles N] [--jobs N] [--under DIR]\n"
+        "       dispatch_bench --chart POINTS [--rounds N] [--under DIR]\n");
     return 2;
+}
+
+static bool take_option(struct options *o, const char *name, const char *value)
+{
+    struct {
+        const char *name;
+        unsigned *count;
+        double *number;
+    } options[] = {{"--tiles", &o->tiles, NULL},   {"--bundle", &o->bundle, NULL},
+                   {"--jobs", &o->jobs, NULL},     {"--solve-us", &o->solve_us, NULL},
+                   {"--rounds", &o->rounds, NULL}, {"--scale", &o->scale, NULL},
+                   {"--chart", NULL, &o->chart},   {"--raw-seconds", NULL, &o->raw_seconds},
+                   {"--load", NULL, &o->load}};
+    if (strcmp(name, "--workers") == 0)
+        return take_workers(o, value), true;
+    if (strcmp(name, "--under") == 0)
+        return o->under = value, true;
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        if (strcmp(name, options[i].name) != 0)
+            continue;
+        if (options[i].count)
+            *options[i].count = (unsigned)strtoul(value, NULL, 10);
+        else
+            *options[i].number = strtod(value, NULL);
+        return true;
+    }
+    return false;
 }
 
 static bool take_options(struct options *o, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        const char *name = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (strcmp(name, "--curve") == 0) {
+        if (strcmp(argv[i], "--curve") == 0)
             o->curve = true;
-            continue;
-        }
-        if (!value)
+        else if (i + 1 == argc || !take_option(o, argv[i], argv[i + 1]))
             return false;
-        i++;
-        if (strcmp(name, "--workers") == 0)
-            take_workers(o, value);
-        else if (strcmp(name, "--tiles") == 0)
-            o->tiles = (unsigned)strtoul(value, NULL, 10);
-        else if (strcmp(name, "--bundle") == 0)
-            o->bundle = (unsigned)strtoul(value, NULL, 10);
-        else if (strcmp(name, "--jobs") == 0)
-            o->jobs = (unsigned)strtoul(value, NULL, 10);
-        else if (strcmp(name, "--solve-us") == 0)
-            o->solve_us = (unsigned)strtoul(value, NULL, 10);
-        else if (strcmp(name, "--chart") == 0)
-            o->chart = strtod(value, NULL);
-        else if (strcmp(name, "--rounds") == 0)
-            o->rounds = (unsigned)strtoul(value, NULL, 10);
-        else if (strcmp(name, "--under") == 0)
-            o->under = value;
-        else if (strcmp(name, "--raw-seconds") == 0)
-            o->raw_seconds = strtod(value, NULL);
         else
-            return false;
+            i++;
     }
-    return o->count > 0 && o->tiles >= SIDE && o->jobs > 0;
+    for (unsigned i = 0; i < o->count; i++)
+        if (o->workers[i] == 0)
+            return false;
+    return o->count > 0 && o->tiles >= SIDE && o->rounds <= ROUNDS_MAX && o->load < 1;
 }
+
+/* --- a run ----------------------------------------------------------------------------------- */
+
+struct run {
+    double rate, raw;
+};
 
 static bool all_welcome(const struct farm_figures *now, void *arg)
 {
@@ -89,24 +111,24 @@ static bool all_acked(const struct farm_figures *now, void *arg)
     return now->acked >= *(uint64_t *)arg;
 }
 
-static bool never(const struct farm_figures *now, void *arg)
+static void print_head(void)
 {
-    (void)now, (void)arg;
-    return false;
+    printf("workers   tiles/s  /raw  us of processors a tile: broker = loop + i/o + sink   farm"
+           "  messages  in flight   MiB\n");
 }
 
-static void print_row(const struct options *o, unsigned workers, const struct farm_figures *f,
-                      const struct house_cpu *cpu, size_t memory, double raw)
+static void print_row(unsigned workers, const struct run *run, const struct farm_figures *f,
+                      const struct house_cpu *cpu, uint64_t farm_ns, size_t memory)
 {
-    double n = (double)f->acked, rate = n / (f->last_s - f->first_s);
-    double us = 1e-3 * (double)(cpu->loop + cpu->io + cpu->sink) / n;
-    printf("%7u %9.0f %6.2f %5.2f = %.2f loop + %.2f i/o + %.2f sink", workers, rate,
-           raw > 0 ? rate / raw : NAN, us, 1e-3 * (double)cpu->loop / n, 1e-3 * (double)cpu->io / n,
-           1e-3 * (double)cpu->sink / n);
-    printf("  %7u %6u %8llu %7llu %6.2f %7.2f %6zu\n", f->most_in_flight, f->most_of_one,
-           (unsigned long long)f->leases, (unsigned long long)(f->answers - f->acked),
-           f->ask_p50_ms, f->ask_p99_ms, memory >> 20);
-    (void)o;
+    double n = 1e3 * (double)f->acked;
+    printf("%7u %9.0f  %4.2f %27.2f = %.2f + %.2f + %.2f %13.2f %9.3f %10u %5zu", workers,
+           run->rate, run->raw > 0 ? run->rate / run->raw : NAN,
+           (double)(cpu->loop + cpu->io + cpu->sink) / n, (double)cpu->loop / n,
+           (double)cpu->io / n, (double)cpu->sink / n, (double)farm_ns / n,
+           1e3 * (double)(f->said + f->heard) / n, f->most_in_flight, memory >> 20);
+    if (f->asked_who > 0)
+        printf("  %u WHO", f->asked_who);
+    printf("\n");
     fflush(stdout);
 }
 
@@ -115,56 +137,104 @@ static struct house_cpu since(struct house_cpu now, struct house_cpu before)
     return (struct house_cpu){now.loop - before.loop, now.io - before.io, now.sink - before.sink};
 }
 
-static void say_metrics(const struct house *h)
-{
-    static const char *const names[] = {"hillsweep_dispatch_seconds{quantile=\"0.5\"}",
-                                        "hillsweep_dispatch_seconds{quantile=\"0.99\"}",
-                                        "hillsweep_loop_lag_seconds{quantile=\"0.99\"}",
-                                        "hillsweep_loop_lag_seconds{quantile=\"0.999\"}",
-                                        "hillsweep_loop_lag_seconds{quantile=\"1\"}"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        double v;
-        if (house_metric(h, names[i], &v) == 0)
-            printf("        %s %.6g\n", names[i], v);
-    }
-}
-
-static int one_run(const struct options *o, unsigned workers)
+/* tiles_per_s 0: as fast as all can. */
+static int one_run(const struct options *o, unsigned workers, double tiles_per_s, struct run *run)
 {
     struct house h;
     struct key key;
     struct err err;
-    uint64_t tiles = o->tiles / SIDE * SIDE * (uint64_t)o->jobs;
-    double raw = o->raw_seconds > 0 ? raw_round_trips(workers, 4, 64, o->raw_seconds) : 0;
+    unsigned rows = (tiles_per_s > 0 ? (unsigned)(tiles_per_s * LOAD_SECONDS) : o->tiles) / SIDE;
+    uint64_t tiles = rows * SIDE * (uint64_t)o->jobs;
+    *run = (struct run){0};
+    if (o->raw_seconds > 0 && tiles_per_s <= 0)
+        run->raw = raw_round_trips(workers, 4, 64, o->raw_seconds);
     if (house_open(&h, o->under, o->curve))
         return -1;
     if (o->curve && key_find(h.keys, ROLE_WORKER, &key, &err)) {
         fprintf(stderr, "%s\n", err.text);
         return -1;
     }
-    struct farm_config config = {
-        h.endpoint, o->curve ? &key : NULL, workers, o->bundle, o->solve_us, HOSTS, NULL};
-    int rc = o->jobs > 1 ? house_submit(&h, o->tiles / SIDE, SIDE, o->jobs) : 0; /* takes long */
+    struct farm_config config = {.endpoint = h.endpoint,
+                                 .key = o->curve ? &key : NULL,
+                                 .workers = workers,
+                                 .bundle = o->bundle,
+                                 .solve_us = o->solve_us,
+                                 .hosts = HOSTS};
+    int rc = o->jobs > 1 ? house_submit(&h, rows, SIDE, o->jobs, 0) : 0; /* takes long */
     struct farm *f = farm_create(&config);
+    farm_pace(f, tiles_per_s);
     rc = rc == 0 && farm_run(f, 120, all_welcome, &workers) ? 0 : -1;
     struct house_cpu before = house_cpu(&h);
+    uint64_t farm_before = farm_figures(f).cpu_ns;
     if (rc == 0 && o->jobs == 1)
-        rc = house_submit(&h, o->tiles / SIDE, SIDE, 1);
+        rc = house_submit(&h, rows, SIDE, 1, 0);
     if (rc == 0 && !farm_run(f, 300, all_acked, &tiles))
         rc = -1;
     struct house_cpu cpu = since(house_cpu(&h), before);
     struct farm_figures figures = farm_figures(f);
-    print_row(o, workers, &figures, &cpu, house_memory(&h), raw);
+    run->rate = (double)figures.acked / (figures.last_s - figures.first_s);
+    print_row(workers, run, &figures, &cpu, figures.cpu_ns - farm_before, house_memory_most(&h));
     if (rc)
         fprintf(stderr, "%u workers: %u came in, %llu of %llu tiles are durable\n", workers,
                 figures.welcome, (unsigned long long)figures.acked, (unsigned long long)tiles);
-    if (figures.asked_who > 0)
-        printf("        %u times a worker was asked who it is\n", figures.asked_who);
-    farm_run(f, 0.1, never, NULL);
-    say_metrics(&h);
+    say_latency(&h);
     farm_destroy(f);
     house_close(&h);
     return rc;
+}
+
+/* --- rounds ---------------------------------------------------------------------------------- */
+
+/* Of one number of workers, over all rounds; ready to be sorted. */
+static void column(const struct options *o, struct run runs[][COUNTS_MAX], unsigned count, bool raw,
+                   double out[ROUNDS_MAX])
+{
+    for (unsigned r = 0; r < o->rounds; r++)
+        out[r] = raw ? runs[r][count].raw : runs[r][count].rate;
+}
+
+static void say_loss(const struct options *o, struct run runs[][COUNTS_MAX], bool raw)
+{
+    double list[ROUNDS_MAX], first = 0, last = 0, best_first = 0, best_last = 0;
+    printf("%s, median (best) of %u:", raw ? "libzmq alone, round trips/s" : "tiles/s", o->rounds);
+    for (unsigned i = 0; i < o->count; i++) {
+        column(o, runs, i, raw, list);
+        last = median(list, o->rounds);
+        best_last = list[o->rounds - 1];
+        if (i == 0)
+            first = last, best_first = best_last;
+        printf(" %u: %.0f (%.0f)%s", o->workers[i], last, best_last, i + 1 < o->count ? "," : ";");
+    }
+    printf(" loss from %u to %u workers %.1f %% (%.1f %%)\n", o->workers[0],
+           o->workers[o->count - 1], 100 * (1 - last / first), 100 * (1 - best_last / best_first));
+}
+
+static int all_rounds(const struct options *o)
+{
+    static struct run runs[ROUNDS_MAX][COUNTS_MAX];
+    double list[ROUNDS_MAX];
+    printf("%u tiles of one point, %u job%s, %u answer%s a message, %s\n", o->tiles, o->jobs,
+           o->jobs > 1 ? "s" : "", o->bundle, o->bundle == 1 ? "" : "s",
+           o->curve ? "CURVE" : "no keys");
+    print_head();
+    for (unsigned r = 0; r < o->rounds; r++)
+        for (unsigned i = 0; i < o->count; i++)
+            if (one_run(o, o->workers[i], 0, &runs[r][i]))
+                return 1;
+    say_loss(o, runs, false);
+    if (o->raw_seconds > 0)
+        say_loss(o, runs, true);
+    if (o->load > 0)
+        printf(
+            "at %g of the median rate, each worker answering %d tiles at a time, or every %d ms:\n",
+            o->load, PACED_TILES, PACED_MS);
+    for (unsigned i = 0; i < o->count && o->load > 0; i++) {
+        struct run run;
+        column(o, runs, i, false, list);
+        if (one_run(o, o->workers[i], o->load * median(list, o->rounds), &run))
+            return 1;
+    }
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -173,24 +243,19 @@ int main(int argc, char **argv)
                         .count = 3,
                         .tiles = 1000000,
                         .bundle = 256,
-                        .jobs = 1,
                         .solve_us = 1,
                         .under = "/tmp",
                         .raw_seconds = 2,
-                        .rounds = 5};
+                        .load = 0.5};
     signal(SIGPIPE, SIG_IGN);
     if (!take_options(&o, argc, argv))
         return usage();
     door_room(1u << 20);
     if (o.chart > 0)
-        return chart_bench(o.under, o.chart, o.rounds) ? 1 : 0;
-    printf("%u tiles of one point, %u job%s, %u answer%s a message, %s\n", o.tiles, o.jobs,
-           o.jobs > 1 ? "s" : "", o.bundle, o.bundle == 1 ? "" : "s",
-           o.curve ? "CURVE" : "no keys");
-    printf("workers   tiles/s  /raw  us of the broker's processors a tile            "
-           "in flight of one   leases   twice  ask ms  p99 ms    MiB\n");
-    for (unsigned i = 0; i < o.count; i++)
-        if (one_run(&o, o.workers[i]))
-            return 1;
-    return 0;
+        return chart_bench(o.under, o.chart, o.rounds ? o.rounds : 5) ? 1 : 0;
+    if (o.scale > 0)
+        return scale_bench(o.under, o.scale, o.tiles, o.jobs ? o.jobs : 1000) ? 1 : 0;
+    o.rounds = o.rounds ? o.rounds : 3;
+    o.jobs = o.jobs ? o.jobs : 1;
+    return all_rounds(&o);
 }

@@ -1,0 +1,54 @@
+#ifndef BENCH_FARM_PRIVATE_H
+#define BENCH_FARM_PRIVATE_H
+
+#include "dispatch.h"
+
+#include "buf.h"
+
+/* What farm.c (life and time) and hand.c (what one worker says and hears) share. */
+
+enum { PERIOD_MS = 1000, ASKS = 1 << 18 };
+
+struct held { /* a lease */
+    struct token token;
+    uint32_t job, first, count, sent, left; /* tiles: answered, not acknowledged */
+    uint32_t plane, offset;                 /* how far the next answer is sent */
+};
+
+struct hand {
+    void *socket;
+    uint64_t session, window, sent, tag; /* tag: of the latest HELLO */
+    struct held *leases;
+    size_t count, room, next; /* next: the first that is not answered to its end */
+    unsigned in_flight;
+    double beat_s, asked_s;  /* asked_s: since when it has had nothing; 0: it has something */
+    double solved;           /* tiles that it might have answered by now, when it is not at once */
+    double paced_s, since_s; /* as of when; of its last answer */
+    bool welcome, wants;     /* wants: something waits for window or pipe */
+};
+
+struct farm {
+    struct farm_config config;
+    void *zmq;
+    int epoll;
+    struct hand *hands;
+    struct farm_figures figures;
+    unsigned in_flight;
+    struct seen { /* by job: tiles that were acknowledged */
+        uint8_t *tile;
+        uint32_t room;
+    } * seen;
+    uint32_t jobs;
+    float *asks;
+    size_t ask_count;
+    struct buf frame, wholes;
+    unsigned char *noise; /* what the largest plane may hold */
+};
+
+/* hand.c */
+void hand_hello(struct farm *f, struct hand *w);
+void hand_heartbeat(struct farm *f, struct hand *w);
+void hand_answer(struct farm *f, struct hand *w); /* what it can; the rest waits */
+void hand_hear(struct farm *f, struct hand *w);   /* all that has come */
+
+#endif
