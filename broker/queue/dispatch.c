@@ -182,7 +182,7 @@ static void put_out(struct queue *q, struct worker *w, struct job_entry *j, stru
     a->token = l->token;
     a->flags = l->flags;
     uint64_t granted = w->granted, window = window_renew(q, w);
-    if (window > granted)
+    if (window > granted && w->at_sink == 0) /* else an ACK will bring it */
         action_pong(q, w, window);
     if (job_can(j, JOB_EV_LEASE) && !(l->flags & WIRE_LEASE_VERIFY))
         job_event(q, j, JOB_EV_LEASE, "");

@@ -3,7 +3,10 @@
  * counts against the sink's budget, whoever it is. A worker is granted what it has in hand, up to
  * an equal share, but never less than its largest result: a part of a result is never settled. With
  * more workers than results fit the budget, some wait until something is settled. Results of a few
- * bytes take more than their bytes in the broker's memory: a share is less where they are such. */
+ * bytes take more than their bytes in the broker's memory: a share is less where they are such. And
+ * they travel together: while some of a worker's are with the sink, so that another ACK will
+ * follow, it is granted half its share at a time, and not what each of them gives back (Clark's
+ * remedy for silly windows, RFC 813). */
 #include "queue_private.h"
 
 /* A part is cut no shorter than this (planes.h): what is left of a window below it may be of no
@@ -129,6 +132,11 @@ uint64_t window_renew(struct queue *q, struct worker *w)
         share = w->bytes_in_hand;
     uint64_t used = in_use(w), room = budget > q->granted_sum ? budget - q->granted_sum : 0;
     uint64_t more = share > used ? share - used : 0;
+    if (more < share / 2 && w->at_sink > 0 &&
+        w->bytes_in_hand < (uint64_t)w->tiles_in_hand * WIRE_WHOLE_MAX) {
+        set_starved(q, w, false);
+        return w->granted;
+    }
     if (more > room && !may_exceed(q, w))
         more = room;
     w->granted += more;

@@ -194,6 +194,69 @@ static void test_parts_of_what_nobody_wants_give_their_window_back(void **state)
     world_assert_whole(w, small);
 }
 
+static struct queue_action fetch(struct queue *q, enum action_type type)
+{
+    struct queue_action a;
+    while (queue_next(q, &a))
+        if (a.type == type)
+            return a;
+    fail_msg("no such action");
+    return a;
+}
+
+/* A worker with so many short answers that its window is what holds it up: as they become durable,
+ * it is told of room for many at a time, and of all of it when none is left with the sink. */
+static void test_room_for_short_answers_comes_in_large_helpings(void **state)
+{
+    enum { POINTS = 100, BYTES = 1300, COSTS = 320, FIT = 100, THREADS = 200 };
+    struct world *w = *state;
+    struct queue_config config;
+    queue_config_default(&config);
+    config.random = world_random;
+    config.random_arg = w;
+    config.frontier_ahead = 1000; /* all tiles at once */
+    config.sink_bytes = 2 * FIT * (BYTES + COSTS);
+    struct queue *q = queue_create(&config, 0);
+    queue_job_add(q, 0,
+                  &(struct queue_job){.id = 1,
+                                      .q_count = 1000,
+                                      .a_count = 100,
+                                      .q_blocks = 100,
+                                      .a_blocks = 10,
+                                      .point_bytes = BYTES / POINTS,
+                                      .point_cost_ns = 1e4});
+    queue_frontier_durable(q, 0, 1, fetch(q, ACTION_FRONTIER).frontier);
+    struct wire_msg hello = {.type = WIRE_HELLO, .tag = 1};
+    hello.hello.threads = THREADS;
+    hello.hello.hold_bytes = 16u << 20;
+    hello.hello.self_test = 1;
+    uint32_t retry_ms, number = queue_worker_hello(q, 0, 77, &hello, &retry_ms, NULL);
+    struct queue_action lease = fetch(q, ACTION_LEASE);
+    assert_int_equal(lease.tile_count, THREADS);
+    uint64_t window = queue_worker_window(q, number);
+    assert_int_equal(window, FIT * BYTES);
+    struct wire_msg m = {.type = WIRE_RESULT};
+    m.result.job = 1;
+    m.result.token = lease.token;
+    m.result.count = POINTS;
+    m.result.data.len = BYTES;
+    for (m.result.tile = 0; m.result.tile < FIT; m.result.tile++) {
+        assert_int_equal(queue_result_part(q, 1, number, &m), VERDICT_TAKE);
+        assert_int_equal(queue_result_complete(q, 1, number, &m, BYTES), COMPLETE_STORE);
+    }
+    unsigned helpings = 0;
+    for (uint32_t tile = 0; tile < FIT; tile++) {
+        queue_tile_durable(q, 2, 1, tile, number, BYTES, 0);
+        struct queue_action ack = fetch(q, ACTION_ACK);
+        helpings += ack.window > window;
+        window = ack.window;
+    }
+    assert_in_range(helpings, 2, 3);
+    assert_true(window >= 2 * FIT * BYTES - BYTES);
+    queue_check(q);
+    queue_destroy(q);
+}
+
 int main(void)
 {
 #define SCENARIO(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
@@ -204,6 +267,7 @@ int main(void)
         SCENARIO(test_windows_that_nobody_uses_do_not_stop_the_others),
         SCENARIO(test_bytes_that_were_lost_do_not_stay_in_the_window),
         SCENARIO(test_parts_of_what_nobody_wants_give_their_window_back),
+        SCENARIO(test_room_for_short_answers_comes_in_large_helpings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
