@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 #include <unistd.h>
 
 enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_CLASS_IDLE = 3, IOPRIO_CLASS_SHIFT = 13 };
+
+#define SLICE_NS 100000000 /* the longest there is */
 
 static const char oom_file[] = "/proc/self/oom_score_adj";
 static const char autogroup_file[] = "/proc/self/autogroup";
@@ -76,7 +79,7 @@ static int quota(void)
     return least;
 }
 
-unsigned guest_threads(bool full)
+unsigned guest_cores(void)
 {
     cpu_set_t set;
     int cores = 1;
@@ -87,9 +90,13 @@ unsigned guest_threads(bool full)
     int most = quota();
     if (most > 0 && most < cores)
         cores = most;
-    if (cores > 1 && !full && is_desktop())
-        cores--;
     return cores > 1 ? (unsigned)cores : 1;
+}
+
+unsigned guest_threads(bool full)
+{
+    unsigned cores = guest_cores();
+    return cores > 1 && !full && is_desktop() ? cores - 1 : cores;
 }
 
 static void ask(const char *path, const char *text)
@@ -110,11 +117,31 @@ void guest_settle(void)
         ask(autogroup_file, "19");
 }
 
+/* As linux/sched/types.h has it, which clashes with glibc's headers. */
+struct attributes {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime_ns, deadline_ns, period_ns;
+};
+
+/* False: the kernel knows no slices of a thread's own (older than 6.12). */
+static bool ask_for_long_slices(void)
+{
+    struct attributes wanted = {
+        .size = sizeof wanted, .policy = SCHED_BATCH, .nice = 19, .runtime_ns = SLICE_NS};
+    struct attributes got = {0};
+    return syscall(SYS_sched_setattr, 0, &wanted, 0) == 0 &&
+           syscall(SYS_sched_getattr, 0, &got, sizeof got, 0) == 0 && got.runtime_ns == SLICE_NS;
+}
+
 void guest_idle_thread(void)
 {
     struct sched_param none = {0};
     setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
-    sched_setscheduler(0, SCHED_IDLE, &none); /* 0: the calling thread */
+    if (!ask_for_long_slices())
+        sched_setscheduler(0, SCHED_IDLE, &none); /* 0: the calling thread */
 }
 
 static void on_parent_death(int signal)

@@ -6,9 +6,11 @@
 /* A good guest on somebody else's machine: what the worker asks of the kernel so that the owner
  * does not feel it. All of it is best effort; a kernel that refuses is no reason not to work. */
 
-/* Solver threads by default: the cores that this process may use (its affinity, its control group's
- * quota), one less where somebody sits in front of a graphical session unless the machine is ours
- * alone (`full`). At least 1. */
+/* The cores that this process may use: its affinity, its control group's quota. At least 1. */
+unsigned guest_cores(void);
+
+/* Solver threads by default: one a core, one less where somebody sits in front of a graphical
+ * session unless the machine is ours alone (`full`). At least 1. */
 unsigned guest_threads(bool full);
 
 /* The whole process: idle I/O priority, and the first to be killed when memory is short. Called
@@ -17,7 +19,11 @@ unsigned guest_threads(bool full);
  * whole: a session that is this process's own is made the least of all. */
 void guest_settle(void);
 
-/* The calling thread runs when nothing else wants to (SCHED_IDLE), and its time is counted as nice.
+/* The calling thread runs when nothing else wants to, and its time is counted as nice. Where the
+ * kernel knows slices of a thread's own (Linux 6.12 and later): SCHED_BATCH, nice 19, with the
+ * longest slices there are, because who wakes up with a shorter one is not kept waiting for the end
+ * of a slice that has just begun. SCHED_IDLE threads have no say in that; others waited up to 4 ms
+ * for one that had just woken up, in one of a hundred cases. Older kernels: SCHED_IDLE.
  * Never for the I/O thread: on a busy machine it would wake seconds late. */
 void guest_idle_thread(void);
 

@@ -39,8 +39,9 @@ struct member {
 struct pool {
     unsigned threads;
     enum pool_manners manners;
-    int stat_fd;      /* of /proc/stat; POOL_COURTEOUS only */
-    size_t stat_size; /* room for it */
+    int stat_fd, loadavg_fd; /* of /proc; POOL_COURTEOUS only */
+    size_t stat_size;        /* room for /proc/stat */
+    int cores;               /* of the machine */
     pool_wake_fn *wake;
     void *arg;
     struct member *members;
@@ -114,9 +115,18 @@ static void rest(struct member *m, const struct task *t)
     }
 }
 
+/* Of all cores where it is known how many wait for any, else of the one that it runs on. */
 static int64_t others_of(struct member *m, int core)
 {
-    return signs_others_ns(m->pool->stat_fd, core, m->stat, m->pool->stat_size);
+    const struct pool *c = m->pool;
+    return signs_others_ns(c->stat_fd, c->loadavg_fd >= 0 ? -1 : core, m->stat, c->stat_size);
+}
+
+/* Threads of the machine that want a core and have none: this one has one. -1: not known. */
+static int waiting(const struct pool *c)
+{
+    int runnable = c->loadavg_fd >= 0 ? signs_runnable(c->loadavg_fd) : -1;
+    return runnable > c->cores ? runnable - c->cores : runnable < 0 ? -1 : 0;
 }
 
 /* Leaves the core to others for as long as they want it. */
@@ -125,7 +135,7 @@ static void step_aside(struct member *m, const struct task *t)
     const struct pool *c = m->pool;
     for (bool worked = true; c->manners == POOL_COURTEOUS && !must_end(m, t); worked = false) {
         int64_t now = clock_ns(CLOCK_MONOTONIC), cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-        if (!courtesy_crowded(&m->courtesy, worked, now, cpu))
+        if (!courtesy_crowded(&m->courtesy, worked, waiting(c), now, cpu))
             return;
         int core = sched_getcpu();
         sleep_until(m, now + courtesy_rest(&m->courtesy, others_of(m, core)));
@@ -250,7 +260,11 @@ static int start(struct pool *c, struct err *err)
 /* Before the threads are there, which may open nothing and allocate nothing. */
 static void open_stat(struct pool *c)
 {
-    c->stat_fd = c->manners == POOL_COURTEOUS ? open("/proc/stat", O_RDONLY | O_CLOEXEC) : -1;
+    bool courteous = c->manners == POOL_COURTEOUS;
+    c->stat_fd = courteous ? open("/proc/stat", O_RDONLY | O_CLOEXEC) : -1;
+    c->cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    bool whole = guest_cores() >= (unsigned)c->cores; /* else others may wait for cores not ours */
+    c->loadavg_fd = courteous && whole ? open("/proc/loadavg", O_RDONLY | O_CLOEXEC) : -1;
     c->stat_size = ((size_t)sysconf(_SC_NPROCESSORS_CONF) + 1) * STAT_BYTES;
     for (unsigned i = 0; i < c->threads && c->stat_fd >= 0; i++)
         c->members[i].stat = mem_alloc(c->stat_size, 1);
@@ -260,6 +274,8 @@ static void close_stat(struct pool *c)
 {
     if (c->stat_fd >= 0)
         close(c->stat_fd);
+    if (c->loadavg_fd >= 0)
+        close(c->loadavg_fd);
     for (unsigned i = 0; i < c->threads; i++)
         free(c->members[i].stat);
 }

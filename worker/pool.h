@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* The solver threads. Tasks go in, tasks come out; between submit and collect a task belongs to the
- * pool. There is no lock: solver threads are SCHED_IDLE, and one that is preempted inside a
+ * pool. There is no lock: solver threads are idle ones, and one that is preempted inside a
  * critical section on a busy machine would hold up the I/O thread for seconds. What is shared is a
  * semaphore, a ring of pointers with one writer, a stack of finished tasks, and the flags below.
  * For the same reason solver threads neither allocate nor free what the I/O thread frees: malloc
@@ -43,8 +43,8 @@ struct pool;
 /* Called by solver threads after a task is finished. */
 typedef void pool_wake_fn(void *arg);
 
-/* How threads stand to other programs: as any program does; SCHED_IDLE; and stepping aside, too,
- * when others want their core (courtesy.h). */
+/* How threads stand to other programs: as any program does; idle (guest.h); and stepping aside,
+ * too, when others want their core (courtesy.h). */
 enum pool_manners { POOL_EQUAL, POOL_IDLE, POOL_COURTEOUS };
 
 /* Starts the threads. NULL with err when they cannot be started. */

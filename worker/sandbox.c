@@ -99,6 +99,8 @@ static const uint16_t ALLOWED[] = {
     SYS_sched_setaffinity,
     SYS_sched_getscheduler,
     SYS_sched_setscheduler,
+    SYS_sched_setattr,
+    SYS_sched_getattr,
     SYS_sched_getparam,
     SYS_getpriority,
     SYS_setpriority,

@@ -85,13 +85,22 @@ int64_t signs_others_ns(int fd, int core, char *text, size_t size)
     char name[16];
     long long v[7] = {0};
     ssize_t n = pread(fd, text, size - 1, 0);
-    snprintf(name, sizeof name, "\ncpu%d ", core);
+    snprintf(name, sizeof name, core < 0 ? "cpu " : "\ncpu%d ", core);
     text[n > 0 ? n : 0] = '\0';
     const char *line = strstr(text, name);
     if (!line || sscanf(line + strlen(name), "%lld %lld %lld %lld %lld %lld %lld", &v[0], &v[1],
                         &v[2], &v[3], &v[4], &v[5], &v[6]) != 7)
         return -1;
     return (v[0] + v[2] + v[5] + v[6]) * (1000000000 / sysconf(_SC_CLK_TCK));
+}
+
+int signs_runnable(int fd)
+{
+    char text[128];
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    int runnable;
+    return sscanf(text, "%*s %*s %*s %d/", &runnable) == 1 && runnable > 0 ? runnable : -1;
 }
 
 static double read_pressure(struct signs_reader *r, const char *path)

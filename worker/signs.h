@@ -35,9 +35,13 @@ enum { SIGNS_PERIOD_MS = 250 };
 struct signs signs_read(struct signs_reader *r, int64_t now_ms);
 
 /* The time, in ns, that programs which are not nice, and interrupts, have had of one core since the
- * machine started; -1 when it is not known. fd: /proc/stat, open; text: room for `size` bytes of
- * it, STAT_BYTES for each core there may be. Allocates nothing. */
+ * machine started (core < 0: of all cores); -1 when it is not known. fd: /proc/stat, open; text:
+ * room for `size` bytes of it, STAT_BYTES for each core there may be. Allocates nothing. */
 enum { STAT_BYTES = 128 };
 int64_t signs_others_ns(int fd, int core, char *text, size_t size);
+
+/* The threads of the whole machine that run now or want to; -1 when that is not known. fd:
+ * /proc/loadavg, open. Takes about a microsecond and allocates nothing. */
+int signs_runnable(int fd);
 
 #endif

@@ -1,12 +1,12 @@
 /* What a machine's owner runs while others sweep, for tests/bench/guest.py and side_by_side: a
  * small task that a timer wakes every millisecond, and a loop that wants a core.
  *
- *   foreground cyclic MS        prints the median, the 99th percentile and the maximum of how late
- *                               it woke up, in microseconds; SIGTERM ends it early
- *   foreground spin N [PID...]  N threads do a fixed amount of work; prints the seconds it took,
- * and the processor time that these processes had meanwhile foreground idle N           N
- * SCHED_IDLE threads that touch no memory, for ever: the least that a guest costs who leaves it all
- * to the kernel */
+ *   foreground cyclic MS                the median, the 99th percentile and the maximum of how late
+ *                                       it woke up, in microseconds; SIGTERM ends it early
+ *   foreground spin N LENGTH [PID...]   N threads do a fixed amount of work, LENGTH times some 35
+ * ms: the seconds it took, and the processor time that these processes had meanwhile foreground
+ * idle N                   N SCHED_IDLE threads that touch no memory, for ever: the least that a
+ * guest costs who leaves it all to the kernel */
 #include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
@@ -18,9 +18,10 @@
 #include <string.h>
 #include <time.h>
 
-enum { PERIOD_NS = 1000000, SPIN_STEPS = 30000000, THREADS_MAX = 256 };
+enum { PERIOD_NS = 1000000, SPIN_STEPS = 30000000, THREADS_MAX = 256, LENGTH_MAX = 10000 };
 
 static volatile sig_atomic_t ended;
+static long length = 1;
 
 static void end(int number)
 {
@@ -68,7 +69,7 @@ static int cyclic(long ms)
 static void *spin(void *arg)
 {
     volatile uint64_t x = (uintptr_t)arg;
-    for (int i = 0; i < SPIN_STEPS; i++)
+    for (long i = 0; i < length * SPIN_STEPS; i++)
         x = x * 6364136223846793005u + 1442695040888963407u;
     return NULL;
 }
@@ -109,25 +110,39 @@ static double used_by_all_s(char **pids)
     return sum;
 }
 
-int main(int argc, char **argv)
+static int run_threads(long n, void *(*body)(void *), char **pids)
 {
-    long n = argc >= 3 ? strtol(argv[2], NULL, 10) : 0;
-    if (argc == 3 && n >= 1 && n <= 3600000 && strcmp(argv[1], "cyclic") == 0)
-        return cyclic(n);
-    bool idles = argc == 3 && strcmp(argv[1], "idle") == 0;
-    if (n < 1 || n > THREADS_MAX || (strcmp(argv[1], "spin") != 0 && !idles)) {
-        fputs("usage: foreground cyclic MS | spin THREADS [PID...] | idle THREADS\n", stderr);
-        return 2;
-    }
     pthread_t threads[THREADS_MAX];
-    double used = used_by_all_s(argv + 3);
+    double used = used_by_all_s(pids);
     int64_t began = now_ns();
     for (long i = 0; i < n; i++)
-        if (pthread_create(&threads[i], NULL, idles ? idle : spin, NULL))
+        if (pthread_create(&threads[i], NULL, body, NULL))
             return 1;
     for (long i = 0; i < n; i++)
         pthread_join(threads[i], NULL);
     double took = (double)(now_ns() - began) / 1e9;
-    printf("%.4f %.4f\n", took, used_by_all_s(argv + 3) - used);
+    printf("%.4f %.4f\n", took, used_by_all_s(pids) - used);
     return 0;
+}
+
+static bool number(const char *text, long most, long *out)
+{
+    char *end;
+    *out = text ? strtol(text, &end, 10) : 0;
+    return text && *end == '\0' && *out >= 1 && *out <= most;
+}
+
+int main(int argc, char **argv)
+{
+    long n;
+    const char *what = argc >= 3 ? argv[1] : "";
+    if (argc == 3 && strcmp(what, "cyclic") == 0 && number(argv[2], 3600000, &n))
+        return cyclic(n);
+    if (argc == 3 && strcmp(what, "idle") == 0 && number(argv[2], THREADS_MAX, &n))
+        return run_threads(n, idle, argv + 3);
+    if (argc >= 4 && strcmp(what, "spin") == 0 && number(argv[2], THREADS_MAX, &n) &&
+        number(argv[3], LENGTH_MAX, &length))
+        return run_threads(n, spin, argv + 4);
+    fputs("usage: foreground cyclic MS | spin THREADS LENGTH [PID...] | idle THREADS\n", stderr);
+    return 2;
 }

@@ -8,10 +8,11 @@ has its twin beside it: the medians of the twins' ratios are what is told, and o
 of each half second. Others may work on the machine at the same time, but the fewer the better; root
 can keep them out of the way with a control group: its weight to the greatest, and this in it.
 
-    tests/bench/guest.py [ROUNDS [CASE]]     (default 30 rounds, about 3 s each, of all cases;
+    tests/bench/guest.py [ROUNDS [CASE]]     (default 12 rounds, about 9 s each, of all cases;
                                               CASE: the beginning of a case's name)
 """
 
+import glob
 import json
 import multiprocessing
 import os
@@ -28,6 +29,9 @@ JOB = {"w": {"is": "cos(2*t)", "t": [0, 3000]}, "solver": "point",
        "z": {"start": [1, 0], "t": [0, 3000]}, "output": {"F": "z(3000)"}, "tolerance": 1e-9,
        "grid": {"q": {"from": 0, "to": 4, "count": 6000}, "a": {"from": 5, "to": 7, "count": 6000}}}
 CORES = len(os.sched_getaffinity(0))
+FILES = 16  # of a build
+LENGTH = "20"  # of a loop: 0.7 s
+BURSTS = 5  # of 35 ms
 QUIET = dict(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -37,21 +41,22 @@ def foreground(*args):
 
 
 def build_s(folder):
-    """As many compilers at once as there are cores, as a build starts them."""
-    source = os.path.join(ROOT, "common/number.c")
-    command = ["cc", "-O2", "-std=gnu17", "-D_GNU_SOURCE", f"-I{ROOT}/common", "-c", source, "-o"]
+    """Some files of this project, as many at once as there are cores, as a build does it."""
+    sources = sorted(glob.glob(f"{ROOT}/common/*.c"))[:FILES]
+    command = ["xargs", "-P", str(CORES), "-I{}", "cc", "-O2", "-std=gnu17", "-D_GNU_SOURCE",
+               f"-I{ROOT}/common", "-c", f"{ROOT}/common/{{}}.c", "-o", f"{folder}/{{}}.o"]
+    names = "\n".join(os.path.basename(s)[:-2] for s in sources)
     began = time.monotonic()
-    ps = [subprocess.Popen(command + [f"{folder}/{i}.o"]) for i in range(CORES)]
-    if any(p.wait() for p in ps):
-        sys.exit("the build failed")
+    subprocess.run(command, input=names, text=True, check=True)
     return time.monotonic() - began
 
 
 def measure(folder, pids):
     _, p99, worst = foreground("cyclic", "500")
-    loops, used = foreground("spin", str(CORES), *map(str, pids))
-    return {"p99": p99, "max": worst, "loop": foreground("spin", "1")[0], "loops": loops,
-            "taken": used / loops / CORES, "build": build_s(folder)}
+    bursts = [foreground("spin", str(CORES), "1")[0] for _ in range(BURSTS)]
+    loops, used = foreground("spin", str(CORES), LENGTH, *map(str, pids))
+    return {"p99": p99, "max": worst, "loop": foreground("spin", "1", LENGTH)[0], "loops": loops,
+            "bursts": sum(bursts), "taken": used / loops / CORES, "build": build_s(folder)}
 
 
 def quantile(values, q):
@@ -196,7 +201,7 @@ CASES = [("hillsweep-worker", Worker), ("  in a shell's session", ShellWorker),
 
 def report(name, without, beside, cores):
     slow = [100 * (quantile([b / w for b, w in zip(beside[k], without[k])], 0.5) - 1)
-            for k in ("loop", "loops", "build")]
+            for k in ("loop", "loops", "bursts", "build")]
     print(f"{name:26} {quantile(beside['p99'], 0.5):>9.0f} us {max(beside['max']) / 1000:>6.2f} ms " +
           " ".join(f"{x:+7.1f}%" for x in slow) +
           f" {100 * quantile(beside['taken'], 0.5):>6.1f}% {cores:>7.2f}")
@@ -205,10 +210,10 @@ def report(name, without, beside, cores):
 
 
 def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 12
     print(f"{CORES} cores, {rounds} rounds, load of the machine {os.getloadavg()[0]:.1f}")
     print(f"{'all cores in use by':26} {'wake-up p99':>12} {'max':>9} {'loop':>8} "
-          f"{'loops':>8} {'build':>8} {'taken':>7} {'cores':>7}")
+          f"{'loops':>8} {'bursts':>8} {'build':>8} {'taken':>7} {'cores':>7}")
     with tempfile.TemporaryDirectory(prefix="hs-bench-") as folder:
         endpoint = f"tcp://127.0.0.1:{free_port()}"
         # The broker is another machine's business: here it runs when nobody else wants to.
@@ -229,7 +234,8 @@ def main():
         finally:
             broker.terminate()
             broker.wait()
-    print("loop: one busy thread; loops: one on each core; build: a compiler on each core;\n"
+    print("loop: one busy thread for 0.7 s; loops: one on each core; bursts: 35 ms of that at a time;\n"
+          "build: files compiled one after another on each core;\n"
           "taken: the share of the cores that the sweep had while the loops wanted all of them;\n"
           "cores: what the sweep had of the machine during all this")
 

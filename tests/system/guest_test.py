@@ -142,9 +142,10 @@ class Guest(House):
         until(lambda: share() > 0.15, "the worker has the cores back", 120)
 
     def test_threads_are_guests(self):
-        """By default solver threads are idle ones and the process the first to be killed; with
-        --full nothing of it. The I/O thread is never idle."""
-        idle, other = 5, 0  # SCHED_IDLE, SCHED_OTHER
+        """By default solver threads are idle ones (or batch threads of long slices, where the kernel
+        has such) and the process the first to be killed; with --full nothing of it. The I/O thread is
+        never one."""
+        guests, other = {(3, 19), (5, 19)}, 0  # SCHED_BATCH and SCHED_IDLE, nice; SCHED_OTHER
 
         def policies(pid):
             policies = {}
@@ -157,7 +158,7 @@ class Guest(House):
         for full in (False, True):
             worker = self.worker(threads=3, yields=None if full else "none")
             count = 0 if full else 3
-            until(lambda: sum(p == (idle, 19) for p in policies(worker.pid).values()) == count and
+            until(lambda: sum(p in guests for p in policies(worker.pid).values()) == count and
                   self.workers(), "the threads are there")
             self.assertEqual(policies(worker.pid)[worker.pid], (other, 0))
             with open(f"/proc/{worker.pid}/oom_score_adj") as f:

@@ -158,7 +158,7 @@ def owner_loops(command, folder, keep, env, foreground, cores, most_s=6):
     """How many times longer a loop on each core takes while the command runs. It is ended after a while:
     what runs only when nobody else wants to may never come to its end beside them."""
     def loops():
-        out = subprocess.run([foreground, "spin", str(cores)], capture_output=True, text=True)
+        out = subprocess.run([foreground, "spin", str(cores), "1"], capture_output=True, text=True)
         return float(out.stdout.split()[0])
     clean(folder, keep)
     alone = np.median([loops() for _ in range(7)])
