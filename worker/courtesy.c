@@ -10,7 +10,8 @@
 #define FIRST_RESTS 4 /* times the gap */
 #define REST_MAX_NS 100000000
 #define FORGET_NS   3000000 /* at work without others: the next rest is a first one again */
-#define HUNGER_NS   500000000
+#define HUNGER_NS   100000000
+#define MEAL_NS     1000000
 #define CALM_NS     1000000000
 #define WATCHED_NS  60000000
 #define REASON      4 /* others with a quarter of the rests or more are a reason for them */
@@ -49,19 +50,21 @@ bool courtesy_crowded(struct courtesy *c, bool worked, int waiting, int64_t wall
     c->gap_ns = (wall_ns - c->wall_ns) - (cpu_ns - c->cpu_ns);
     courtesy_begin(c, wall_ns, cpu_ns);
     bool here = somebody(c, worked, waiting), sure = here && (c->seen + 1 >= LOOKS || waiting < 0);
-    bool crowded = (worked && c->hungry) || sure || (here && !worked);
-    c->glance = here && !sure;
+    bool fed = c->hungry && cpu_ns - c->meal_ns >= MEAL_NS, eats = c->hungry && !fed && worked;
+    bool crowded = (worked && fed) || sure || (here && !worked);
+    c->glance = here && !sure && !fed;
     c->seen = here ? c->seen + 1 : 0;
-    c->hungry = false;
+    c->hungry = eats;
     if (worked)
         c->worked_ns = wall_ns;
     else if (got_calm(c, crowded, waiting))
         return false;
-    if (!crowded)
+    if (!crowded || eats)
         return false;
     if (waiting > c->watched_waiting)
         c->watched_waiting = waiting;
     c->hungry = wall_ns - c->worked_ns >= HUNGER_NS;
+    c->meal_ns = cpu_ns;
     return !c->hungry;
 }
 

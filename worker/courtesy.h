@@ -16,8 +16,8 @@
  * has not run although it wanted to, wall time less its own CPU time: from GAP_NS on somebody was
  * there. Then it rests, for REST_NS or some times the gap. If somebody waits when it wakes up, or
  * it wakes up late, it rests again, twice as long, REST_MAX_NS at most; so it has the core back a
- * tenth of a second after they have left. Once in HUNGER_NS it works for the length of a yield all
- * the same, so that nothing comes to a standstill: about a thousandth.
+ * tenth of a second after they have left. Once in HUNGER_NS it works for MEAL_NS all the same,
+ * so that nothing comes to a standstill: about one per cent.
  *
  * Other guests are no reason to rest: where over some rests the time went to nice programs (nice >
  * 0, as solver threads are), or to nobody (another virtual machine's), it goes on, and for CALM_NS
@@ -37,7 +37,8 @@ struct courtesy {
     int64_t rest_ns;               /* the last one that was no glance */
     int seen;                      /* at so many looks in a row somebody was there */
     bool glance;                   /* which are too few as yet */
-    bool hungry;                   /* it works only because it has not for so long */
+    bool hungry;                   /* it works only because it has not for so long, */
+    int64_t meal_ns;               /* since this CPU time */
 };
 
 /* The thread begins, or had nothing to do until now: no gap. */

@@ -160,7 +160,7 @@ class Guest(House):
             count = 0 if full else 3
             until(lambda: sum(p in guests for p in policies(worker.pid).values()) == count and
                   self.workers(), "the threads are there")
-            self.assertEqual(policies(worker.pid)[worker.pid], (other, 0))
+            self.assertEqual(policies(worker.pid)[worker.pid], (other, os.nice(0)))
             with open(f"/proc/{worker.pid}/oom_score_adj") as f:
                 self.assertEqual(int(f.read()), 0 if full else 800)
             self.kill(worker)

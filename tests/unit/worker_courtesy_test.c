@@ -191,7 +191,7 @@ static void who_waits_gets_the_core(void **state)
     assert_true(m.rested > 0 && m.worked <= 1001 * MS); /* within the millisecond */
     m.worked = 0;
     work_on(&m, 10000 * MS);
-    assert_true(m.worked >= MS && m.worked <= 15 * MS); /* about a thousandth */
+    assert_true(m.worked >= 50 * MS && m.worked <= 150 * MS); /* about one per cent */
     m.waiting = 0;
     m.worked = m.rested = 0;
     work_on(&m, 1000 * MS);
@@ -222,7 +222,7 @@ static void two_nice_programs_are_no_others_but_a_third_is(void **state)
     m.others = 1;
     m.worked = 0;
     work_on(&m, 2000 * MS);
-    assert_true(m.worked <= 20 * MS);
+    assert_true(m.worked <= 40 * MS);
 }
 
 /* Waiting for work is no gap. */
