@@ -57,7 +57,17 @@ void window_close(struct queue *q, struct worker *w)
     set_starved(q, w, false);
 }
 
-/* A worker that sends more than it may is believed (its bytes are here) but gets nothing for it. */
+/* It has more to send than it was granted. */
+static void ask_for_more(struct queue *q, struct worker *w)
+{
+    uint64_t granted = w->granted, window = window_renew(q, w);
+    if (window > granted)
+        action_pong(q, w, window);
+}
+
+/* A worker that sends more than it may is believed (its bytes are here) but gets nothing for it.
+ * One that has used up its window joins those who wait for room: what others have settled by then
+ * is all that would have told it otherwise. */
 void window_received(struct queue *q, struct worker *w, uint64_t bytes, bool kept)
 {
     q->granted_sum -= in_use(w);
@@ -67,6 +77,8 @@ void window_received(struct queue *q, struct worker *w, uint64_t bytes, bool kep
     if (kept)
         w->unsettled += bytes;
     q->granted_sum += in_use(w);
+    if (is_used_up(w) && !w->starved)
+        ask_for_more(q, w);
 }
 
 void window_settled(struct queue *q, struct worker *w, uint64_t bytes)

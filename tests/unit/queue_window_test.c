@@ -111,6 +111,31 @@ static void test_results_larger_than_a_share_of_the_budget_get_through(void **st
     world_assert_whole(w, job);
 }
 
+/* The last one gets what is left of the budget, and uses it up while there is no room. */
+static void test_who_has_used_up_a_short_window_is_told_of_room(void **state)
+{
+    struct world *w = *state;
+    struct world_worker *last = &w->workers[5];
+    uint64_t sent[WORLD_WORKERS] = {0};
+    big_job(w, 25); /* 6.5 MB a tile: five of them fit the budget, and not a sixth */
+    for (size_t i = 0; i < 5; i++)
+        world_hello(w, i);
+    world_sink(w, 0);
+    do
+        assert_true(send_part(w, 0, &sent[0]));
+    while (sent[0] > 0); /* now it is at the sink */
+    world_hello(w, 5);
+    world_sink(w, 0);
+    assert_int_equal(last->held_count, 1);
+    uint64_t window = last->window;
+    assert_true(window > 0 && window < 512 * 512 * 25);
+    while (send_part(w, 5, &sent[5]))
+        ;
+    assert_int_equal(last->sent, window);
+    world_sink(w, WORLD_HELD);
+    assert_true(last->window > window);
+}
+
 static void cannot_do(struct world *w, size_t i, uint32_t job)
 {
     struct wire_msg m = {.type = WIRE_JOB_FAIL};
@@ -264,6 +289,7 @@ int main(void)
         SCENARIO(test_a_stalled_sink_stops_dispatch),
         SCENARIO(test_windows_stay_within_the_budget),
         SCENARIO(test_results_larger_than_a_share_of_the_budget_get_through),
+        SCENARIO(test_who_has_used_up_a_short_window_is_told_of_room),
         SCENARIO(test_windows_that_nobody_uses_do_not_stop_the_others),
         SCENARIO(test_bytes_that_were_lost_do_not_stay_in_the_window),
         SCENARIO(test_parts_of_what_nobody_wants_give_their_window_back),
