@@ -28,6 +28,7 @@ struct chart {
     char path[300];
     struct job *job;
     double points;
+    enum house_door door;
     unsigned char *bytes; /* CHART_BYTES to write */
 };
 
@@ -175,7 +176,7 @@ static int by_broker(const struct chart *c, struct round *r)
     struct house h;
     uint64_t tiles = job_tile_count(c->job);
     char folder[300];
-    if (house_open(&h, c->under, false))
+    if (house_open(&h, c->under, c->door))
         return -1;
     struct farm_config config = {
         .endpoint = h.endpoint, .workers = WORKERS, .solve_us = 1000, .hosts = 1, .job = c->job};
@@ -225,8 +226,9 @@ static int take_round(const struct chart *c, unsigned turn, struct round *r)
 static int take_rounds(const struct chart *c, unsigned rounds)
 {
     double of_own[ROUNDS_MAX], of_same[ROUNDS_MAX], mb = 1e-6 * POINT_BYTES * c->points;
-    printf("%.3g points, %u tiles in %u bands, %d bytes a point; round 0 warms the disk\n",
-           c->points, job_tile_count(c->job), c->job->q_blocks, POINT_BYTES);
+    static const char *const doors[] = {"TCP", "CURVE", "ipc"};
+    printf("%.3g points, %u tiles in %u bands, %d bytes a point, %s; round 0 warms the disk\n",
+           c->points, job_tile_count(c->job), c->job->q_blocks, POINT_BYTES, doors[c->door]);
     printf("                 MB/s               broker of       processor time, ns a point\n");
     printf("round  plain same pattern broker  plain  same   plain  same  sink  loop, i/o"
            "  broker MiB\n");
@@ -250,9 +252,9 @@ static int take_rounds(const struct chart *c, unsigned rounds)
     return 0;
 }
 
-int chart_bench(const char *under, double points, unsigned rounds)
+int chart_bench(const char *under, double points, unsigned rounds, enum house_door door)
 {
-    struct chart c = {.under = under};
+    struct chart c = {.under = under, .door = door};
     char folder[300];
     snprintf(folder, sizeof folder, "%s/chart-XXXXXX", under);
     rounds = rounds < 1 ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds;

@@ -16,13 +16,15 @@
 /* --- house.c: the broker's process and its jobs --- */
 
 struct house {
-    char folder[256], endpoint[64], keys[300];
+    char folder[256], endpoint[300], keys[300];
     bool curve;
     pid_t pid;
     int lifeline; /* the broker leaves when we do */
 };
 
-int house_open(struct house *h, const char *under, bool curve);
+enum house_door { HOUSE_TCP, HOUSE_CURVE, HOUSE_IPC };
+
+int house_open(struct house *h, const char *under, enum house_door door);
 void house_close(struct house *h); /* ends the broker, removes the folder */
 /* Queues a grid of q x a points, each of them a tile, so many times. */
 int house_submit(const struct house *h, unsigned q, unsigned a, unsigned times, int priority);
@@ -86,7 +88,7 @@ double raw_round_trips(unsigned peers, unsigned credits, size_t bytes, double se
 
 /* --- chart.c: a chart of so many points, against a program that does nothing but write it --- */
 
-int chart_bench(const char *under, double points, unsigned rounds);
+int chart_bench(const char *under, double points, unsigned rounds, enum house_door door);
 
 /* --- figures.c --- */
 

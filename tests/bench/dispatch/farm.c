@@ -51,6 +51,19 @@ static void hand_open(struct farm *f, unsigned i)
     assert(rc == 0);
 }
 
+/* Finite values that nothing compresses, and errors such as they have. */
+static void make_noise(struct farm *f)
+{
+    uint64_t x = 88172645463325252u;
+    f->values = mem_alloc(JOB_TILE_POINTS_MAX, sizeof *f->values);
+    f->errors = mem_alloc(JOB_TILE_POINTS_MAX, sizeof *f->errors);
+    for (size_t i = 0; i < JOB_TILE_POINTS_MAX; i++) {
+        x ^= x << 13, x ^= x >> 7, x ^= x << 17; /* xorshift64 */
+        f->values[i] = 1 + (double)(x >> 11) * 0x1p-53;
+        f->errors[i] = (float)(1e-10 * f->values[i]);
+    }
+}
+
 struct farm *farm_create(const struct farm_config *config)
 {
     struct farm *f = mem_alloc(1, sizeof *f);
@@ -60,16 +73,8 @@ struct farm *farm_create(const struct farm_config *config)
     f->epoll = epoll_create1(EPOLL_CLOEXEC);
     f->hands = mem_alloc(config->workers, sizeof *f->hands);
     f->asks = mem_alloc(ASKS, sizeof *f->asks);
-    if (config->job) { /* finite values that nothing compresses */
-        size_t n = JOB_TILE_POINTS_MAX;
-        double *values = mem_alloc(n, sizeof *values);
-        uint64_t x = 88172645463325252u;
-        for (size_t i = 0; i < n; i++) {
-            x ^= x << 13, x ^= x >> 7, x ^= x << 17; /* xorshift64 */
-            values[i] = 1 + (double)(x >> 11) * 0x1p-53;
-        }
-        f->noise = (unsigned char *)values;
-    }
+    if (config->job)
+        make_noise(f);
     for (unsigned i = 0; i < config->workers; i++)
         hand_open(f, i);
     return f;
@@ -89,7 +94,8 @@ void farm_destroy(struct farm *f)
     free(f->asks);
     buf_fini(&f->frame);
     buf_fini(&f->wholes);
-    free(f->noise);
+    free(f->values);
+    free(f->errors);
     free(f);
 }
 

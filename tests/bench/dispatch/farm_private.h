@@ -7,7 +7,7 @@
 
 /* What farm.c (life and time) and hand.c (what one worker says and hears) share. */
 
-enum { PERIOD_MS = 1000, ASKS = 1 << 18 };
+enum { PERIOD_MS = 1000, ASKS = 1 << 18, KNOWN = 1024 };
 
 struct held { /* a lease */
     struct token token;
@@ -42,7 +42,11 @@ struct farm {
     float *asks;
     size_t ask_count;
     struct buf frame, wholes;
-    unsigned char *noise; /* what the largest plane may hold */
+    double *values; /* what the planes of real tiles hold */
+    float *errors;
+    struct known { /* CRCs of parts of them: what workers cost is not to be measured */
+        uint32_t plane, offset, len, crc;
+    } known[KNOWN];
 };
 
 /* hand.c */

@@ -67,15 +67,19 @@ static void be_the_broker(const struct house *h, int ready, int lifeline)
     _exit(127);
 }
 
-int house_open(struct house *h, const char *under, bool curve)
+int house_open(struct house *h, const char *under, enum house_door door)
 {
     int ready[2], lifeline[2];
     char line[8];
+    bool curve = door == HOUSE_CURVE;
     *h = (struct house){.curve = curve};
     snprintf(h->folder, sizeof h->folder, "%s/dispatch-XXXXXX", under);
     if (!mkdtemp(h->folder) || (curve && make_keys(h)) || pipe(ready) || pipe(lifeline))
         return -1;
-    snprintf(h->endpoint, sizeof h->endpoint, "tcp://127.0.0.1:%u", free_port());
+    if (door == HOUSE_IPC)
+        snprintf(h->endpoint, sizeof h->endpoint, "ipc://%s/broker", h->folder);
+    else
+        snprintf(h->endpoint, sizeof h->endpoint, "tcp://127.0.0.1:%u", free_port());
     h->pid = fork();
     if (h->pid == 0) {
         close(ready[0]);

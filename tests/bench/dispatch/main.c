@@ -3,8 +3,9 @@
  *   dispatch_bench [--workers 10,100,1000] [--tiles 1000000] [--rounds 3] [--load 0.5] [--curve]
  *                  [--bundle 256] [--jobs 1] [--solve-us 1] [--under DIR] [--raw-seconds 2]
  *   dispatch_bench --scale 5000 [--tiles 1000000] [--jobs 1000]   that many workers, and queued
- * jobs dispatch_bench --chart 1e8 [--rounds 5]                       a chart of so many points on
- * disk
+ * jobs
+ *   dispatch_bench --chart 1e8 [--rounds 5] [--tcp]    a chart of so many points on disk, by ipc://
+ * as `hillsweep run` has it, or by TCP
  *
  * Each round runs every number of workers once, as fast as all can; then the loss from the first
  * number to the last is reckoned, of the broker and of libzmq alone. --load: after that each number
@@ -15,6 +16,7 @@
 #include "dispatch.h"
 
 #include "door.h"
+#include <malloc.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,7 +27,7 @@ enum { COUNTS_MAX = 16, ROUNDS_MAX = 64, SIDE = 1000, HOSTS = 64, LOAD_SECONDS =
 
 struct options {
     unsigned workers[COUNTS_MAX], count, tiles, bundle, jobs, solve_us, rounds, scale;
-    bool curve;
+    bool curve, tcp;
     const char *under;
     double raw_seconds, chart, load;
 };
@@ -48,7 +50,7 @@ static int usage(void)
         "                      [--curve] [--bundle N] [--jobs N] [--solve-us N] [--under DIR]\n"
         "                      [--raw-seconds S]\n"
         "       dispatch_bench --scale WORKERS [--tiles N] [--jobs N] [--under DIR]\n"
-        "       dispatch_bench --chart POINTS [--rounds N] [--under DIR]\n");
+        "       dispatch_bench --chart POINTS [--rounds N] [--tcp] [--under DIR]\n");
     return 2;
 }
 
@@ -84,6 +86,8 @@ static bool take_options(struct options *o, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--curve") == 0)
             o->curve = true;
+        else if (strcmp(argv[i], "--tcp") == 0)
+            o->tcp = true;
         else if (i + 1 == argc || !take_option(o, argv[i], argv[i + 1]))
             return false;
         else
@@ -148,7 +152,7 @@ static int one_run(const struct options *o, unsigned workers, double tiles_per_s
     *run = (struct run){0};
     if (o->raw_seconds > 0 && tiles_per_s <= 0)
         run->raw = raw_round_trips(workers, 4, 64, o->raw_seconds);
-    if (house_open(&h, o->under, o->curve))
+    if (house_open(&h, o->under, o->curve ? HOUSE_CURVE : HOUSE_TCP))
         return -1;
     if (o->curve && key_find(h.keys, ROLE_WORKER, &key, &err)) {
         fprintf(stderr, "%s\n", err.text);
@@ -251,8 +255,12 @@ int main(int argc, char **argv)
     if (!take_options(&o, argc, argv))
         return usage();
     door_room(1u << 20);
+    mallopt(M_MMAP_THRESHOLD, 4 << 20); /* as the broker: frames are not to cost page faults */
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
     if (o.chart > 0)
-        return chart_bench(o.under, o.chart, o.rounds ? o.rounds : 5) ? 1 : 0;
+        return chart_bench(o.under, o.chart, o.rounds ? o.rounds : 5, o.tcp ? HOUSE_TCP : HOUSE_IPC)
+                   ? 1
+                   : 0;
     if (o.scale > 0)
         return scale_bench(o.under, o.scale, o.tiles, o.jobs ? o.jobs : 1000) ? 1 : 0;
     o.rounds = o.rounds ? o.rounds : 3;

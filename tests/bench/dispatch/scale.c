@@ -105,7 +105,7 @@ static double say_rate(struct scale *s, const char *what, uint64_t tiles, double
 /* One job alone, as fast as all can: the rate of which the next step takes half. */
 static int saturate(struct scale *s, const char *under, double *rate)
 {
-    if (house_open(&s->h, under, false))
+    if (house_open(&s->h, under, HOUSE_TCP))
         return -1;
     int rc = come_in(s, 0);
     if (rc == 0)
@@ -176,7 +176,7 @@ int scale_bench(const char *under, unsigned workers, unsigned tiles, unsigned jo
         return -1;
     printf("\nat most it may take 64 MB and 32 KiB a worker: %.0f MiB\n",
            64e6 / KIB / KIB + 32.0 / KIB * workers);
-    if (house_open(&s.h, under, false))
+    if (house_open(&s.h, under, HOUSE_TCP))
         return -1;
     int rc = queue_jobs(&s);
     rc = rc ? rc : come_in(&s, rate / 2);
