@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 4096, PLANES_MAX = 2 * JOB_OUTPUTS_MAX + 1 };
+enum { BUCKETS = 4096, PLANES_MAX = 2 * JOB_OUTPUTS_MAX + 2 };
 
 struct pending {
     struct pending *next;                      /* of its bucket */
@@ -22,6 +22,7 @@ struct pending {
     struct sink_result *result;
     uint32_t reached[PLANES_MAX]; /* bytes of each plane that are here */
     uint32_t planes_open;
+    uint32_t folded_bytes; /* of an answer that comes as leaves; 0: as planes */
 };
 
 struct assembly {
@@ -84,24 +85,53 @@ static uint32_t planes_needed(const struct assembly_shape *shape)
     return (shape->errors ? 2u : 1u) * shape->fields + 1u;
 }
 
+static size_t raw_bytes(const struct assembly_shape *shape)
+{
+    size_t point = shape->fields * (sizeof(double) + (shape->errors ? sizeof(float) : 0)) + 1;
+    return point * shape->tile_points;
+}
+
+/* The bytes of the coded plane of which it is a part; 0 with err when there is no such plane. */
+static size_t plane_check(const struct wire_msg *m, const struct assembly_shape *shape,
+                          struct err *err)
+{
+    uint16_t plane = m->result.plane, coding = m->result.coding;
+    bool folded = coding == WIRE_LEAVES;
+    size_t claimed = m->result.plane_bytes, expected = raw_bytes(shape);
+    if (coding > WIRE_LEAVES) {
+        err_set(err, ERR_OTHER, "coding %u is not known", coding);
+    } else if (folded != (plane == WIRE_LEAVES_PLANE(shape->fields)) ||
+               (!folded && (plane > 2 * shape->fields || (plane % 2 == 1 && !shape->errors)))) {
+        err_set(err, ERR_OTHER, "plane %u does not exist in this job", plane);
+    } else if (folded) {
+        if (m->result.first == 0 && m->result.count == shape->tile_points && claimed > 0 &&
+            claimed <= expected)
+            return claimed;
+        err_set(err, ERR_OTHER, "%zu bytes of leaves for points %u + %u of a tile of %u", claimed,
+                m->result.first, m->result.count, shape->tile_points);
+    } else {
+        size_t element = element_bytes(plane, shape->fields);
+        expected = coding == WIRE_SAME ? element : element * m->result.count;
+        if (claimed == expected)
+            return expected;
+        err_set(err, ERR_OTHER, "%zu bytes of a %s plane of %zu", claimed,
+                plane == 2 * shape->fields ? "status" : "field", expected);
+    }
+    return 0;
+}
+
 /* Whether the part can belong to a result of this shape at all. */
 static int part_check(const struct wire_msg *m, const struct assembly_shape *shape, struct err *err)
 {
-    uint16_t plane = m->result.plane;
-    bool status = plane == 2 * shape->fields;
-    if (plane > 2 * shape->fields || (plane % 2 == 1 && !shape->errors))
-        return err_set(err, ERR_OTHER, "plane %u does not exist in this job", plane);
     uint32_t first = m->result.first, count = m->result.count;
     if (count == 0 || first >= shape->tile_points || count > shape->tile_points - first)
         return err_set(err, ERR_OTHER, "points %u + %u of a tile of %u", first, count,
                        shape->tile_points);
-    if (m->result.coding > WIRE_SAME)
-        return err_set(err, ERR_OTHER, "coding %u is not known", m->result.coding);
-    size_t element = element_bytes(plane, shape->fields);
-    size_t expected = m->result.coding == WIRE_SAME ? element : element * count;
-    if (m->result.plane_bytes != expected)
-        return err_set(err, ERR_OTHER, "%u bytes of a %s plane of %zu", m->result.plane_bytes,
-                       status ? "status" : "field", expected);
+    size_t expected = plane_check(m, shape, err);
+    if (expected == 0)
+        return -1;
+    size_t element =
+        m->result.coding == WIRE_LEAVES ? 1 : element_bytes(m->result.plane, shape->fields);
     size_t len = m->result.data.len, offset = m->result.offset;
     if (len == 0 || len > WIRE_PART_MAX || offset > expected || len > expected - offset ||
         offset % element || len % element)
@@ -137,12 +167,14 @@ static struct pending *find(struct assembly *a, uint32_t worker, const struct wi
     p->worker = worker;
     p->first = m->result.first;
     p->count = m->result.count;
-    p->planes_open = planes_needed(shape);
+    p->folded_bytes = m->result.coding == WIRE_LEAVES ? m->result.plane_bytes : 0;
+    p->planes_open = p->folded_bytes ? 1 : planes_needed(shape);
     p->result = mem_alloc(1, sizeof *p->result);
     p->result->job = m->result.job;
     p->result->tile = m->result.tile;
     p->result->worker = worker;
     p->result->release = release;
+    p->result->room_bytes = p->folded_bytes ? raw_bytes(shape) : 0;
     p->next = *at;
     *at = p;
     worker_list_add(a, p);
@@ -198,6 +230,10 @@ enum assembly_added assembly_add(struct assembly *a, uint32_t worker, const stru
     if (part_check(m, shape, err))
         return ASSEMBLY_BAD;
     struct pending *p = find(a, worker, m, shape);
+    if (p->folded_bytes != (m->result.coding == WIRE_LEAVES ? m->result.plane_bytes : 0)) {
+        err_set(err, ERR_OTHER, "part of an answer comes as leaves, part of it as planes");
+        return ASSEMBLY_BAD;
+    }
     uint32_t *reached = &p->reached[m->result.plane];
     if (m->result.offset != *reached || *reached == m->result.plane_bytes)
         return ASSEMBLY_AGAIN;
@@ -269,6 +305,12 @@ static uint16_t whole_plane(const struct assembly_shape *shape, uint32_t i)
     return (uint16_t)(shape->errors ? i : 2 * i);
 }
 
+/* As leaves: one plane that stands for all. */
+static bool is_folded(const struct wire_whole *in)
+{
+    return in->planes == 1 && in->codings[0] == WIRE_LEAVES;
+}
+
 static int whole_check(const struct wire_whole *in, const struct assembly_shape *shape,
                        struct err *err)
 {
@@ -276,6 +318,8 @@ static int whole_check(const struct wire_whole *in, const struct assembly_shape 
     if (in->data.len > WIRE_WHOLE_MAX)
         return err_set(err, ERR_OTHER, "%zu bytes: RESULTS carries answers of at most %u",
                        in->data.len, WIRE_WHOLE_MAX);
+    if (is_folded(in) && in->data.len > 0 && in->data.len <= raw_bytes(shape))
+        return 0;
     if (in->planes != planes_needed(shape))
         return err_set(err, ERR_OTHER, "%u planes of a result of %u", in->planes,
                        planes_needed(shape));
@@ -296,15 +340,20 @@ struct sink_result *assembly_whole(struct assembly *a, uint32_t worker, uint32_t
 {
     if (whole_check(in, shape, err))
         return NULL;
+    bool folded = is_folded(in);
     size_t parts = in->planes * sizeof(struct sink_part);
     struct whole *w = whole_make(a, sizeof *w + parts + in->data.len);
     const unsigned char *data =
         memcpy((unsigned char *)w->parts + parts, in->data.data, in->data.len);
     for (uint32_t i = 0; i < in->planes; i++) {
         struct sink_part part = {.plane = whole_plane(shape, i), .coding = in->codings[i]};
+        if (folded)
+            part.plane = WIRE_LEAVES_PLANE(shape->fields);
         size_t element = element_bytes(part.plane, shape->fields);
         part.count = shape->tile_points;
-        part.len = part.coding == WIRE_SAME ? element : element * shape->tile_points;
+        part.len = folded                     ? in->data.len
+                   : part.coding == WIRE_SAME ? element
+                                              : element * shape->tile_points;
         part.data = data;
         data += part.len;
         w->parts[i] = part;
@@ -313,6 +362,7 @@ struct sink_result *assembly_whole(struct assembly *a, uint32_t worker, uint32_t
                                      .tile = in->tile,
                                      .worker = worker,
                                      .data_bytes = in->data.len,
+                                     .room_bytes = folded ? raw_bytes(shape) : 0,
                                      .part_count = in->planes,
                                      .parts = w->parts,
                                      .release = release_whole};

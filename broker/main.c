@@ -19,6 +19,8 @@ static const struct option_spec OPTIONS[] = {
     {"keys", 0, "DIR", "let in who has a key: a folder made by `hillsweep keys new`"},
     {"insecure", 0, NULL, "allow an address beyond this machine, without keys"},
     {"quota", 0, "HOURS", "refuse jobs estimated at more processor hours (default 100000)"},
+    {"leaves", 0, "far|all|none",
+     "whose charts come as polynomials (default far: other machines')"},
     {"log", 0, "warn|info|debug", "how much it says on standard error (default info)"},
     {"results", 0, "DIR", "a private broker's: the results of its one job lie in DIR"},
     {"guest", 0, NULL, "stand behind what others do on this machine (nice)"},
@@ -92,6 +94,18 @@ static int parse_log(const char *text, struct err *err)
     return err_set(err, ERR_USAGE, "--log takes warn, info or debug, not \"%s\"", text);
 }
 
+static int parse_leaves(const char *text, enum server_leaves *leaves, struct err *err)
+{
+    static const char *const names[] = {"far", "all", "none"};
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *leaves = (enum server_leaves)i;
+            return 0;
+        }
+    }
+    return err_set(err, ERR_USAGE, "--leaves takes far, all or none, not \"%s\"", text);
+}
+
 static int parse_quota(const char *text, double *hours, struct err *err)
 {
     size_t len = strlen(text), used = number_parse(text, len, 1, hours);
@@ -121,6 +135,8 @@ static int take_option(const struct option_spec *option, const char *value,
         config->results = value;
     else if (strcmp(option->name, "guest") == 0)
         setpriority(PRIO_PROCESS, 0, GUEST_NICE);
+    else if (strcmp(option->name, "leaves") == 0)
+        return parse_leaves(value, &config->leaves, err);
     else if (strcmp(option->name, "log") == 0)
         return parse_log(value, err);
     else if (strcmp(option->name, "lifeline") == 0)

@@ -12,6 +12,7 @@ struct entry {
     struct entry *next;
     struct route route;
     uint32_t worker;
+    bool far;
 };
 
 struct routes {
@@ -74,6 +75,17 @@ const struct route *routes_of(const struct routes *r, uint32_t worker)
 {
     struct entry *e = worker < r->worker_count ? r->by_worker[worker] : NULL;
     return e ? &e->route : NULL;
+}
+
+void routes_set_far(struct routes *r, uint32_t worker, bool far)
+{
+    if (routes_of(r, worker))
+        r->by_worker[worker]->far = far;
+}
+
+bool routes_far(const struct routes *r, uint32_t worker)
+{
+    return routes_of(r, worker) && r->by_worker[worker]->far;
 }
 
 uint32_t routes_end(const struct routes *r)

@@ -25,6 +25,9 @@ void routes_destroy(struct routes *r);
 void routes_put(struct routes *r, const struct route *from, uint32_t worker);
 uint32_t routes_worker(const struct routes *r, const void *id, size_t len); /* 0: not a worker's */
 const struct route *routes_of(const struct routes *r, uint32_t worker);     /* NULL: none */
+/* Whether the worker is on another machine; false until it is said. */
+void routes_set_far(struct routes *r, uint32_t worker, bool far);
+bool routes_far(const struct routes *r, uint32_t worker);
 uint32_t routes_end(const struct routes *r); /* every worker's number is below it */
 void routes_remove(struct routes *r, uint32_t worker);
 

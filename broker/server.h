@@ -8,6 +8,9 @@
  * the sink (which makes durable). It owns all of them. Nothing here decides about work: messages
  * become events of the queue, the queue's actions become messages and orders to the sink. */
 
+/* Whose answers may come as leaves (unfold.h): of workers on other machines, of all, of none. */
+enum server_leaves { SERVER_LEAVES_FAR, SERVER_LEAVES_ALWAYS, SERVER_LEAVES_NEVER };
+
 struct server_config {
     const char *listen;  /* endpoint */
     const char *data;    /* DATA */
@@ -15,8 +18,9 @@ struct server_config {
     const char *keys;    /* NULL, or the folder of keys: who may come in (keyring.h) */
     bool insecure;       /* listen beyond this machine without keys */
     double quota_hours;  /* a job that is estimated to take more processor hours is refused */
-    int lifeline_fd;     /* -1, or a pipe whose end means: leave */
-    int ready_fd;        /* -1, or a pipe to write a line to when the endpoint is bound */
+    enum server_leaves leaves;
+    int lifeline_fd; /* -1, or a pipe whose end means: leave */
+    int ready_fd;    /* -1, or a pipe to write a line to when the endpoint is bound */
 };
 
 /* Serves until SIGTERM, SIGINT or the end of the lifeline. 0, or -1 when it could not start. */

@@ -82,10 +82,12 @@ struct sink_result {            /* covers its tile completely, once */
     struct sink_result *next;   /* the sink's own */
     uint32_t job, tile, worker; /* worker 0: pieces of several, see parts */
     uint64_t data_bytes;
-    bool compare; /* compare with what is stored instead of storing */
+    uint64_t room_bytes; /* what it is in memory when it is written, if that is more: leaves */
+    bool compare;        /* compare with what is stored instead of storing */
     size_t part_count;
     struct sink_part *parts;
     void (*release)(struct sink_result *result); /* frees all of it; called from any thread */
+    void *unfolded;                              /* the sink's own: see unfold.h */
 };
 
 void sink_submit(struct sink *s, uint32_t id, uint64_t key, int32_t priority, const char *owner,

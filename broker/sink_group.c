@@ -5,6 +5,7 @@
 #include "sink_group.h"
 
 #include "queue.h"
+#include "unfold.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -192,7 +193,8 @@ static void tell_entry(struct sink *s, const struct entry *e)
         event.type = e->same ? SINK_SAME : SINK_DIFFERS;
     if (e->fate == FATE_DROP)
         event.type = SINK_DROPPED;
-    if (e->live && !e->fits)
+    if (e->live && !e->fits &&
+        unfold(&e->live->expander, e->live->spec, e->result, &event.err) == 0)
         tile_fits(e->live->spec, e->result, &event.worker, &event.err);
     sink_push(s, &event);
     if (e->fate != FATE_STORE)
@@ -260,8 +262,8 @@ static size_t weight(const struct sink *s, const struct order *o)
     for (const struct sink_result *r = l ? o->results : NULL; r; r = r->next) {
         if (r->tile >= job_tile_count(l->spec))
             continue;
-        size_t n = job_tile_points(l->spec, r->tile);
-        sum += n > r->data_bytes ? n : r->data_bytes;
+        size_t n = job_tile_points(l->spec, r->tile), bytes = sink_result_bytes(r);
+        sum += n > bytes ? n : bytes;
     }
     return sum;
 }

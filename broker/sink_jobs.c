@@ -3,6 +3,7 @@
 #include "sink_private.h"
 
 #include "buf.h"
+#include "expander.h"
 #include "log.h"
 #include "queue.h"
 
@@ -56,6 +57,7 @@ struct live *sink_live_add(struct sink *s, uint32_t id, struct job *spec)
 static void live_free(struct live *l)
 {
     jobdir_fini(&l->dir);
+    expander_destroy(l->expander);
     job_destroy(l->spec);
     free(l->durable);
     free(l);
@@ -85,6 +87,8 @@ void sink_live_over(struct live *l)
     jobdir_close_files(&l->dir);
     free(l->durable);
     l->durable = NULL;
+    expander_destroy(l->expander);
+    l->expander = NULL;
 }
 
 bool sink_is_at_work(int state)

@@ -43,7 +43,7 @@ static bool joins(const struct order *o, const struct sink_result *r)
 {
     enum { RESULTS = 1024, BYTES = 1 << 20 };
     return o && o->type == ORDER_RESULT && o->job == r->job && o->result_count < RESULTS &&
-           o->result_bytes + r->data_bytes <= BYTES;
+           o->result_bytes + sink_result_bytes(r) <= BYTES;
 }
 
 void sink_order_join(struct order *o, struct sink_result *r)
@@ -52,7 +52,7 @@ void sink_order_join(struct order *o, struct sink_result *r)
     *o->results_end = r;
     o->results_end = &r->next;
     o->result_count++;
-    o->result_bytes += r->data_bytes;
+    o->result_bytes += sink_result_bytes(r);
 }
 
 void sink_push(struct sink *s, const struct sink_event *event)

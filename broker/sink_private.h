@@ -55,8 +55,9 @@ struct live {
     struct job *spec; /* owned */
     struct card card;
     struct jobdir dir;
-    uint8_t *durable;    /* by tile; NULL when over */
-    uint32_t open_tiles; /* not durable */
+    struct expander *expander; /* of results that come as leaves; NULL before the first */
+    uint8_t *durable;          /* by tile; NULL when over */
+    uint32_t open_tiles;       /* not durable */
     uint64_t points_failed;
     bool over;    /* done, failed, cancelled, or its files are lost */
     bool touched; /* files written in this attempt */
@@ -164,6 +165,12 @@ int sink_mend(struct sink *s, struct live *l, struct err *err);
 int sink_rest_one(struct sink *s, struct live *l, struct err *err); /* of one job, not noted */
 /* Syncs the statuses of all jobs and notes that; their files are closed. */
 int sink_rest(struct sink *s, struct err *err);
+
+/* What a result takes in memory while it is written. */
+static inline size_t sink_result_bytes(const struct sink_result *r)
+{
+    return r->room_bytes > r->data_bytes ? r->room_bytes : r->data_bytes;
+}
 
 /* Memory that grows and is reused, contents not kept. */
 void *sink_room(unsigned char **memory, size_t *have, size_t bytes);

@@ -6,6 +6,7 @@
 
 #include "buf.h"
 #include "crc32c.h"
+#include "unfold.h"
 
 #include <stdlib.h>
 
@@ -38,7 +39,8 @@ void group_open(struct group *g, struct sink *s, struct order *orders)
             e->result = r;
             e->live = l;
             e->arrival = g->entry_count++;
-            e->fits = l && tile_fits(l->spec, r, NULL, NULL) == 0;
+            e->fits = l && unfold(&l->expander, l->spec, r, NULL) == 0 &&
+                      tile_fits(l->spec, r, NULL, NULL) == 0;
         }
     }
     qsort(g->entries, g->entry_count, sizeof *g->entries, by_tile);

@@ -2,9 +2,11 @@
 #include "server_private.h"
 
 #include "log.h"
+#include "unfold.h"
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { HEARTBEAT_MS = 1000 };
 
@@ -38,6 +40,17 @@ static void greet(struct server *s, const struct route *from, uint64_t tag, uint
     server_send(s, from, &m);
 }
 
+/* On this machine a wire costs nothing, and whoever expands leaves would be the sink instead of
+ * many solver threads. */
+static bool is_far(const struct server *s, const struct wire_span *host)
+{
+    if (s->config->leaves != SERVER_LEAVES_FAR)
+        return s->config->leaves == SERVER_LEAVES_ALWAYS;
+    char own[64] = "";
+    gethostname(own, sizeof own - 1);
+    return strlen(own) != host->len || memcmp(own, host->data, host->len) != 0;
+}
+
 static void on_hello(struct server *s, const struct route *from, const struct wire_msg *msg)
 {
     struct err err = {0};
@@ -69,6 +82,7 @@ static void on_hello(struct server *s, const struct route *from, const struct wi
     }
     assembly_forget_worker(s->assembly, worker); /* it sends unfinished results again */
     greet(s, from, msg->tag, worker);
+    routes_set_far(s->routes, worker, is_far(s, &msg->hello.host));
 }
 
 /* One part of a blob from offset on, in a message of the given type. */
@@ -180,6 +194,8 @@ static void on_put_table(struct server *s, uint32_t worker, const struct wire_ms
 static void complete(struct server *s, uint32_t worker, const struct wire_msg *msg,
                      struct sink_result *result)
 {
+    log_debug("arrived worker=%u job=%u tile=%u bytes=%" PRIu64 " leaves=%d", worker, result->job,
+              result->tile, result->data_bytes, result->room_bytes > 0);
     switch (queue_result_complete(s->queue, s->now_ms, worker, msg, result->data_bytes)) {
     case COMPLETE_STORE:
         sink_store(s->sink, result);
@@ -340,6 +356,9 @@ static void send_lease(struct server *s, const struct queue_action *a)
     m.lease.count = a->count;
     m.lease.token = a->token;
     m.lease.flags = a->flags;
+    const struct catalogue_job *job = catalogue_job(s->catalogue, a->job);
+    if (routes_far(s->routes, a->worker) && job && unfold_takes(job->job))
+        m.lease.flags |= WIRE_LEASE_LEAVES;
     log_debug("leased worker=%u job=%u tile=%u tiles=%u flags=%u", a->worker, a->job, a->tile,
               a->tile_count, a->flags);
     server_send_worker(s, a->worker, &m);

@@ -47,9 +47,18 @@ enum wire_type {
     WIRE_NOTICE = 51,
 };
 
-enum wire_coding { WIRE_RAW = 0, WIRE_SAME = 1 };
+enum wire_coding {
+    WIRE_RAW = 0,
+    WIRE_SAME = 1,
+    WIRE_LEAVES = 2, /* of the plane that stands for all others, WIRE_LEAVES_PLANE */
+};
+#define WIRE_LEAVES_PLANE(fields) ((uint16_t)(2 * (fields) + 1))
 
-enum { WIRE_LEASE_VERIFY = 1, WIRE_LEASE_STRAGGLER = 2 };
+enum {
+    WIRE_LEASE_VERIFY = 1,
+    WIRE_LEASE_STRAGGLER = 2,
+    WIRE_LEASE_LEAVES = 4, /* answers may come as leaves */
+};
 
 struct token {
     uint64_t hi, lo;

@@ -196,6 +196,7 @@ bool hand_take(struct hand *h, struct hand_pick *pick)
             .tile = l->terms.first_tile + l->first_waiting,
             .first = l->terms.first,
             .count = p->points,
+            .leaves = l->terms.leaves && l->terms.count == 0,
         };
         move(h, l, p, PIECE_SOLVING, NULL);
         return true;

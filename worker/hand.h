@@ -31,6 +31,7 @@ void hand_destroy(struct hand *h);
 struct hand_lease {
     uint32_t job, first_tile, tile_count, first, count; /* count 0: whole tiles */
     struct token token;
+    bool leaves; /* answers may come as leaves */
 };
 
 /* A new lease. False when it makes no sense (no tiles, a piece of several tiles, too many). A token
@@ -44,6 +45,7 @@ size_t hand_open(struct hand *h, uint32_t job, const struct job *shape);
 struct hand_pick {
     uint64_t id;
     uint32_t job, tile, first, count;
+    bool leaves; /* a whole tile whose answer may come as leaves */
 };
 
 /* The next piece to solve, oldest lease first; it is then SOLVING. False: nothing waits in an open

@@ -2,13 +2,19 @@
  * statuses nearly always, the errors often) gives its memory back. */
 #include "planes.h"
 
+#include "leaves.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "planes travel as they lie in memory");
 
-enum { SHORT_PART_MIN = 4096 };
+enum {
+    SHORT_PART_MIN = 4096,
+    LEAVES_SHARE = 4, /* leaves are to be so many times shorter than raw planes at least, ... */
+    LEAVES_MAX_BYTES = 256 << 10, /* ... and than this, which is never used as a rule */
+};
 
 struct plane {
     unsigned char *data; /* NULL: the plane is absent (errors that nobody wants) */
@@ -17,9 +23,10 @@ struct plane {
 };
 
 struct planes {
-    uint32_t points, count; /* count of planes, absent ones included */
+    uint32_t points, count; /* count of planes, absent ones included; one of leaves follows */
     uint32_t solve_us;
     size_t bytes;
+    struct leaves_out leaves; /* room 0: nobody asked for them */
     struct plane plane[];
 };
 
@@ -44,7 +51,7 @@ size_t planes_raw_bytes(uint32_t fields, bool errors, uint32_t points)
 struct planes *planes_create(uint32_t fields, bool errors, uint32_t points)
 {
     uint32_t count = 2 * fields + 1;
-    struct planes *p = mem_alloc(1, sizeof *p + count * sizeof p->plane[0]);
+    struct planes *p = mem_alloc(1, sizeof *p + (count + 1) * sizeof p->plane[0]);
     p->points = points;
     p->count = count;
     for (uint32_t i = 0; i < count; i++) {
@@ -63,7 +70,7 @@ void planes_destroy(struct planes *p)
 {
     if (!p)
         return;
-    for (uint32_t i = 0; i < p->count; i++)
+    for (uint32_t i = 0; i <= p->count; i++)
         free(p->plane[i].data);
     free(p);
 }
@@ -83,6 +90,21 @@ uint8_t *planes_status(struct planes *p)
     return p->plane[p->count - 1].data;
 }
 
+void planes_offer_leaves(struct planes *p)
+{
+    struct plane *plane = &p->plane[p->count];
+    size_t room = p->bytes / LEAVES_SHARE;
+    plane->room = (uint32_t)(room < LEAVES_MAX_BYTES ? room : LEAVES_MAX_BYTES);
+    plane->data = mem_resize(NULL, plane->room + 1, 1);
+    plane->coding = WIRE_LEAVES;
+    p->leaves = (struct leaves_out){.data = plane->data, .room = plane->room};
+}
+
+struct leaves_out *planes_leaves(struct planes *p)
+{
+    return p->leaves.room > 0 ? &p->leaves : NULL;
+}
+
 /* All elements have the bits of the first: the array equals itself moved by one element. */
 static bool is_constant(const struct plane *plane)
 {
@@ -90,9 +112,8 @@ static bool is_constant(const struct plane *plane)
            memcmp(plane->data, plane->data + plane->element, plane->bytes - plane->element) == 0;
 }
 
-void planes_code(struct planes *p, uint32_t solve_us)
+static void code_planes(struct planes *p)
 {
-    p->solve_us = solve_us;
     for (uint32_t i = 0; i < p->count; i++) {
         struct plane *plane = &p->plane[i];
         plane->coding = WIRE_RAW;
@@ -104,14 +125,31 @@ void planes_code(struct planes *p, uint32_t solve_us)
     }
 }
 
+void planes_code(struct planes *p, uint32_t solve_us)
+{
+    struct plane *leaves = &p->plane[p->count];
+    p->solve_us = solve_us;
+    code_planes(p);
+    if (p->leaves.len == 0 || p->leaves.len >= p->bytes)
+        return;
+    for (uint32_t i = 0; i < p->count; i++)
+        p->plane[i].bytes = 0;
+    p->bytes = leaves->bytes = (uint32_t)p->leaves.len;
+}
+
 void planes_trim(struct planes *p)
 {
-    for (uint32_t i = 0; i < p->count; i++) {
+    for (uint32_t i = 0; i <= p->count; i++) {
         struct plane *plane = &p->plane[i];
-        if (plane->room > plane->bytes)
+        if (plane->bytes == 0) {
+            free(plane->data);
+            plane->data = NULL;
+        } else if (plane->room > plane->bytes) {
             plane->data = mem_resize(plane->data, plane->bytes, 1);
+        }
         plane->room = plane->bytes;
     }
+    p->leaves = (struct leaves_out){0};
 }
 
 size_t planes_bytes(const struct planes *p)
@@ -132,7 +170,7 @@ uint32_t planes_points(const struct planes *p)
 /* Absent planes have no bytes, so a place in one moves on to the next. */
 static struct planes_place settle(const struct planes *p, struct planes_place at)
 {
-    while (at.plane < p->count && at.offset >= p->plane[at.plane].bytes)
+    while (at.plane <= p->count && at.offset >= p->plane[at.plane].bytes)
         at = (struct planes_place){at.plane + 1, 0};
     return at;
 }
@@ -141,7 +179,7 @@ bool planes_part(const struct planes *p, struct planes_place at, uint64_t room,
                  struct planes_part *part)
 {
     at = settle(p, at);
-    if (at.plane >= p->count)
+    if (at.plane > p->count)
         return false;
     const struct plane *plane = &p->plane[at.plane];
     uint32_t len = plane->bytes - at.offset;
@@ -171,7 +209,7 @@ struct planes_place planes_after(const struct planes *p, const struct planes_par
 
 bool planes_all_sent(const struct planes *p, struct planes_place at)
 {
-    return settle(p, at).plane >= p->count;
+    return settle(p, at).plane > p->count;
 }
 
 bool planes_whole(const struct planes *p, uint64_t room, struct buf *data, uint8_t *codings,
@@ -181,8 +219,8 @@ bool planes_whole(const struct planes *p, uint64_t room, struct buf *data, uint8
         return false;
     buf_clear(data);
     *count = 0;
-    for (uint32_t i = 0; i < p->count; i++) {
-        if (!p->plane[i].data)
+    for (uint32_t i = 0; i <= p->count; i++) {
+        if (p->plane[i].bytes == 0)
             continue;
         buf_add(data, p->plane[i].data, p->plane[i].bytes);
         codings[(*count)++] = p->plane[i].coding;
@@ -192,10 +230,10 @@ bool planes_whole(const struct planes *p, uint64_t room, struct buf *data, uint8
 
 struct planes_place planes_last(const struct planes *p)
 {
-    return (struct planes_place){p->count - 1, 0};
+    return (struct planes_place){p->plane[p->count].bytes > 0 ? p->count : p->count - 1, 0};
 }
 
 struct planes_place planes_end(const struct planes *p)
 {
-    return (struct planes_place){p->count, 0};
+    return (struct planes_place){p->count + 1, 0};
 }

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 /* The answer to one piece of work as it travels (PROTOCOL.md, section 3): plane 2k the values of
- * field k, plane 2k+1 its errors, the last one the statuses. It owns the bytes and nothing else.
- * First the solver writes the raw arrays, then planes_code makes them as short as the wire knows
- * how, then they are read as parts, as often as need be. */
+ * field k, plane 2k+1 its errors, the last one the statuses; or one plane that stands for all. It
+ * owns the bytes and nothing else. First the solver writes the raw arrays, then planes_code makes
+ * them as short as the wire knows how, then they are read as parts, as often as need be. */
 
 struct planes;
 
@@ -26,9 +26,16 @@ double *planes_field(struct planes *p, uint32_t field);
 float *planes_errors(struct planes *p, uint32_t field);
 uint8_t *planes_status(struct planes *p);
 
-/* Codes each plane (raw, or same when all its elements have the same bits) and notes the solver's
- * CPU time. The raw arrays are gone afterwards, their memory after planes_trim: a solver thread
- * codes, the I/O thread allocates and frees (pool.h says why). */
+/* Room to write the same tile down as leaves (common/leaf/leaves.h), which must be shorter than the
+ * planes by far; none unless planes_offer_leaves was called. Borrowed until planes_code. */
+struct leaves_out;
+void planes_offer_leaves(struct planes *p);
+struct leaves_out *planes_leaves(struct planes *p); /* NULL: points it is */
+
+/* Codes each plane (raw, or same when all its elements have the same bits), or all of them as the
+ * leaves that were written, if these are shorter, and notes the solver's CPU time. The raw arrays
+ * are gone afterwards, their memory after planes_trim: a solver thread codes, the I/O thread
+ * allocates and frees (pool.h says why). */
 void planes_code(struct planes *p, uint32_t solve_us);
 void planes_trim(struct planes *p);
 

@@ -192,8 +192,11 @@ static int solve_block(struct solver *solver, const struct job *job, const struc
         fields[k] = planes_field(out, k) + progress->before;
         errors[k] = job->errors ? planes_errors(out, k) + progress->before : NULL;
     }
-    return solver_block(solver, b, fields, job->errors ? errors : NULL,
-                        planes_status(out) + progress->before, on_yield, progress);
+    uint8_t *status = planes_status(out) + progress->before;
+    if (planes_leaves(out))
+        return solver_tile(solver, b, fields, job->errors ? errors : NULL, status,
+                           planes_leaves(out), on_yield, progress);
+    return solver_block(solver, b, fields, job->errors ? errors : NULL, status, on_yield, progress);
 }
 
 int recipe_solve(struct recipe *p, unsigned thread, uint32_t tile, uint32_t first, uint32_t count,

@@ -34,7 +34,8 @@ recipe_table(const struct recipe *p); /* the drive table of PROTOCOL.md, section
 int recipe_adopt(struct recipe *p, const void *table, size_t len, struct err *err);
 
 /* Solves points [first, first + count) of a tile, in the tile's C order, into fresh planes of
- * `count` points, with the workspace of thread `thread`. -1 when yield stopped it. */
+ * `count` points, with the workspace of thread `thread`. -1 when yield stopped it. Planes that may
+ * come as leaves are those of a whole tile. */
 int recipe_solve(struct recipe *p, unsigned thread, uint32_t tile, uint32_t first, uint32_t count,
                  struct planes *out, solver_yield_fn *yield, void *arg);
 

@@ -146,8 +146,13 @@ static bool job_is_used(void *arg, uint32_t job)
 static void on_lease(struct talk *t, const struct wire_msg *msg, int64_t now_ms)
 {
     (void)now_ms;
-    struct hand_lease lease = {msg->lease.job,   msg->lease.first_tile, msg->lease.tile_count,
-                               msg->lease.first, msg->lease.count,      msg->lease.token};
+    struct hand_lease lease = {msg->lease.job,
+                               msg->lease.first_tile,
+                               msg->lease.tile_count,
+                               msg->lease.first,
+                               msg->lease.count,
+                               msg->lease.token,
+                               (msg->lease.flags & WIRE_LEASE_LEAVES) != 0};
     struct wire_holding run = {.job = lease.job,
                                .first_tile = lease.first_tile,
                                .tile_count = lease.tile_count,
@@ -331,6 +336,8 @@ static void feed(struct talk *t)
         task->count = pick.count;
         const struct job *job = recipe_job(recipe);
         task->planes = planes_create((uint32_t)job->output_count, job->errors, pick.count);
+        if (pick.leaves)
+            planes_offer_leaves(task->planes);
         submit(t, task);
     }
 }

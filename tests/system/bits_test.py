@@ -7,10 +7,12 @@ sets it when it has built both."""
 
 import hashlib
 import os
+import re
+import socket
 import subprocess
 import unittest
 
-from house import BIN, SLOW, House, driven, read_folder, until
+from house import BIN, SLOW, House, driven, free_port, read_folder, until
 
 ISAS = ("portable", "avx2", "avx512")  # one that the processor lacks becomes the best it has
 OTHER = os.environ.get("HILLSWEEP_OTHER_BIN", "")
@@ -29,6 +31,17 @@ JOBS = {
 # Instruction set and threads; jobs and ways of solving.
 WAYS = (("portable", 1), ("avx2", 2), ("avx512", 1), ("avx512", 2)) if SLOW == 1 else (("portable", 2),)
 CASES = (("exact", "point"), ("exact", "tile"), ("exact", "auto"), ("cspline", "auto"), ("long", "auto"))
+
+# Charts whose tiles are polynomials: values at a time, what follows from a period (some points of which are
+# solved by themselves), no errors, outputs that call libm.
+CHART = dict(grid__q__count=256, grid__a__count=600, tiles=[2, 2])
+PERIOD = dict(y=None, w={"is": "-2*cos(2*t)", "period": "pi"}, z={"start": [1, 0], "t": [0]})
+LEAVES = {
+    "values": driven(**CHART),
+    "outputs": driven(output={"E": "exp(z(3))*cos(q)", "L": "lnabs(7.85)"}, errors=False, **CHART),
+    "period": driven(output={"T": "trace", "M": "mu", "S": "stable"}, tolerance=1e-11, **PERIOD, **CHART),
+}
+LEAVES_SETS = (("portable", "avx512"), ("avx512", "avx2")) if SLOW == 1 else (("avx2", "portable"),)
 
 
 def results_of(folder):
@@ -79,6 +92,51 @@ class Bits(Runs):
                 self.assertEqual(results_of(os.path.join(self.data, "jobs", number)), first)
                 for p in crew:
                     self.kill(p)
+
+    def arrived(self, broker):
+        """Bytes of each answer by what it came as."""
+        with open(broker.log_path) as f:
+            found = re.findall(r"arrived .* bytes=(\d+) leaves=(\d)", f.read())
+        return {kind: [int(n) for n, k in found if int(k) == kind] for kind in (0, 1)}
+
+    def over_a_wire(self, job, take, name, solves="", expands=""):
+        """The results of a broker that takes leaves from `take`, and of a worker that calls itself `name`;
+        and what has arrived."""
+        self.count += 1
+        self.data = self.path(f"data{self.count}")
+        self.endpoint = f"tcp://127.0.0.1:{free_port()}"
+        plain = self.env
+        self.env = dict(plain, HILLSWEEP_ISA=expands)
+        broker = self.broker("--leaves", take)
+        self.env = dict(plain, HILLSWEEP_ISA=solves)
+        worker = self.worker("--name", name, threads=2)
+        self.env = plain
+        number = self.submit(job)
+        self.client("wait", number, "--timeout", "60s")
+        self.kill(worker)
+        self.kill(broker)
+        return results_of(os.path.join(self.data, "jobs", number)), self.arrived(broker)
+
+    def test_leaves(self):
+        """The sink expands what another machine's worker has fitted: same bytes, a hundredth of them sent."""
+        for name, job in LEAVES.items():
+            points = self.run_job(job)
+            for solves, expands in LEAVES_SETS:
+                with self.subTest(name, solves=solves, expands=expands):
+                    files, arrived = self.over_a_wire(job, "far", "elsewhere", solves, expands)
+                    self.assertEqual(files, points)
+                    self.assertEqual(arrived[0], [])
+                    cells = job["grid"]["q"]["count"] * job["grid"]["a"]["count"]
+                    self.assertLess(sum(arrived[1]), cells)
+
+    def test_who_sends_leaves(self):
+        job = LEAVES["values"]
+        here = socket.gethostname()
+        for take, name, kind in (("far", here, 0), ("all", here, 1), ("none", "elsewhere", 0)):
+            with self.subTest(take=take, name=name):
+                _, arrived = self.over_a_wire(job, take, name)
+                self.assertTrue(arrived[kind])
+                self.assertFalse(arrived[1 - kind])
 
     @unittest.skipUnless(OTHER, "HILLSWEEP_OTHER_BIN names no other build")
     def test_another_compiler(self):

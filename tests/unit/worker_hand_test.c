@@ -24,7 +24,7 @@ static struct job shape = {
 
 static struct hand_lease lease(uint32_t first_tile, uint32_t tile_count, uint64_t token)
 {
-    return (struct hand_lease){JOB, first_tile, tile_count, 0, 0, {token, ~token}};
+    return (struct hand_lease){JOB, first_tile, tile_count, 0, 0, {token, ~token}, false};
 }
 
 static void add(struct hand *h, uint32_t first_tile, uint32_t tile_count, uint64_t token)

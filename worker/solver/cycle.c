@@ -70,3 +70,25 @@ double *cycle_nodes(const struct cycle *c, const struct drive *d, double a, doub
     }
     return node;
 }
+
+struct floquet_facts sweep_facts(const struct sweep *s)
+{
+    const struct symmetry *uneven = &s->cycle.symmetry;
+    const struct grid *g = &s->grid;
+    return (struct floquet_facts){
+        .period = s->cycle.period,
+        .damping = s->cycle.damping,
+        .damping_error = s->cycle.damping_error,
+        .u_bound = s->u_bound,
+        .v_bound = s->v_bound,
+        .w_bound = s->w_bound,
+        .u_uneven = uneven->u,
+        .v_uneven = uneven->v,
+        .w_uneven = uneven->w,
+        .promised = s->promised,
+        .a_most = fmax(fabs(g->a_min), fabs(g->a_max)),
+        .q_most = fmax(fabs(g->q_min), fabs(g->q_max)),
+        .damped = s->drive->damping.count != 0,
+        .refines = s->drive->interpolation == SWEEP_EXACT || s->drive->is_table,
+    };
+}

@@ -9,6 +9,7 @@ void later_fini(struct later *l)
     free(l->point);
     free(l->sorted);
     free(l->row);
+    free(l->place);
 }
 
 void later_clear(struct later *l)
@@ -39,4 +40,24 @@ void later_sort(struct later *l, size_t rows)
         l->row[q] += l->row[q - 1];
     for (size_t i = 0; i < l->count; i++)
         l->sorted[l->row[l->point[i].q + 1]++] = l->point[i];
+}
+
+static int by_place(const void *x, const void *y)
+{
+    uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+    return (a > b) - (a < b);
+}
+
+uint32_t *later_places(struct later *l, size_t rows, size_t columns)
+{
+    if (l->count > l->place_cap) {
+        l->place_cap = l->cap;
+        l->place = mem_resize(l->place, l->place_cap, sizeof *l->place);
+    }
+    for (size_t i = 0; i < l->count; i++)
+        l->place[i] = (uint32_t)(l->sorted[i].q * columns + l->sorted[i].a);
+    /* Of one row some may come from a leaf further to the right first. */
+    for (size_t q = 0; l->count > 0 && q < rows; q++)
+        qsort(l->place + l->row[q], l->row[q + 1] - l->row[q], sizeof *l->place, by_place);
+    return l->place;
 }

@@ -17,6 +17,8 @@ struct later {
     size_t count, cap;
     size_t *row; /* sorted[row[q]] .. sorted[row[q + 1]] are those of row q */
     size_t row_cap;
+    uint32_t *place;
+    size_t place_cap;
 };
 
 void later_fini(struct later *l);
@@ -26,5 +28,9 @@ void later_add(struct later *l, size_t q, size_t a);
 
 /* Sorts them by row, for a block of `rows`; within a row they stay in order. */
 void later_sort(struct later *l, size_t rows);
+
+/* Once they are sorted (none need not be): where they lie in a block of `rows` rows of so many
+ * columns, increasing; borrowed until the next call. */
+uint32_t *later_places(struct later *l, size_t rows, size_t columns);
 
 #endif

@@ -3,6 +3,7 @@
 #include "floquet.h"
 #include "general.h"
 #include "later.h"
+#include "leaves.h"
 #include "phase.h"
 #include "fields.h"
 #include "tile.h"
@@ -23,8 +24,10 @@ struct solver {
     double q[STRIP];         /* strip.q as a column */
     int starts_alike;        /* they are in the strip already */
     struct floquet *floquet; /* NULL: nothing is derived from a monodromy matrix */
+    struct floquet_facts facts;
     struct fields *fields;
     struct later later;
+    struct leaves_out *leaves;     /* what the tile at hand is written to; NULL: nothing */
     unsigned char is_later[STRIP]; /* of the strip */
     /* Points of a row that were left: their values of a, and what comes out. */
     double left_a[STRIP + LANES];
@@ -42,28 +45,6 @@ static void load_starts(struct solver *s, size_t count)
         expr_eval_batch(s->sweep->start[c], count, in, s->strip.start[c]);
 }
 
-static struct floquet_facts floquet_facts_of(const struct sweep *s)
-{
-    const struct symmetry *uneven = &s->cycle.symmetry;
-    const struct grid *g = &s->grid;
-    return (struct floquet_facts){
-        .period = s->cycle.period,
-        .damping = s->cycle.damping,
-        .damping_error = s->cycle.damping_error,
-        .u_bound = s->u_bound,
-        .v_bound = s->v_bound,
-        .w_bound = s->w_bound,
-        .u_uneven = uneven->u,
-        .v_uneven = uneven->v,
-        .w_uneven = uneven->w,
-        .promised = s->promised,
-        .a_most = fmax(fabs(g->a_min), fabs(g->a_max)),
-        .q_most = fmax(fabs(g->q_min), fabs(g->q_max)),
-        .damped = s->drive->damping.count != 0,
-        .refines = s->drive->interpolation == SWEEP_EXACT || s->drive->is_table,
-    };
-}
-
 struct solver *solver_create_with(const struct sweep *s, const struct kernel *kernel)
 {
     struct solver *solver = mem_alloc(1, sizeof *solver);
@@ -77,8 +58,8 @@ struct solver *solver_create_with(const struct sweep *s, const struct kernel *ke
         solver->phase = phase_work_create(s->phase, kernel);
     if (s->outputs.derived_count > 0) {
         solver->strip.exponent = mem_alloc(quantities * STRIP, sizeof(double));
-        struct floquet_facts facts = floquet_facts_of(s);
-        solver->floquet = floquet_create(&facts, &s->outputs, s->start, kernel->leaf);
+        solver->facts = sweep_facts(s);
+        solver->floquet = floquet_create(&solver->facts, &s->outputs, s->start, kernel->leaf);
     }
     solver->strip.value = lanes_array(quantities * STRIP);
     solver->strip.error = lanes_array(quantities * STRIP);
@@ -306,6 +287,20 @@ static int solve_row(struct solver *s, const struct block *whole, size_t q, size
     return 0;
 }
 
+static void note_leaf(struct solver *s, const struct block *tile, const struct leaf *leaf,
+                      enum leaf_form form)
+{
+    if (s->leaves == NULL)
+        return;
+    if (form != LEAF_SURFACE) {
+        leaves_give_up(s->leaves);
+        return;
+    }
+    const struct leaves_block at = {leaf->q0 - tile->q0, leaf->q1 - tile->q0, leaf->a0 - tile->a0,
+                                    leaf->a1 - tile->a0};
+    leaves_add(s->leaves, &at, tile_surface(s->tile));
+}
+
 /* The points of `b` that lie in the leaf, row by row; the fields of `whole` go to `to`. */
 static int solve_leaf(struct solver *s, const struct block *whole, const struct leaf *leaf,
                       const struct target *to, struct caller *c)
@@ -318,6 +313,7 @@ static int solve_leaf(struct solver *s, const struct block *whole, const struct 
         return 0;
     enum leaf_form form = s->tile != NULL ? tile_fit(s->tile, leaf) : LEAF_POINTS;
     int by_phase = form == LEAF_POINTS && s->phase != NULL;
+    note_leaf(s, whole, leaf, form);
     if (form == LEAF_PRODUCTS)
         lanes_take_leaf(s->lanes, products_parts(tile_products(s->tile)), tile_margin(s->tile));
     for (size_t q = q0; q < q1; q++) {
@@ -423,20 +419,60 @@ static int solve_tile(struct solver *s, const struct block *b, size_t q, size_t 
     return 0;
 }
 
+/* The leaves have been written; what they do not say follows. */
+static void note_later(struct solver *s, const struct block *b, const struct target *to)
+{
+    size_t width = b->a1 - b->a0;
+    uint32_t *point = later_places(&s->later, b->q1 - b->q0, width);
+    leaves_end(s->leaves, point, s->later.count, s->sweep->outputs.count, to->fields, to->errors,
+               to->status);
+}
+
+/* All of it, tile by tile, and then what was left. */
+static int solve_tiles(struct solver *s, const struct block *b, const struct target *to,
+                       struct caller *c)
+{
+    size_t q_end = b->q1, a_end = b->a1;
+    s->work_ns = 0;
+    later_clear(&s->later);
+    for (size_t q = b->q0; q < b->q1; q = q_end)
+        for (size_t a = b->a0; a < b->a1; a = a_end)
+            if (solve_tile(s, b, q, a, &q_end, &a_end, to, c) != 0)
+                return -1;
+    return s->later.count > 0 ? solve_later(s, b, to, c) : 0;
+}
+
 int solver_block(struct solver *s, const struct block *b, double *const *fields,
                  float *const *errors, uint8_t *status, solver_yield_fn *yield, void *arg)
 {
     struct target to = {fields, errors, status};
     struct caller caller = {yield, arg, 0};
-    size_t q_end = b->q1, a_end = b->a1;
     fields_begin(s->fields);
-    if (s->general != NULL)
-        return general_block(s->general, b, s->fields, &to, yield, arg);
-    s->work_ns = 0;
-    later_clear(&s->later);
-    for (size_t q = b->q0; q < b->q1; q = q_end)
-        for (size_t a = b->a0; a < b->a1; a = a_end)
-            if (solve_tile(s, b, q, a, &q_end, &a_end, &to, &caller) != 0)
-                return -1;
-    return s->later.count > 0 ? solve_later(s, b, &to, &caller) : 0;
+    return s->general != NULL ? general_block(s->general, b, s->fields, &to, yield, arg)
+                              : solve_tiles(s, b, &to, &caller);
+}
+
+static int is_tile(const struct solver *s, const struct block *b)
+{
+    struct leaf tile;
+    sweep_tile(s->sweep, b->q0, b->a0, &tile);
+    return tile.q0 == b->q0 && tile.q1 == b->q1 && tile.a0 == b->a0 && tile.a1 == b->a1;
+}
+
+int solver_tile(struct solver *s, const struct block *b, double *const *fields,
+                float *const *errors, uint8_t *status, struct leaves_out *leaves,
+                solver_yield_fn *yield, void *arg)
+{
+    struct target to = {fields, errors, status};
+    leaves->len = 0;
+    if (s->tile != NULL && is_tile(s, b)) {
+        leaves_begin(leaves, &s->sweep->outputs, errors != NULL,
+                     s->floquet != NULL ? &s->facts : NULL);
+        s->leaves = leaves;
+    }
+    int rc = solver_block(s, b, fields, errors, status, yield, arg);
+    if (rc == 0 && s->leaves != NULL)
+        note_later(s, b, &to);
+    s->leaves = NULL;
+    return rc;
 }

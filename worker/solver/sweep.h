@@ -107,6 +107,13 @@ typedef int solver_yield_fn(void *arg, size_t points_done);
 int solver_block(struct solver *s, const struct block *b, double *const *fields,
                  float *const *errors, uint8_t *status, solver_yield_fn *yield, void *arg);
 
+/* The same for a whole tile, and writes it down as leaves, too (leaves.h), which say the same in a
+ * few kilobytes; leaves->len is 0 where that is not possible or there is no room for it. */
+struct leaves_out;
+int solver_tile(struct solver *s, const struct block *b, double *const *fields,
+                float *const *errors, uint8_t *status, struct leaves_out *leaves,
+                solver_yield_fn *yield, void *arg);
+
 /* Why the first failed point of the last block failed, or "". Borrowed until the next call. */
 const char *solver_reason(const struct solver *s);
 

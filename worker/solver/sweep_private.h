@@ -2,6 +2,7 @@
 #define SOLVER_SWEEP_PRIVATE_H
 
 #include "cycle.h"
+#include "floquet.h"
 #include "kernel.h"
 #include "outputs.h"
 #include "plan.h"
@@ -59,6 +60,9 @@ struct outputs_spec sweep_outputs(const struct sweep_spec *spec);
 
 /* omega of DESIGN's error contract at a point. */
 double sweep_omega(const struct sweep *s, double a, double q);
+
+/* What its points share of a period; once the drive is the job's own. */
+struct floquet_facts sweep_facts(const struct sweep *s);
 
 /* With the kernel of a given instruction set, for tests. */
 struct solver *solver_create_with(const struct sweep *s, const struct kernel *kernel);
