@@ -96,14 +96,14 @@ static int parse_log(const char *text, struct err *err)
 
 static int parse_leaves(const char *text, enum server_leaves *leaves, struct err *err)
 {
-    static const char *const names[] = {"far", "all", "none"};
+    static const char *const names[] = {"auto", "all", "none"};
     for (int i = 0; i < 3; i++) {
         if (strcmp(text, names[i]) == 0) {
             *leaves = (enum server_leaves)i;
             return 0;
         }
     }
-    return err_set(err, ERR_USAGE, "--leaves takes far, all or none, not \"%s\"", text);
+    return err_set(err, ERR_USAGE, "--leaves takes auto, all or none, not \"%s\"", text);
 }
 
 static int parse_quota(const char *text, double *hours, struct err *err)

@@ -8,8 +8,9 @@
  * the sink (which makes durable). It owns all of them. Nothing here decides about work: messages
  * become events of the queue, the queue's actions become messages and orders to the sink. */
 
-/* Whose answers may come as leaves (unfold.h): of workers on other machines, of all, of none. */
-enum server_leaves { SERVER_LEAVES_FAR, SERVER_LEAVES_ALWAYS, SERVER_LEAVES_NEVER };
+/* Which charts may come as leaves (unfold.h): those that cost the sink less so, and all of other
+ * machines' workers; all; none. */
+enum server_leaves { SERVER_LEAVES_AUTO, SERVER_LEAVES_ALL, SERVER_LEAVES_NONE };
 
 struct server_config {
     const char *listen;  /* endpoint */

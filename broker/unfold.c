@@ -22,11 +22,6 @@ static bool is_folded(const struct job *job, const struct sink_result *result)
     return result->part_count > 0 && result->parts[0].plane == WIRE_LEAVES_PLANE(job->output_count);
 }
 
-static size_t point_bytes(const struct job *job)
-{
-    return job->output_count * (sizeof(double) + (job->errors ? sizeof(float) : 0)) + 1;
-}
-
 #define AXIS_MAX (1u << 20) /* values of an axis that are kept */
 
 bool unfold_takes(const struct job *job)
@@ -91,7 +86,7 @@ static struct unfolded *lay_out(const struct job *job, uint32_t points)
 {
     unsigned status = tile_status_plane(job);
     struct unfolded *u = mem_alloc(1, sizeof *u + (status + 1) * sizeof u->parts[0]);
-    u->planes = mem_resize(NULL, points, point_bytes(job));
+    u->planes = mem_resize(NULL, points, job_point_bytes(job));
     unsigned char *at = u->planes;
     size_t n = 0;
     for (size_t element = sizeof(double); element > 0; element /= 2) {

@@ -40,15 +40,23 @@ static void greet(struct server *s, const struct route *from, uint64_t tag, uint
     server_send(s, from, &m);
 }
 
-/* On this machine a wire costs nothing, and whoever expands leaves would be the sink instead of
- * many solver threads. */
-static bool is_far(const struct server *s, const struct wire_span *host)
+static bool is_far(const struct wire_span *host)
 {
-    if (s->config->leaves != SERVER_LEAVES_FAR)
-        return s->config->leaves == SERVER_LEAVES_ALWAYS;
     char own[64] = "";
     gethostname(own, sizeof own - 1);
     return strlen(own) != host->len || memcmp(own, host->data, host->len) != 0;
+}
+
+/* Values at a time cost the sink less as leaves than it costs to take them off a socket. What
+ * follows from the monodromy matrix costs more than that: it is left to the many solver threads
+ * unless a wire lies between. */
+static bool takes_leaves(const struct server *s, uint32_t worker, uint32_t id)
+{
+    const struct catalogue_job *job = catalogue_job(s->catalogue, id);
+    enum server_leaves which = s->config->leaves;
+    if (which == SERVER_LEAVES_NONE || !job || !unfold_takes(job->job))
+        return false;
+    return which == SERVER_LEAVES_ALL || !job->job->monodromy || routes_far(s->routes, worker);
 }
 
 static void on_hello(struct server *s, const struct route *from, const struct wire_msg *msg)
@@ -82,7 +90,7 @@ static void on_hello(struct server *s, const struct route *from, const struct wi
     }
     assembly_forget_worker(s->assembly, worker); /* it sends unfinished results again */
     greet(s, from, msg->tag, worker);
-    routes_set_far(s->routes, worker, is_far(s, &msg->hello.host));
+    routes_set_far(s->routes, worker, is_far(&msg->hello.host));
 }
 
 /* One part of a blob from offset on, in a message of the given type. */
@@ -356,8 +364,7 @@ static void send_lease(struct server *s, const struct queue_action *a)
     m.lease.count = a->count;
     m.lease.token = a->token;
     m.lease.flags = a->flags;
-    const struct catalogue_job *job = catalogue_job(s->catalogue, a->job);
-    if (routes_far(s->routes, a->worker) && job && unfold_takes(job->job))
+    if (takes_leaves(s, a->worker, a->job))
         m.lease.flags |= WIRE_LEASE_LEAVES;
     log_debug("leased worker=%u job=%u tile=%u tiles=%u flags=%u", a->worker, a->job, a->tile,
               a->tile_count, a->flags);

@@ -120,21 +120,22 @@ class Bits(Runs):
     def test_leaves(self):
         """The sink expands what another machine's worker has fitted: same bytes, a hundredth of them sent."""
         for name, job in LEAVES.items():
-            points = self.run_job(job)
+            points, _ = self.over_a_wire(job, "none", "elsewhere")
             for solves, expands in LEAVES_SETS:
                 with self.subTest(name, solves=solves, expands=expands):
-                    files, arrived = self.over_a_wire(job, "far", "elsewhere", solves, expands)
+                    files, arrived = self.over_a_wire(job, "auto", "elsewhere", solves, expands)
                     self.assertEqual(files, points)
                     self.assertEqual(arrived[0], [])
                     cells = job["grid"]["q"]["count"] * job["grid"]["a"]["count"]
                     self.assertLess(sum(arrived[1]), cells)
 
     def test_who_sends_leaves(self):
-        job = LEAVES["values"]
+        """On the broker's own machine what is derived from a period comes as points."""
         here = socket.gethostname()
-        for take, name, kind in (("far", here, 0), ("all", here, 1), ("none", "elsewhere", 0)):
-            with self.subTest(take=take, name=name):
-                _, arrived = self.over_a_wire(job, take, name)
+        for chart, take, name, kind in (("values", "auto", here, 1), ("period", "auto", here, 0),
+                                        ("period", "all", here, 1), ("values", "none", "elsewhere", 0)):
+            with self.subTest(chart, take=take, name=name):
+                _, arrived = self.over_a_wire(LEAVES[chart], take, name)
                 self.assertTrue(arrived[kind])
                 self.assertFalse(arrived[1 - kind])
 
