@@ -28,18 +28,6 @@ static bool same_version(const struct wire_span *version)
            memcmp(version->data, HILLSWEEP_VERSION, version->len) == 0;
 }
 
-static void greet(struct server *s, const struct route *from, uint64_t tag, uint32_t worker)
-{
-    routes_put(s->routes, from, worker);
-    struct wire_msg m = {.type = WIRE_WELCOME, .tag = tag};
-    m.welcome.store = s->store;
-    m.welcome.worker = worker;
-    m.welcome.window = queue_worker_window(s->queue, worker);
-    m.welcome.heartbeat_ms = HEARTBEAT_MS;
-    m.welcome.version = wire_str(HILLSWEEP_VERSION);
-    server_send(s, from, &m);
-}
-
 static bool is_far(const struct wire_span *host)
 {
     char own[64] = "";
@@ -47,16 +35,18 @@ static bool is_far(const struct wire_span *host)
     return strlen(own) != host->len || memcmp(own, host->data, host->len) != 0;
 }
 
-/* Values at a time cost the sink less as leaves than it costs to take them off a socket. What
- * follows from the monodromy matrix costs more than that: it is left to the many solver threads
- * unless a wire lies between. */
-static bool takes_leaves(const struct server *s, uint32_t worker, uint32_t id)
+static void greet(struct server *s, const struct route *from, const struct wire_msg *hello,
+                  uint32_t worker)
 {
-    const struct catalogue_job *job = catalogue_job(s->catalogue, id);
-    enum server_leaves which = s->config->leaves;
-    if (which == SERVER_LEAVES_NONE || !job || !unfold_takes(job->job))
-        return false;
-    return which == SERVER_LEAVES_ALL || !job->job->monodromy || routes_far(s->routes, worker);
+    routes_put(s->routes, from, worker);
+    routes_set_far(s->routes, worker, is_far(&hello->hello.host));
+    struct wire_msg m = {.type = WIRE_WELCOME, .tag = hello->tag};
+    m.welcome.store = s->store;
+    m.welcome.worker = worker;
+    m.welcome.window = queue_worker_window(s->queue, worker);
+    m.welcome.heartbeat_ms = HEARTBEAT_MS;
+    m.welcome.version = wire_str(HILLSWEEP_VERSION);
+    server_send(s, from, &m);
 }
 
 static void on_hello(struct server *s, const struct route *from, const struct wire_msg *msg)
@@ -74,7 +64,7 @@ static void on_hello(struct server *s, const struct route *from, const struct wi
     uint32_t worker = 0, retry_ms = 0;
     if (queue_worker_greeted(s->queue, session, msg->tag, &worker)) {
         if (worker)
-            greet(s, from, msg->tag, worker);
+            greet(s, from, msg, worker);
         return;
     }
     struct wire_msg hello = *msg;
@@ -89,8 +79,7 @@ static void on_hello(struct server *s, const struct route *from, const struct wi
         return;
     }
     assembly_forget_worker(s->assembly, worker); /* it sends unfinished results again */
-    greet(s, from, msg->tag, worker);
-    routes_set_far(s->routes, worker, is_far(&msg->hello.host));
+    greet(s, from, msg, worker);
 }
 
 /* One part of a blob from offset on, in a message of the given type. */
@@ -352,6 +341,18 @@ void workers_message(struct server *s, const struct route *from, const struct wi
         on_get_table(s, worker, msg);
     else if (msg->type == WIRE_PUT_TABLE)
         on_put_table(s, worker, msg);
+}
+
+/* Values at a time cost the sink less as leaves than it costs to take them off a socket. What
+ * follows from the monodromy matrix costs more than that: it is left to the many solver threads
+ * unless a wire lies between. */
+static bool takes_leaves(const struct server *s, uint32_t worker, uint32_t id)
+{
+    const struct catalogue_job *job = catalogue_job(s->catalogue, id);
+    enum server_leaves which = s->config->leaves;
+    if (which == SERVER_LEAVES_NONE || !job || !unfold_takes(job->job))
+        return false;
+    return which == SERVER_LEAVES_ALL || !job->job->monodromy || routes_far(s->routes, worker);
 }
 
 static void send_lease(struct server *s, const struct queue_action *a)

@@ -1,11 +1,13 @@
 /* Any sequence of RESULT messages: parts of any plane, place, coding and length under two tokens,
- * through assembly and tile to the bytes that would be stored. Whatever came, a whole result covers
+ * leaves among them, through assembly, unfold and tile to the bytes that would be stored. Whatever came, a whole result covers
  * its tile, and what is called done is finite. */
 #include "fuzz.h"
 
 #include "assembly.h"
 #include "crc32c.h"
+#include "expander.h"
 #include "tile.h"
+#include "unfold.h"
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -55,6 +57,11 @@ static void next_part(struct bytes *in, const struct job *job, struct wire_msg *
     m->result.coding = (uint8_t)small(in, kind >> 2 & 1);
     size_t element = elements[kind % 3];
     size_t whole = kind >> 2 & 1 ? element : points * element;
+    if (kind >> 3 & 1) {
+        m->result.plane = WIRE_LEAVES_PLANE(1);
+        m->result.coding = WIRE_LEAVES;
+        whole = one(in); /* bytes of leaves */
+    }
     m->result.plane_bytes = small(in, (uint32_t)whole);
     m->result.offset = small(in, 0);
     size_t len = small(in, (uint32_t)whole) % 1024, left = (size_t)(in->end - in->at);
@@ -66,6 +73,12 @@ static void next_part(struct bytes *in, const struct job *job, struct wire_msg *
 
 static void store(const struct job *job, struct sink_result *result)
 {
+    static struct expander *expander;
+    struct err err = {0};
+    if (unfold(&expander, job, result, &err) != 0) {
+        assert(err.text[0]);
+        return;
+    }
     struct job_tile band = job_tile(job, result->tile);
     size_t n = (size_t)job_tile_points(job, result->tile);
     int rc = tile_fits(job, result, NULL, NULL);

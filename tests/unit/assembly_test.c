@@ -321,6 +321,65 @@ static void test_pieces_and_failed_points_cover_a_tile(void **state)
             assert_int_equal(covered[plane][k], 1);
 }
 
+/* An answer as leaves is one plane that stands for all: in parts, or whole in a RESULTS. */
+static void test_leaves(void **state)
+{
+    struct bench *b = *state;
+    enum { LONG = POINTS * 13, PLANE = WIRE_LEAVES_PLANE(1) };
+    struct wire_msg p1 = part(PLANE, WIRE_LEAVES, 77, 0, values, 50);
+    struct wire_msg p2 = part(PLANE, WIRE_LEAVES, 77, 50, values, 27), bad;
+    assert_int_equal(add(b, 3, &p1), ASSEMBLY_MORE);
+    assert_int_equal(add(b, 3, &p1), ASSEMBLY_AGAIN);
+    struct wire_msg plane = part(2, WIRE_SAME, 1, 0, &done, 1);
+    assert_int_equal(add(b, 3, &plane), ASSEMBLY_BAD); /* both at once */
+    bad = part(PLANE, WIRE_LEAVES, 78, 50, values, 28);
+    assert_int_equal(add(b, 3, &bad), ASSEMBLY_BAD); /* longer than it was */
+    assert_int_equal(add(b, 3, &p2), ASSEMBLY_COMPLETE);
+    assert_int_equal(b->out->part_count, 2);
+    assert_int_equal(b->out->data_bytes, 77);
+    assert_int_equal(b->out->room_bytes, LONG);
+    b->out->release(b->out);
+
+    static const uint8_t codings[] = {WIRE_LEAVES, WIRE_LEAVES};
+    struct wire_whole whole = {7, 9, 1, codings, {values, 33}};
+    b->out = add_whole(b, &shape, &whole);
+    assert_non_null(b->out);
+    assert_int_equal(b->out->parts[0].plane, PLANE);
+    assert_int_equal(b->out->parts[0].coding, WIRE_LEAVES);
+    assert_int_equal(b->out->parts[0].len, 33);
+    assert_memory_equal(b->out->parts[0].data, values, 33);
+    assert_int_equal(b->out->room_bytes, LONG);
+    whole.planes = 2;
+    assert_null(add_whole(b, &shape, &whole));
+    whole = (struct wire_whole){7, 9, 1, codings, {values, 0}};
+    assert_null(add_whole(b, &shape, &whole));
+}
+
+static void test_malformed_leaves(void **state)
+{
+    struct bench *b = *state;
+    enum { LONG = POINTS * 13, PLANE = WIRE_LEAVES_PLANE(1) };
+    struct wire_msg bad[] = {
+        part(PLANE, WIRE_RAW, 50, 0, values, 50),
+        part(2, WIRE_LEAVES, 50, 0, values, 50),
+        part(PLANE + 1, WIRE_LEAVES, 50, 0, values, 50),
+        part(PLANE, 3, 50, 0, values, 50),
+        part(PLANE, WIRE_LEAVES, LONG + 1, 0, values, 50), /* longer than its points */
+        part(PLANE, WIRE_LEAVES, 0, 0, values, 50),
+        part(PLANE, WIRE_LEAVES, 50, 1, values, 50),
+        part(PLANE, WIRE_LEAVES, 50, 0, values, 50),
+        part(PLANE, WIRE_LEAVES, 50, 0, values, 50),
+    };
+    enum { COUNT = sizeof bad / sizeof *bad };
+    bad[COUNT - 2].result.count--; /* a piece of a tile */
+    bad[COUNT - 1].result.crc++;
+    for (size_t i = 0; i < COUNT; i++) {
+        b->err.text[0] = '\0';
+        assert_int_equal(add(b, 3, &bad[i]), ASSEMBLY_BAD);
+        assert_true(b->err.text[0]);
+    }
+}
+
 static void test_uploads(void **state)
 {
     (void)state;
@@ -394,7 +453,12 @@ static void test_routes(void **state)
     assert_int_equal(routes_of(r, 17)->user, id + 1);
     assert_true(routes_end(r) > 3000);
     assert_int_equal(routes_worker(r, &none, sizeof none), 0);
+    assert_false(routes_far(r, 17));
+    routes_set_far(r, 17, true);
+    routes_set_far(r, 5000, true); /* who is that? */
+    assert_true(routes_far(r, 17) && !routes_far(r, 18) && !routes_far(r, 5000));
     routes_remove(r, 17);
+    assert_false(routes_far(r, 17));
     assert_null(routes_of(r, 17));
     assert_null(routes_of(r, 1 << 20));
     routes_destroy(r);
@@ -413,6 +477,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_malformed_parts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pieces_and_failed_points_cover_a_tile, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_leaves, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_malformed_leaves, setup, teardown),
         cmocka_unit_test(test_uploads),
         cmocka_unit_test(test_routes),
     };

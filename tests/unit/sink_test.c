@@ -2,6 +2,8 @@
  * what workers may not do; what a restart finds; what is refused. */
 #include "sink_rig.h"
 
+#include "leaves.h"
+
 /* --- files ----------------------------------------------------------------------------------- */
 
 static uint32_t u32_at(const unsigned char *p)
@@ -309,6 +311,92 @@ static void test_malformed_results_are_dropped(void **state)
     assert_int_equal(next_of(r, bad), SINK_DROPPED);
     assert_int_equal(next_of(r, make_result(job, 9, 0, &c, 1)), SINK_DROPPED);
     assert_int_equal(next_of(r, make_result(job, 1, 0, &c, 1)), SINK_DURABLE);
+    job_destroy(job);
+}
+
+/* One leaf on which the field is 0.25 everywhere, with an error of 2^-40, coded by hand. */
+static struct sink_result *make_leaves(const struct job *job, uint32_t tile, unsigned parts)
+{
+    struct job_tile t = job_tile(job, tile);
+    const uint32_t head[3] = {0x314c5348, 1 | LEAVES_ERRORS << 16, 0};
+    const uint16_t sides[4] = {0, (uint16_t)(t.q1 - t.q0), 0, (uint16_t)(t.a1 - t.a0)};
+    const uint8_t degrees[4] = {0};
+    const double coef = 0.25, off = 0x1p-40, stated = 0;
+    struct buf b = {0};
+    buf_add(&b, head, sizeof head);
+    buf_add(&b, sides, sizeof sides);
+    buf_add(&b, degrees, sizeof degrees); /* of the nodes, of the polynomial */
+    buf_add(&b, &coef, sizeof coef);
+    buf_add(&b, &off, sizeof off);
+    buf_add(&b, &stated, sizeof stated);
+    struct sink_result *r = mem_alloc(1, sizeof *r);
+    *r = (struct sink_result){.job = 1, .tile = tile, .worker = 7, .release = release_result};
+    r->room_bytes = job_tile_points(job, tile) * job_point_bytes(job);
+    atomic_fetch_add(&rig_results, 1);
+    for (unsigned i = 0; i < parts; i++) {
+        size_t at = b.len * i / parts, end = b.len * (i + 1) / parts;
+        add_part(r,
+                 (struct sink_part){.count = (uint32_t)job_tile_points(job, tile),
+                                    .plane = WIRE_LEAVES_PLANE(1),
+                                    .coding = WIRE_LEAVES,
+                                    .offset = (uint32_t)at,
+                                    .len = end - at},
+                 b.data + at);
+    }
+    buf_fini(&b);
+    return r;
+}
+
+static void test_leaves_become_planes(void **state)
+{
+    struct rig *r = *state;
+    struct job *job = make_job(40, 30, 1, true, 5);
+    char folder[160];
+    folder_of(r, 1, folder);
+    rig_open(r);
+    rig_submit(r, 1, job);
+    uint32_t tiles = job_tile_count(job);
+    for (uint32_t tile = 0; tile < tiles; tile++)
+        assert_int_equal(next_of(r, make_leaves(job, tile, 1 + tile % 3)), SINK_DURABLE);
+    assert_int_equal(next_of(r, make_leaves(job, 0, 1)), SINK_SAME);
+    rig_close(r);
+    double *values =
+        (double *)(void *)read_npy(folder, "field_0.partial.npy", "<f8", "(40, 30)", 9600);
+    float *errors = (float *)(void *)read_npy(folder, "field_0.error.npy", "<f4", "(40, 30)", 4800);
+    uint8_t *status = read_npy(folder, "status.npy", "|u1", "(40, 30)", 1200);
+    for (int i = 0; i < 1200; i++) {
+        assert_true(values[i] == 0.25 && status[i] == 1);
+        assert_true(errors[i] >= 0x1p-40f && errors[i] < 0x1.001p-40f);
+    }
+    free(values);
+    free(errors);
+    free(status);
+    job_destroy(job);
+}
+
+static void test_what_are_no_leaves_is_dropped(void **state)
+{
+    struct rig *r = *state;
+    struct job *job = make_job(40, 30, 1, true, 5);
+    rig_open(r);
+    rig_submit(r, 1, job);
+    struct sink_result *bad = make_leaves(job, 0, 1);
+    ((unsigned char *)(uintptr_t)bad->parts[0].data)[4] = 2; /* leaves that are not there */
+    assert_int_equal(next_of(r, bad), SINK_DROPPED);
+    bad = make_leaves(job, 0, 2);
+    bad->parts[1].offset++;
+    assert_int_equal(next_of(r, bad), SINK_DROPPED);
+    bad = make_leaves(job, 0, 2);
+    bad->part_count = 1;
+    free(bad->parts[1].owner);
+    assert_int_equal(next_of(r, bad), SINK_DROPPED);
+    bad = make_leaves(job, 0, 1);
+    bad->parts[0].coding = WIRE_RAW;
+    assert_int_equal(next_of(r, bad), SINK_DROPPED);
+    bad = make_leaves(job, 0, 1);
+    bad->tile = job_tile_count(job);
+    assert_int_equal(next_of(r, bad), SINK_DROPPED);
+    assert_int_equal(next_of(r, make_leaves(job, 0, 2)), SINK_DURABLE);
     job_destroy(job);
 }
 
@@ -639,6 +727,8 @@ int main(void)
         TEST(test_the_first_counts),
         TEST(test_duplicates_within_a_group),
         TEST(test_malformed_results_are_dropped),
+        TEST(test_leaves_become_planes),
+        TEST(test_what_are_no_leaves_is_dropped),
         TEST(test_a_restart_knows_everything),
         TEST(test_cancelled_keeps_what_is_durable),
         TEST(test_delete_leaves_nothing),

@@ -1,6 +1,7 @@
 /* An answer comes back bit for bit from its parts, constant planes are one element, and the duty
  * cycle of a throttled thread holds. */
 #include "crc32c.h"
+#include "leaves.h"
 #include "planes.h"
 #include "throttle.h"
 
@@ -162,6 +163,58 @@ static void a_small_window_cuts_parts(void **state)
     planes_destroy(p);
 }
 
+/* Leaves that are shorter stand for all planes; others, or none, leave them as they are. */
+static void leaves_stand_for_all_planes(void **state)
+{
+    (void)state;
+    struct planes_part part;
+    struct planes *p = make(true);
+    assert_null(planes_leaves(p));
+    planes_offer_leaves(p);
+    struct leaves_out *out = planes_leaves(p);
+    assert_true(out->room > 1000 && out->room <= planes_bytes(p) / 4);
+    memset(out->data, 'x', out->len = 1000);
+    planes_code(p, 5);
+    planes_trim(p);
+    planes_trim(p);
+    assert_null(planes_leaves(p));
+    assert_int_equal(planes_bytes(p), 1000);
+    for (int again = 0; again < 2; again++) {
+        assert_true(planes_part(p, again ? planes_last(p) : (struct planes_place){0}, 5000, &part));
+        assert_int_equal(part.plane, WIRE_LEAVES_PLANE(FIELDS));
+        assert_int_equal(part.coding, WIRE_LEAVES);
+        assert_true(part.plane_bytes == 1000 && part.len == 1000 && part.data[999] == 'x');
+        assert_true(planes_all_sent(p, planes_after(p, &part)));
+    }
+    assert_true(planes_all_sent(p, planes_end(p)));
+    struct buf data = {0};
+    uint8_t codings[255], count;
+    assert_true(planes_whole(p, 5000, &data, codings, &count));
+    assert_true(count == 1 && codings[0] == WIRE_LEAVES && data.len == 1000);
+    buf_fini(&data);
+    planes_destroy(p);
+
+    p = make(true);
+    planes_offer_leaves(p); /* nobody writes any */
+    planes_code(p, 5);
+    planes_trim(p);
+    struct seen seen;
+    read_parts(p, UINT64_MAX, &seen);
+    assert_int_equal(seen.total, POINTS * 8 + POINTS * 4 + 8 + 4 + 1);
+    forget(&seen);
+    planes_destroy(p);
+
+    p = make(true);
+    memset(planes_field(p, 0), 0, POINTS * sizeof(double));
+    memset(planes_errors(p, 1), 0, POINTS * sizeof(float));
+    planes_offer_leaves(p);
+    planes_leaves(p)->len = 25; /* as long as the planes, one number each */
+    planes_code(p, 5);
+    assert_true(planes_part(p, (struct planes_place){0}, 5000, &part));
+    assert_int_equal(part.coding, WIRE_SAME);
+    planes_destroy(p);
+}
+
 /* A thread that works in slices of a millisecond and rests as it is told. */
 static void a_throttled_thread_keeps_its_share(void **state)
 {
@@ -207,6 +260,7 @@ int main(void)
         cmocka_unit_test(same_means_the_same_bits),
         cmocka_unit_test(no_errors_means_no_error_planes),
         cmocka_unit_test(a_small_window_cuts_parts),
+        cmocka_unit_test(leaves_stand_for_all_planes),
         cmocka_unit_test(a_throttled_thread_keeps_its_share),
         cmocka_unit_test(idle_time_is_not_saved_up),
     };
