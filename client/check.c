@@ -38,7 +38,8 @@ struct fleet {
 /* All that check finds out. */
 struct check {
     const struct job *job;
-    double points, file_bytes, wire_bytes, free_bytes; /* free: negative when not known */
+    double points, file_bytes, result_bytes, free_bytes; /* free: negative when not known */
+    double wire_bytes;                                   /* that come from another machine */
     bool probed;
     char probe_missing[400]; /* why it was not probed */
     double seconds, setup_s, point_ns;
@@ -58,10 +59,10 @@ static void measure_files(struct check *c)
     struct statvfs disk;
     double fields = (double)c->job->output_count, error_bytes = c->job->errors ? 4 : 0;
     c->points = (double)job_points(c->job);
-    c->wire_bytes = c->points * (fields * (8 + error_bytes) + 1);
+    c->result_bytes = c->wire_bytes = c->points * (fields * (8 + error_bytes) + 1);
     double files = fields * (c->job->errors ? 2 : 1) + 1 + 2;
     c->file_bytes =
-        c->wire_bytes + files * HEAD_BYTES + 8 * (double)(c->job->q.count + c->job->a.count);
+        c->result_bytes + files * HEAD_BYTES + 8 * (double)(c->job->q.count + c->job->a.count);
     c->free_bytes = statvfs(".", &disk) == 0 ? (double)disk.f_bavail * (double)disk.f_frsize : -1;
 }
 
@@ -74,6 +75,7 @@ static void take_probe(struct check *c, const struct json *answer)
     c->setup_s = json_get_number(answer, "setup_ms", 0) / 1000;
     c->point_ns =
         json_get_number(answer, "point_cost_ns", json_get_number(answer, "planned_ns", 0));
+    c->wire_bytes = json_get_number(answer, "wire_bytes", c->result_bytes);
     c->threads = json_get_integer(answer, "threads", 1);
     snprintf(c->isa, sizeof c->isa, "%s", json_get_string(answer, "isa", ""));
     snprintf(c->failed_reason, sizeof c->failed_reason, "%s",
@@ -131,7 +133,7 @@ static const char *slowest(double solver_s, double wire_s, double disk_s, double
 
 static double disk_s(const struct check *c)
 {
-    return c->wire_bytes / DISK_BYTES_S;
+    return c->result_bytes / DISK_BYTES_S;
 }
 
 static double wire_s(const struct check *c)

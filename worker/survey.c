@@ -23,6 +23,7 @@ struct survey {
     int64_t end_ns, sample_end_ns; /* all of it, and this sample's share */
     double seconds;                /* spent on samples that ended */
     size_t points;
+    double sent_bytes, sent_points; /* answers to whole tiles, as another machine would send them */
     size_t counts[POINT_LIMITED + 1];
     struct worst {
         double error; /* over tolerance (1 + |value|); negative: not known */
@@ -87,8 +88,16 @@ static void judge(struct survey *s, const struct block *b, struct planes *planes
         strncpy(s->reason, solver_reason(s->solver), sizeof s->reason - 1);
 }
 
+/* Codes the answer, which ends the raw arrays. */
+static void weigh_answer(struct survey *s, struct planes *planes, size_t points)
+{
+    planes_code(planes, 0);
+    s->sent_bytes += (double)planes_bytes(planes);
+    s->sent_points += (double)points;
+}
+
 /* True: solved, or there is no time for anything. */
-static bool try_block(struct survey *s, const struct block *b)
+static bool try_block(struct survey *s, const struct block *b, bool whole)
 {
     double *fields[JOB_OUTPUTS_MAX];
     float *errors[JOB_OUTPUTS_MAX];
@@ -99,14 +108,20 @@ static bool try_block(struct survey *s, const struct block *b)
         fields[k] = planes_field(planes, k);
         errors[k] = s->job->errors ? planes_errors(planes, k) : NULL;
     }
+    if (whole)
+        planes_offer_leaves(planes);
     int64_t now = now_ns(), start = cpu_ns();
     s->sample_end_ns = now + (s->end_ns - now) / 2;
-    bool solved = !solver_block(s->solver, b, fields, s->job->errors ? errors : NULL,
-                                planes_status(planes), on_yield, s);
+    bool solved = !(whole ? solver_tile(s->solver, b, fields, s->job->errors ? errors : NULL,
+                                        planes_status(planes), planes_leaves(planes), on_yield, s)
+                          : solver_block(s->solver, b, fields, s->job->errors ? errors : NULL,
+                                         planes_status(planes), on_yield, s));
     if (solved) {
         s->seconds += (double)(cpu_ns() - start) * 1e-9;
         s->points += points;
         judge(s, b, planes, points);
+        if (whole)
+            weigh_answer(s, planes, points);
     }
     planes_destroy(planes);
     return solved || now_ns() >= s->end_ns;
@@ -124,7 +139,8 @@ static void sample(struct survey *s, uint32_t tile)
 {
     struct job_tile t = job_tile(s->job, tile);
     struct block b = {t.q0, t.q1, t.a0, t.a1};
-    while (!try_block(s, &b) && (b.q1 - b.q0) * (b.a1 - b.a0) > 1) {
+    for (bool whole = true; !try_block(s, &b, whole) && (b.q1 - b.q0) * (b.a1 - b.a0) > 1;
+         whole = false) {
         narrow(&b.q0, &b.q1);
         narrow(&b.a0, &b.a1);
     }
@@ -224,12 +240,14 @@ static void report(const struct survey *s, unsigned threads, double setup_ms, st
     double planned = sweep_point_cost_ns(s->sweep);
     double cost = s->points > 0 ? s->seconds * 1e9 / (double)s->points : planned;
     size_t point_bytes = planes_raw_bytes((uint32_t)s->job->output_count, s->job->errors, 1);
+    double sent = s->sent_points > 0 ? s->sent_bytes / s->sent_points : (double)point_bytes;
     struct json_out *o = json_object();
     json_put_string(o, "isa", solver_isa());
     json_put_integer(o, "threads", threads);
     json_put_integer(o, "points", (int64_t)points);
     json_put_integer(o, "tiles", job_tile_count(s->job));
     json_put_integer(o, "result_bytes", (int64_t)(points * point_bytes));
+    json_put_integer(o, "wire_bytes", (int64_t)((double)points * sent));
     json_put_number(o, "setup_ms", setup_ms);
     json_put_number(o, "planned_ns", planned);
     json_put_number(o, "point_cost_ns", s->points > 0 ? cost : (double)NAN);

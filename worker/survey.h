@@ -13,6 +13,7 @@
  *
  *   isa, threads                 the code path, and the threads that seconds counts on
  *   points, tiles, result_bytes  of the whole grid
+ *   wire_bytes                   as another machine's worker would send it: charts as leaves
  *   setup_ms                     to build w(t), its segments and the outputs, once per worker
  *   planned_ns                   a point, from the plan alone
  *   point_cost_ns                a point, measured; null when no sample could be ended in time

@@ -36,6 +36,8 @@ static void check_small(const void *text, size_t len)
     struct json *json = survey(text, len);
     assert_int_equal(json_get_integer(json, "points", 0), 400);
     assert_int_equal(json_get_integer(json, "result_bytes", 0), 400 * 13);
+    int64_t wire = json_get_integer(json, "wire_bytes", 0);
+    assert_true(wire > 400 * 8 && wire <= 400 * 13); /* so few are solved by themselves */
     assert_int_equal(json_get_integer(json, "threads", 0), 2);
     assert_int_equal(json_get_integer(json, "sampled_points", 0), 400); /* it fits as it is */
     assert_int_equal(json_get_integer(json_get(json, "status"), "done", 0), 400);
@@ -69,6 +71,8 @@ static void a_large_grid_is_sampled(void **state)
     struct json *json = survey(text, strlen(text));
     int64_t sampled = json_get_integer(json, "sampled_points", 0);
     assert_true(sampled > 0 && sampled < 30000000);
+    int64_t wire = json_get_integer(json, "wire_bytes", 0);
+    assert_true(wire > 0 && wire < 900000000 / 10); /* it is sent as leaves */
     assert_true(json_get_number(json, "seconds", 0) > 0);
     json_destroy(json);
 }
