@@ -19,7 +19,7 @@ import math
 COSTS = {
     "loop_tile": 0.43, "loop_message": 1.4, "loop_byte": 0.00015,
     "io_message": 9.0, "io_byte": 0.0005, "io_crowd": 0.3,
-    "sink_tile": 1.4, "sink_byte": 0.0023,
+    "sink_tile": 1.4, "sink_byte": 0.0006,
 }
 COUNTS = (1, 10, 100, 1000, 10000)
 THREADS, LEASE_S, LEASE_BYTES, LEASE_TILES = 8, 0.5, 4 << 20, 1024
@@ -29,10 +29,10 @@ KINDS = (  # what a tile is: name, seconds of a thread, points, bytes a point on
     ("null tiles of one point", 1e-6, 1, 9, 9, 0),
     ("a hard point of 10 ms", 10e-3, 1, 13, 13, 0),
     ("25 x 25 points of 20 us (z.ddz)", 12.5e-3, 625, 12, 13, 0),
-    ("chart of values, points", CHART * 3e-9, CHART, 12, 13, 0),
-    ("chart of values, leaves", CHART * 3e-9, CHART, 0.02, 13, 3),
+    ("chart of z(T), points", CHART * 3e-9, CHART, 12, 13, 0),
+    ("chart of z(T), leaves", CHART * 3e-9, CHART, 0.017, 13, 2.0),
     ("chart of trace and mu, points", CHART * 22e-9, CHART, 24, 25, 0),
-    ("chart of trace and mu, leaves", CHART * 22e-9, CHART, 0.08, 25, 25),
+    ("chart of trace and mu, leaves", CHART * 22e-9, CHART, 0.06, 25, 22.4),
 )
 WIRES = (("100 Mbit/s", 11.7), ("1 GbE", 117), ("10 GbE", 1170), ("25 GbE", 2900))
 
