@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#define STRIP_BYTES (1u << 20) /* or one row */
+#define STRIP_BYTES (1u << 19) /* or one row */
 #define ROW_BYTES   (4u << 20) /* of all planes: what a run is not made longer than */
 
 /* --- planning -------------------------------------------------------------------------------- */
@@ -166,25 +166,26 @@ static void decode(const struct strip *p, unsigned plane)
         tile_decode(p->job, p->entries[i].result, plane, &p->rows, plane_at(p, plane));
 }
 
-/* What comes from workers becomes what may be stored. */
-static void judge(const struct strip *p)
+/* What comes from workers becomes what may be stored; whether all of it is done and finite. */
+static bool judge(const struct strip *p)
 {
     unsigned status = tile_status_plane(p->job);
     size_t n = points(&p->rows);
     decode(p, status);
-    tile_judge_statuses(p->status, n);
+    bool usual = tile_judge_statuses(p->status, n);
     for (unsigned plane = 0; plane < status; plane += 2) {
         decode(p, plane);
-        tile_judge_values(plane_at(p, plane), p->status, n);
+        usual = tile_judge_values(plane_at(p, plane), p->status, n) && usual;
     }
     for (unsigned plane = 0; plane < status; plane++) {
-        if (plane % 2 == 0) {
+        if (plane % 2 == 0 && !usual) {
             tile_clean_values(plane_at(p, plane), p->status, n);
-        } else if (p->job->errors) {
+        } else if (plane % 2 && p->job->errors) {
             decode(p, plane);
-            tile_clean_errors(plane_at(p, plane), p->status, n);
+            tile_clean_errors(plane_at(p, plane), usual ? NULL : p->status, n);
         }
     }
+    return usual;
 }
 
 /* That part of the entry's tile which is in the strip. */
@@ -209,8 +210,8 @@ static void checksum(const struct strip *p, unsigned plane)
 static int take_strip(const struct strip *p, struct err *err)
 {
     unsigned status = tile_status_plane(p->job);
-    judge(p);
-    for (size_t i = 0; i < p->run->count; i++) {
+    bool usual = judge(p);
+    for (size_t i = 0; i < p->run->count && !usual; i++) {
         struct job_tile at = part_of(p, &p->entries[i]);
         tile_count_statuses(&at, &p->rows, p->status, &p->entries[i].record);
     }

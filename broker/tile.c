@@ -206,23 +206,28 @@ static bool all_done(const uint8_t *status, size_t n)
     return other == 0;
 }
 
-void tile_judge_statuses(uint8_t *status, size_t n)
+bool tile_judge_statuses(uint8_t *status, size_t n)
 {
+    bool all = true;
     for (size_t from = 0; from < n; from += STRETCH) {
         size_t to = n - from < STRETCH ? n : from + STRETCH;
         if (all_done(status + from, to - from))
             continue;
+        all = false;
         for (size_t i = from; i < to; i++)
             status[i] = status[i] - 1u <= LIMITED - 1u ? status[i] : FAILED;
     }
+    return all;
 }
 
-void tile_judge_values(const double *values, uint8_t *status, size_t n)
+bool tile_judge_values(const double *values, uint8_t *status, size_t n)
 {
+    bool all = true;
     for (size_t from = 0; from < n; from += STRETCH) {
         size_t to = n - from < STRETCH ? n : from + STRETCH;
         if (!any_nonfinite(values + from, to - from))
             continue;
+        all = false;
         for (size_t i = from; i < to; i++) {
             uint64_t size = bits64(values[i]) & ~(UINT64_C(1) << 63);
             if (size < INFINITE || (status[i] != DONE && status[i] != LIMITED))
@@ -230,6 +235,7 @@ void tile_judge_values(const double *values, uint8_t *status, size_t n)
             status[i] = size == INFINITE ? OVERFLOWED : FAILED;
         }
     }
+    return all;
 }
 
 void tile_clean_values(double *values, const uint8_t *status, size_t n)
@@ -251,10 +257,11 @@ void tile_clean_errors(float *errors, const uint8_t *status, size_t n)
     const uint32_t nan_bits = NAN32;
     for (size_t from = 0; from < n; from += STRETCH) {
         size_t to = n - from < STRETCH ? n : from + STRETCH;
-        if (!any_status(FAILED, status + from, to - from) && !any_nan(errors + from, to - from))
+        if ((!status || !any_status(FAILED, status + from, to - from)) &&
+            !any_nan(errors + from, to - from))
             continue;
         for (size_t i = from; i < to; i++)
-            if (status[i] == FAILED || errors[i] != errors[i])
+            if ((status && status[i] == FAILED) || errors[i] != errors[i])
                 memcpy(&errors[i], &nan_bits, sizeof nan_bits);
     }
 }

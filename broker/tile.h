@@ -36,9 +36,10 @@ int tile_fits(const struct job *job, const struct sink_result *result, uint32_t 
 void tile_decode(const struct job *job, const struct sink_result *result, unsigned plane,
                  const struct job_tile *band, unsigned char *out);
 
-/* The rules above, on n points. */
-void tile_judge_statuses(uint8_t *status, size_t n);
-void tile_judge_values(const double *values, uint8_t *status, size_t n);
+/* The rules above, on n points. Judging returns whether all is as usual: statuses 1, values finite;
+ * where that is so there is nothing to clean but errors, with status NULL. */
+bool tile_judge_statuses(uint8_t *status, size_t n);
+bool tile_judge_values(const double *values, uint8_t *status, size_t n);
 void tile_clean_values(double *values, const uint8_t *status, size_t n);
 void tile_clean_errors(float *errors, const uint8_t *status, size_t n);
 

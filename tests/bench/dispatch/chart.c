@@ -171,6 +171,12 @@ static bool all_tiles(const struct farm_figures *now, void *arg)
     return now->acked >= *(uint64_t *)arg;
 }
 
+static bool all_in(const struct farm_figures *now, void *arg)
+{
+    (void)arg;
+    return now->welcome == WORKERS;
+}
+
 static int by_broker(const struct chart *c, struct round *r)
 {
     struct house h;
@@ -180,11 +186,12 @@ static int by_broker(const struct chart *c, struct round *r)
         return -1;
     struct farm_config config = {
         .endpoint = h.endpoint, .workers = WORKERS, .solve_us = 1000, .hosts = 1, .job = c->job};
-    int rc = house_submit_file(&h, c->path, 1, 0);
+    int rc = house_submit_file(&h, c->path, 1, 0) || house_command(&h, "pause", "1");
     snprintf(folder, sizeof folder, "%s/data/jobs/1", h.folder);
     warm_folder(folder);
-    struct house_cpu before = house_cpu(&h);
     struct farm *f = farm_create(&config);
+    rc = rc || !farm_run(f, 60, all_in, NULL) || house_command(&h, "resume", "1") ? -1 : 0;
+    struct house_cpu before = house_cpu(&h);
     if (rc == 0 && !farm_run(f, 600, all_tiles, &tiles))
         rc = -1;
     struct house_cpu after = house_cpu(&h);
