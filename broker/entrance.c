@@ -32,7 +32,7 @@ static int check_listen(const struct server_config *config, enum door_kind *kind
 static int open_gate(struct server *s, enum door_kind kind, struct err *err)
 {
     if (s->config->keys)
-        return gate_open(s->zmq_ctx, s->config->keys, server_wake, &s->gate_async, &s->gate, err);
+        return gate_open(s->zmq_ctx, s->config->keys, wake_send, &s->gate_wake, &s->gate, err);
     unsigned roles = ROLE_CLIENT | ROLE_WORKER;
     s->gate = gate_local(kind == DOOR_IPC ? roles | ROLE_ADMIN : roles);
     return 0;

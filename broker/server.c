@@ -367,16 +367,16 @@ static bool hear_sink(struct server *s)
 }
 
 /* After a large group there are tens of thousands: messages are read in between. */
-static void on_sink(uv_async_t *async)
+static void on_sink(void *arg)
 {
-    struct server *s = async->data;
+    struct server *s = arg;
     uint64_t until_ns = uv_hrtime() + SLICE_NS;
     bool more;
     wake_up(s);
     while ((more = hear_sink(s)) && uv_hrtime() < until_ns)
         ;
     if (more)
-        uv_async_send(async);
+        wake_send(&s->sink_wake);
     settle(s);
 }
 
@@ -403,17 +403,12 @@ static void on_crowd(uv_timer_t *timer)
     entrance_look(timer->data);
 }
 
-static void on_gate(uv_async_t *async)
+static void on_gate(void *arg)
 {
-    struct server *s = async->data;
+    struct server *s = arg;
     wake_up(s);
     entrance_changed(s);
     settle(s);
-}
-
-void server_wake(void *async)
-{
-    uv_async_send(async);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -447,18 +442,16 @@ static void on_lifeline(uv_poll_t *handle, int status, int events)
 
 static void handles_open(struct server *s)
 {
-    s->gate_async.data = s->crowd.data = s;
+    s->crowd.data = s;
     uv_timer_init(&s->loop, &s->crowd);
     uv_idle_init(&s->loop, &s->more);
     s->more.data = s;
     uv_prepare_init(&s->loop, &s->turn_end);
     s->turn_end.data = s;
     uv_prepare_start(&s->turn_end, on_turn_end);
-    s->timer.data = s->sink_async.data = s->sigterm.data = s->sigint.data = s->lifeline.data = s;
+    s->timer.data = s->sigterm.data = s->sigint.data = s->lifeline.data = s;
     uv_timer_init(&s->loop, &s->timer);
     service_watchdog(&s->loop, &s->watchdog);
-    uv_async_init(&s->loop, &s->sink_async, on_sink);
-    uv_async_init(&s->loop, &s->gate_async, on_gate);
     uv_signal_init(&s->loop, &s->sigterm);
     uv_signal_init(&s->loop, &s->sigint);
     uv_signal_start(&s->sigterm, on_signal, SIGTERM);
@@ -497,13 +490,17 @@ static uint64_t random_bits(void *arg)
 
 static int server_open(struct server *s, struct err *err)
 {
+    s->sink_wake.fd = s->gate_wake.fd = -1;
+    if (wake_open(&s->sink_wake, &s->loop, on_sink, s, err) ||
+        wake_open(&s->gate_wake, &s->loop, on_gate, s, err))
+        return -1;
     unsigned room = door_room(PEERS);
     if (room < PEERS)
         log_info("open files are limited: no more than %u connections", room);
     struct sink_config sink_config = {.data = s->config->data,
                                       .results = s->config->results,
-                                      .wake = server_wake,
-                                      .wake_arg = &s->sink_async};
+                                      .wake = wake_send,
+                                      .wake_arg = &s->sink_wake};
     if (sink_open(&sink_config, &s->sink, err))
         return -1;
     s->zmq_ctx = zmq_ctx_new();
@@ -553,6 +550,8 @@ static void server_fini(struct server *s)
         zmq_ctx_term(s->zmq_ctx);
     int rc = uv_loop_close(&s->loop);
     assert(rc == 0);
+    wake_fini(&s->sink_wake);
+    wake_fini(&s->gate_wake);
     while (s->submissions) {
         struct submission *sub = s->submissions;
         s->submissions = sub->next;

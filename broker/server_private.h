@@ -12,6 +12,7 @@
 #include "sink.h"
 #include "uploads.h"
 #include "verifications.h"
+#include "wake.h"
 #include "wire.h"
 #include "zloop.h"
 
@@ -33,7 +34,7 @@ struct server {
     uv_loop_t loop;
     uv_timer_t timer, watchdog, crowd;
     bool holding; /* new connections wait: there are too many */
-    uv_async_t sink_async, gate_async;
+    struct wake sink_wake, gate_wake;
     uv_prepare_t turn_end;
     uv_idle_t more;                        /* there was no time to give out all work */
     uint64_t turn_ns, prepare_ns, idle_ns; /* see on_turn_end */
@@ -65,7 +66,6 @@ struct server {
 /* server.c. Nothing is sent to a user who may no more. 0, or -1 with errno. */
 int server_send(struct server *s, const struct route *to, struct wire_msg *msg);
 void server_send_worker(struct server *s, uint32_t worker, struct wire_msg *msg);
-void server_wake(void *async); /* a uv_async_t; from any thread */
 
 /* entrance.c: the socket, who is behind each message, and what he may */
 int entrance_open(struct server *s, struct err *err);

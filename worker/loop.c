@@ -15,13 +15,13 @@
 #include "service.h"
 #include "signs.h"
 #include "talk.h"
+#include "wake.h"
 #include "zloop.h"
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum {
@@ -40,8 +40,8 @@ struct loop {
     uv_check_t check;
     uv_idle_t idle;
     uv_timer_t timer, watch, watchdog;
-    int wake_fd;
-    uv_poll_t wake, lifeline;
+    struct wake wake;
+    uv_poll_t lifeline;
     uv_signal_t signals[3];
     struct zloop *socket;
     struct pool *pool;
@@ -140,23 +140,9 @@ static void on_watch(uv_timer_t *handle)
     turn(l);
 }
 
-/* A task is finished; the check phase comes next. */
-static void on_wake(uv_poll_t *handle, int status, int events)
+static void on_wake(void *arg)
 {
-    const struct loop *l = handle->data;
-    uint64_t count;
-    ssize_t n = read(l->wake_fd, &count, sizeof count);
-    (void)n, (void)status, (void)events;
-}
-
-/* Not by uv_async_send: while one thread is within it the loop spins until that one has run on, and
- * a SCHED_IDLE thread that was preempted there may take 40 ms to. */
-static void wake(void *arg)
-{
-    const struct loop *l = arg;
-    uint64_t one = 1;
-    ssize_t n = write(l->wake_fd, &one, sizeof one);
-    (void)n; /* EAGAIN: it is awake */
+    (void)arg; /* a task is finished; the check phase comes next */
 }
 
 static void on_message(void *arg, const void *route, size_t route_len, zmq_msg_t *frame, int frames)
@@ -270,7 +256,7 @@ static int open_talk(struct loop *l, struct err *err)
         log_warnx("the self-test failed: %s", failure.text);
     bool courteous = c->rules.used[RULE_CORE];
     enum pool_manners manners = c->full ? POOL_EQUAL : courteous ? POOL_COURTEOUS : POOL_IDLE;
-    l->pool = pool_create(c->threads, manners, wake, l, err);
+    l->pool = pool_create(c->threads, manners, wake_send, &l->wake, err);
     if (!l->pool)
         return -1;
     l->talk = talk_create(&talk, l->pool, on_send, l);
@@ -296,8 +282,7 @@ static bool close_all(struct loop *l)
     uv_run(&l->uv, UV_RUN_DEFAULT);
     int rc = uv_loop_close(&l->uv);
     assert(rc == 0);
-    if (l->wake_fd >= 0)
-        close(l->wake_fd);
+    wake_fini(&l->wake);
     return true;
 }
 
@@ -310,16 +295,6 @@ static void enter_sandbox(const struct loop *l)
         log_debug("in its sandbox: no programs, no writing, no listening");
     else
         log_warnx("works without its sandbox: %s", why.text);
-}
-
-static int open_wake(struct loop *l, struct err *err)
-{
-    l->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (l->wake_fd < 0)
-        return err_errno(err, ERR_OTHER, "cannot make an eventfd");
-    uv_poll_init(&l->uv, &l->wake, l->wake_fd);
-    l->wake.data = l;
-    return uv_poll_start(&l->wake, UV_READABLE, on_wake);
 }
 
 static int run(struct loop *l, struct err *err)
@@ -357,7 +332,7 @@ int loop_run(const struct loop_config *config, struct err *err)
         return -1;
     }
     uv_loop_init(&l.uv);
-    int rc = open_wake(&l, err) || run(&l, err) ? -1 : 0;
+    int rc = wake_open(&l.wake, &l.uv, on_wake, NULL, err) || run(&l, err) ? -1 : 0;
     bool ended = close_all(&l);
     door_close(l.door, LINGER_MS);
     zmq_ctx_term(zmq);
