@@ -15,11 +15,11 @@ from house import ROOT, SLOW, House, program, until
 
 
 def long_job():
-    """Hours of work for one thread; it ends with its broker."""
+    """Minutes of work for one thread; it ends with its broker."""
     return {"name": "long", "w": {"is": "cos(2*t)", "t": [0, 3000]}, "solver": "point",
             "z": {"start": [1, 0], "t": [0, 3000]}, "output": {"F": "z(3000)"}, "tolerance": 1e-9,
-            "grid": {"q": {"from": 0, "to": 4, "count": 2000},
-                     "a": {"from": 5, "to": 7, "count": 2000}}}
+            "grid": {"q": {"from": 0, "to": 4, "count": 8000},
+                     "a": {"from": 5, "to": 7, "count": 8000}}}
 
 
 def cpu_s(pid):
