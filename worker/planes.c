@@ -97,7 +97,7 @@ void planes_offer_leaves(struct planes *p)
     plane->room = (uint32_t)(room < LEAVES_MAX_BYTES ? room : LEAVES_MAX_BYTES);
     plane->data = mem_resize(NULL, plane->room + 1, 1);
     plane->coding = WIRE_LEAVES;
-    p->leaves = (struct leaves_out){.data = plane->data, .room = plane->room};
+    p->leaves = (struct leaves_out){.data = plane->data, .room = plane->room, .suffice = true};
 }
 
 struct leaves_out *planes_leaves(struct planes *p)
@@ -129,8 +129,9 @@ void planes_code(struct planes *p, uint32_t solve_us)
 {
     struct plane *leaves = &p->plane[p->count];
     p->solve_us = solve_us;
-    code_planes(p);
-    if (p->leaves.len == 0 || p->leaves.len >= p->bytes)
+    if (!p->leaves.alone)
+        code_planes(p);
+    if (p->leaves.len == 0 || (p->leaves.len >= p->bytes && !p->leaves.alone))
         return;
     for (uint32_t i = 0; i < p->count; i++)
         p->plane[i].bytes = 0;

@@ -7,6 +7,7 @@
 
 #include "job.h"
 #include "json.h"
+#include "leaves.h"
 #include "recipe.h"
 #include "sweep.h"
 #include <math.h>
@@ -108,8 +109,10 @@ static bool try_block(struct survey *s, const struct block *b, bool whole)
         fields[k] = planes_field(planes, k);
         errors[k] = s->job->errors ? planes_errors(planes, k) : NULL;
     }
-    if (whole)
+    if (whole) {
         planes_offer_leaves(planes);
+        planes_leaves(planes)->suffice = false; /* all points are looked at */
+    }
     int64_t now = now_ns(), start = cpu_ns();
     s->sample_end_ns = now + (s->end_ns - now) / 2;
     bool solved = !(whole ? solver_tile(s->solver, b, fields, s->job->errors ? errors : NULL,

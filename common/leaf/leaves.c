@@ -64,6 +64,7 @@ void leaves_begin(struct leaves_out *out, const struct outputs *o, bool errors,
         flags |= LEAVES_FACTS | (o->half ? LEAVES_HALF : 0u) | (facts->damped ? LEAVES_DAMPED : 0u);
     out->leaves = 0;
     out->len = 0;
+    out->alone = false;
     if (out->room < LEAVES_HEAD_BYTES)
         return;
     uint32_t magic = LEAVES_MAGIC;

@@ -53,6 +53,8 @@ struct leaves_out {
     unsigned char *data; /* borrowed, [room] */
     size_t room, len;    /* len 0: it did not fit, or cannot be said in leaves */
     size_t leaves;
+    bool suffice; /* the caller's wish: where leaves say it, points need not be solved as well */
+    bool alone;   /* not all of them were */
 };
 
 /* errors: whether the job asks for them. facts: NULL when nothing is derived. */

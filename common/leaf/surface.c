@@ -100,3 +100,19 @@ size_t surface_solve(struct surface *f, struct strip *strip, uint16_t *again)
             again[count++] = (uint16_t)k;
     return count;
 }
+
+/* Between the nodes doubt is linear, and a point is allowed tolerance * least at least. */
+int surface_is_certain(const struct surface *f)
+{
+    const struct margin *m = f->margin;
+    size_t rows = (size_t)m->nodes->in_q.n, columns = (size_t)m->nodes->in_a.n;
+    for (size_t i = 0; i < m->probe_count; i++) {
+        const struct margin_probe *p = &m->probe[i];
+        double allowed = (1 - 0x1p-40) * (f->tolerance * p->least - f->constant[i]);
+        for (size_t r = 0; r < rows; r++)
+            for (size_t k = 0; k < columns; k++)
+                if (!(p->doubt[r * NODE_STRIDE + k] <= allowed))
+                    return 0;
+    }
+    return 1;
+}

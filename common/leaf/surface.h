@@ -38,4 +38,8 @@ void surface_row(struct surface *f, double q);
  * may leave the tolerance in again[] and returns their number. */
 size_t surface_solve(struct surface *f, struct strip *strip, uint16_t *again);
 
+/* Of a margin that judges: whether the error of no point can leave the tolerance, whatever its
+ * number. */
+int surface_is_certain(const struct surface *f);
+
 #endif

@@ -29,6 +29,7 @@ struct bench {
     uint8_t *status[2];
     struct leaves_out out;
     size_t exceptions; /* of all tiles solved */
+    size_t alone;      /* tiles not all points of which need be solved */
 };
 
 static void begin(struct bench *b, const char *text)
@@ -99,6 +100,21 @@ static void solve(struct bench *b, struct solver *s, uint32_t tile)
     b->exceptions += exceptions;
 }
 
+/* Where leaves suffice they are the same, whether their points were solved or not. */
+static void solve_leaves_alone(struct bench *b, struct solver *s, uint32_t tile)
+{
+    struct job_tile t = job_tile(b->job, tile);
+    struct block block = {t.q0, t.q1, t.a0, t.a1};
+    struct leaves_out out = {.data = mem_alloc(ROOM, 1), .room = ROOM, .suffice = true};
+    assert_int_equal(solver_tile(s, &block, b->field[1], b->job->errors ? b->error[1] : NULL,
+                                 b->status[1], &out, NULL, NULL),
+                     0);
+    assert_int_equal(out.len, b->out.len);
+    assert_memory_equal(out.data, b->out.data, out.len);
+    b->alone += out.alone;
+    free(out.data);
+}
+
 static int expand(struct bench *b, struct expander *e, uint32_t tile, const void *data, size_t len,
                   struct err *err)
 {
@@ -129,7 +145,8 @@ static double all_tiles(struct bench *b, const char *solves, const char *expands
     double bytes = 0, points = 0;
     for (uint32_t tile = 0; tile < job_tile_count(b->job); tile++) {
         solve(b, s, tile);
-        assert_true(b->out.len > 0);
+        assert_true(b->out.len > 0 && !b->out.alone);
+        solve_leaves_alone(b, s, tile);
         if (expand(b, e, tile, b->out.data, b->out.len, &err) != 0)
             fail_msg("tile %u: %s", tile, err.text);
         compare(b, tile);
@@ -151,6 +168,7 @@ static void all_sets(const char *text, double most_bytes, int has_exceptions)
             assert_true(all_tiles(&b, solves, expands) < most_bytes);
     }
     assert_true(!has_exceptions || b.exceptions > 0);
+    assert_true(b.job->monodromy ? b.alone == 0 : b.alone > 0);
     end(&b);
 }
 
@@ -271,9 +289,43 @@ static void test_what_has_none(void **state)
     assert_int_equal(
         solver_tile(s, &piece, b.field[0], b.error[0], b.status[0], &b.out, NULL, NULL), 0);
     assert_int_equal(b.out.len, 0);
-    b.out.room = 100; /* too little for a leaf */
+    b.out.room = 100; /* too little for a leaf: then the points must be there */
+    b.out.suffice = true;
+    memset(b.status[0], 0, 80 * 300);
     solve(&b, s, 0);
-    assert_int_equal(b.out.len, 0);
+    assert_true(b.out.len == 0 && !b.out.alone);
+    for (size_t i = 0; i < 80 * 300; i++)
+        assert_int_equal(b.status[0][i], POINT_DONE);
+    solver_destroy(s);
+    end(&b);
+}
+
+/* The first of two leaves suffices, the second does not fit: all points are there in the end. */
+static void test_leaves_that_do_not_suffice_after_all(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b, "{" PLAIN "\"z\": {\"start\": [1, 0], \"t\": [0, 5]}," GRID(
+                  "\"from\": 0, \"to\": 4", 128, "\"from\": -2, \"to\": 16",
+                  128) ", \"output\": {\"F\": \"z(5)\"}, \"tiles\": [1, 1]}");
+    struct solver *s = solver_create(b.sweep);
+    solve(&b, s, 0);
+    size_t len = b.out.len, n = job_tile_points(b.job, 0);
+    assert_true(len > 0 && b.out.leaves > 1);
+    for (int fits = 0; fits < 2; fits++) {
+        struct leaves_out out = {
+            .data = mem_alloc(len, 1), .room = len - 1 + (size_t)fits, .suffice = true};
+        struct block all = {0, 128, 0, 128};
+        memset(b.status[1], 0, n);
+        assert_int_equal(
+            solver_tile(s, &all, b.field[1], b.error[1], b.status[1], &out, NULL, NULL), 0);
+        assert_true(fits ? out.len == len && out.alone : out.len == 0 && !out.alone);
+        if (!fits)
+            compare(&b, 0);
+        else
+            assert_true(memchr(b.status[1], 0, n) != NULL); /* or this test shows nothing */
+        free(out.data);
+    }
     solver_destroy(s);
     end(&b);
 }
@@ -394,6 +446,7 @@ int main(void)
         cmocka_unit_test(test_axes),
         cmocka_unit_test(test_periods),
         cmocka_unit_test(test_what_has_none),
+        cmocka_unit_test(test_leaves_that_do_not_suffice_after_all),
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_overlap),
     };

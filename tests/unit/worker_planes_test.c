@@ -213,6 +213,15 @@ static void leaves_stand_for_all_planes(void **state)
     assert_true(planes_part(p, (struct planes_place){0}, 5000, &part));
     assert_int_equal(part.coding, WIRE_SAME);
     planes_destroy(p);
+
+    p = make(true);
+    planes_offer_leaves(p);
+    planes_leaves(p)->len = 25;
+    planes_leaves(p)->alone = true; /* whatever is in the planes */
+    planes_code(p, 5);
+    assert_true(planes_part(p, (struct planes_place){0}, 5000, &part));
+    assert_true(part.coding == WIRE_LEAVES && part.len == 25);
+    planes_destroy(p);
 }
 
 /* A thread that works in slices of a millisecond and rests as it is told. */

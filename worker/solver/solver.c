@@ -1,12 +1,6 @@
 /* Walks a block: tiles, their leaves, rows of one q, strips of a row, chunks of 32 points; then the
  * strip is stored. In the end come the points that are left to the fine level, row by row. */
-#include "floquet.h"
-#include "general.h"
-#include "later.h"
-#include "leaves.h"
-#include "phase.h"
-#include "fields.h"
-#include "tile.h"
+#include "solver_private.h"
 
 #include "buf.h"
 #include <math.h>
@@ -15,28 +9,6 @@
 
 #define SLICE_NS   2e5 /* estimated work between two calls of yield */
 #define SURFACE_NS 8   /* a point of a surface */
-
-struct solver {
-    const struct sweep *sweep;
-    struct lanes_work *lanes;
-    struct tile *tile; /* NULL: by points */
-    struct strip strip;
-    double q[STRIP];         /* strip.q as a column */
-    int starts_alike;        /* they are in the strip already */
-    struct floquet *floquet; /* NULL: nothing is derived from a monodromy matrix */
-    struct floquet_facts facts;
-    struct fields *fields;
-    struct later later;
-    struct leaves_out *leaves;     /* what the tile at hand is written to; NULL: nothing */
-    unsigned char is_later[STRIP]; /* of the strip */
-    /* Points of a row that were left: their values of a, and what comes out. */
-    double left_a[STRIP + LANES];
-    double **left_field;
-    float **left_error;
-    double work_ns, chunk_ns;
-    struct general_work *general; /* NULL: parts do it, */
-    struct phase_work *phase;     /* or phases */
-};
 
 static void load_starts(struct solver *s, size_t count)
 {
@@ -111,7 +83,7 @@ const char *solver_reason(const struct solver *s)
 }
 
 /* Fills the strip with `count` points of a row and their start values. */
-static void load(struct solver *s, size_t q, const double *a, size_t count)
+void solver_load(struct solver *s, size_t q, const double *a, size_t count)
 {
     s->strip.count = count;
     if (s->strip.has_exponents)
@@ -124,13 +96,6 @@ static void load(struct solver *s, size_t q, const double *a, size_t count)
     if (!s->starts_alike)
         load_starts(s, count);
 }
-
-/* Who asked, and how many points of the block are done. */
-struct caller {
-    solver_yield_fn *yield;
-    void *arg;
-    size_t done;
-};
 
 /* After work of about so many ns. */
 static int stopped(struct solver *s, double ns, const struct caller *c)
@@ -201,8 +166,8 @@ static int solve_phase(struct solver *s, const struct caller *c)
 }
 
 /* Solves the points at[0..*count) at one level and leaves those that want a finer one there. */
-static int solve_at(struct solver *s, enum level level, uint16_t *at, size_t *count,
-                    const struct caller *c)
+int solver_level(struct solver *s, enum level level, uint16_t *at, size_t *count,
+                 const struct caller *c)
 {
     uint16_t again[STRIP];
     size_t rest;
@@ -228,7 +193,7 @@ static int solve_strip(struct solver *s, enum leaf_form form, uint16_t *at, size
     for (size_t i = 0; (form != LEAF_SURFACE || s->floquet != NULL) && i < *count; i++)
         at[i] = (uint16_t)i;
     if (form != LEAF_SURFACE)
-        return solve_at(s, form == LEAF_PRODUCTS ? LEVEL_LEAF : LEVEL_COARSE, at, count, c);
+        return solver_level(s, form == LEAF_PRODUCTS ? LEVEL_LEAF : LEVEL_COARSE, at, count, c);
     size_t rest = surface_solve(tile_surface(s->tile), &s->strip, again);
     *count = derive(s, at, *count, again, rest);
     memcpy(at, again, *count * sizeof *at);
@@ -257,8 +222,8 @@ static size_t put_off(struct solver *s, const uint16_t *at, size_t count, size_t
     return put;
 }
 
-static void store_strip(struct solver *s, const unsigned char *later, const struct target *to,
-                        size_t offset)
+void solver_store(struct solver *s, const unsigned char *later, const struct target *to,
+                  size_t offset)
 {
     struct points points = {.count = s->strip.count,
                             .q = s->q,
@@ -282,9 +247,16 @@ static int solve_row(struct solver *s, const struct block *whole, size_t q, size
     if (solve_strip(s, form, at, &left, c) != 0)
         return -1;
     left = left > 0 && has_fine(s) ? put_off(s, at, left, row, column) : 0;
-    store_strip(s, left > 0 ? s->is_later : NULL, to, row * (whole->a1 - whole->a0) + column);
+    solver_store(s, left > 0 ? s->is_later : NULL, to, row * (whole->a1 - whole->a0) + column);
     c->done += count - left;
     return 0;
+}
+
+/* Whether whoever expands the leaf does not need its points: none can leave the tolerance. */
+static int leaves_suffice(const struct solver *s, enum leaf_form form)
+{
+    return s->leaves != NULL && s->leaves->suffice && s->leaves->len > 0 && form == LEAF_SURFACE &&
+           s->floquet == NULL && surface_is_certain(tile_surface(s->tile));
 }
 
 static void note_leaf(struct solver *s, const struct block *tile, const struct leaf *leaf,
@@ -314,6 +286,11 @@ static int solve_leaf(struct solver *s, const struct block *whole, const struct 
     enum leaf_form form = s->tile != NULL ? tile_fit(s->tile, leaf) : LEAF_POINTS;
     int by_phase = form == LEAF_POINTS && s->phase != NULL;
     note_leaf(s, whole, leaf, form);
+    if (leaves_suffice(s, form)) {
+        s->leaves->alone = true;
+        c->done += (q1 - q0) * (a1 - a0);
+        return stopped(s, SLICE_NS, c);
+    }
     if (form == LEAF_PRODUCTS)
         lanes_take_leaf(s->lanes, products_parts(tile_products(s->tile)), tile_margin(s->tile));
     for (size_t q = q0; q < q1; q++) {
@@ -325,78 +302,13 @@ static int solve_leaf(struct solver *s, const struct block *whole, const struct 
         if (form == LEAF_PRODUCTS)
             products_row(tile_products(s->tile), s->sweep->q[q]);
         for (size_t a = a0; a < a1; a += STRIP) {
-            load(s, q, s->sweep->a + a, a1 - a < STRIP ? a1 - a : STRIP);
+            solver_load(s, q, s->sweep->a + a, a1 - a < STRIP ? a1 - a : STRIP);
             s->strip.column = a - leaf->a0;
             if (form == LEAF_PRODUCTS)
                 lanes_take_strip(s->lanes, &s->strip);
             if (solve_row(s, whole, q, a, form, to, c) != 0)
                 return -1;
         }
-    }
-    return 0;
-}
-
-/* Copies the strip's points, which were stored apart, to where they belong. */
-static void scatter(struct solver *s, const struct block *b, const struct later_point *p,
-                    const uint8_t *status, const struct target *to)
-{
-    for (size_t i = 0; i < s->strip.count; i++) {
-        size_t at = p[i].q * (b->a1 - b->a0) + p[i].a;
-        for (size_t k = 0; k < s->sweep->outputs.count; k++) {
-            to->fields[k][at] = s->left_field[k][i];
-            if (to->errors != NULL)
-                to->errors[k][at] = s->left_error[k][i];
-        }
-        to->status[at] = status[i];
-    }
-}
-
-/* Points p[0..count), all of one row, at the fine level. */
-static int solve_left(struct solver *s, const struct block *b, const struct later_point *p,
-                      size_t count, const struct target *to, struct caller *c)
-{
-    uint8_t status[STRIP];
-    uint16_t at[STRIP];
-    size_t left = count;
-    struct target apart = {s->left_field, to->errors != NULL ? s->left_error : NULL, status};
-    for (size_t i = 0; i < count; i++) {
-        s->left_a[i] = s->sweep->a[b->a0 + p[i].a];
-        at[i] = (uint16_t)i;
-    }
-    load(s, b->q0 + p->q, s->left_a, count);
-    if (solve_at(s, LEVEL_FINE, at, &left, c) != 0)
-        return -1;
-    store_strip(s, NULL, &apart, 0);
-    scatter(s, b, p, status, to);
-    c->done += count;
-    return 0;
-}
-
-/* Makes the next rows that have points, from q on; returns where those after them begin. */
-static size_t look_ahead(struct solver *s, const struct block *b, size_t q)
-{
-    double next[LEVEL_ROWS];
-    size_t n = 0;
-    for (; q < b->q1 - b->q0 && n < LEVEL_ROWS; q++)
-        if (s->later.row[q] < s->later.row[q + 1])
-            next[n++] = s->sweep->q[b->q0 + q];
-    lanes_ahead(s->lanes, LEVEL_FINE, next, n);
-    return q;
-}
-
-static int solve_later(struct solver *s, const struct block *b, const struct target *to,
-                       struct caller *c)
-{
-    later_sort(&s->later, b->q1 - b->q0);
-    size_t ahead = 0;
-    for (size_t q = 0; q < b->q1 - b->q0; q++) {
-        size_t end = s->later.row[q + 1];
-        if (q >= ahead && s->later.row[q] < end)
-            ahead = look_ahead(s, b, q);
-        for (size_t i = s->later.row[q]; i < end; i += STRIP)
-            if (solve_left(s, b, s->later.sorted + i, end - i < STRIP ? end - i : STRIP, to, c) !=
-                0)
-                return -1;
     }
     return 0;
 }
@@ -419,15 +331,6 @@ static int solve_tile(struct solver *s, const struct block *b, size_t q, size_t 
     return 0;
 }
 
-/* The leaves have been written; what they do not say follows. */
-static void note_later(struct solver *s, const struct block *b, const struct target *to)
-{
-    size_t width = b->a1 - b->a0;
-    uint32_t *point = later_places(&s->later, b->q1 - b->q0, width);
-    leaves_end(s->leaves, point, s->later.count, s->sweep->outputs.count, to->fields, to->errors,
-               to->status);
-}
-
 /* All of it, tile by tile, and then what was left. */
 static int solve_tiles(struct solver *s, const struct block *b, const struct target *to,
                        struct caller *c)
@@ -439,7 +342,7 @@ static int solve_tiles(struct solver *s, const struct block *b, const struct tar
         for (size_t a = b->a0; a < b->a1; a = a_end)
             if (solve_tile(s, b, q, a, &q_end, &a_end, to, c) != 0)
                 return -1;
-    return s->later.count > 0 ? solve_later(s, b, to, c) : 0;
+    return s->later.count > 0 ? solver_later(s, b, to, c) : 0;
 }
 
 int solver_block(struct solver *s, const struct block *b, double *const *fields,
@@ -465,14 +368,17 @@ int solver_tile(struct solver *s, const struct block *b, double *const *fields,
 {
     struct target to = {fields, errors, status};
     leaves->len = 0;
-    if (s->tile != NULL && is_tile(s, b)) {
-        leaves_begin(leaves, &s->sweep->outputs, errors != NULL,
-                     s->floquet != NULL ? &s->facts : NULL);
-        s->leaves = leaves;
-    }
+    leaves->alone = false;
+    if (s->tile == NULL || !is_tile(s, b))
+        return solver_block(s, b, fields, errors, status, yield, arg);
+    leaves_begin(leaves, &s->sweep->outputs, errors != NULL, s->floquet != NULL ? &s->facts : NULL);
+    s->leaves = leaves;
     int rc = solver_block(s, b, fields, errors, status, yield, arg);
-    if (rc == 0 && s->leaves != NULL)
-        note_later(s, b, &to);
+    if (rc == 0)
+        solver_note_later(s, b, &to);
     s->leaves = NULL;
-    return rc;
+    if (rc != 0 || leaves->len > 0 || !leaves->alone)
+        return rc;
+    leaves->alone = false; /* some leaf is none, and the points of others are missing */
+    return solver_block(s, b, fields, errors, status, yield, arg);
 }

@@ -108,7 +108,8 @@ int solver_block(struct solver *s, const struct block *b, double *const *fields,
                  float *const *errors, uint8_t *status, solver_yield_fn *yield, void *arg);
 
 /* The same for a whole tile, and writes it down as leaves, too (leaves.h), which say the same in a
- * few kilobytes; leaves->len is 0 where that is not possible or there is no room for it. */
+ * few kilobytes; leaves->len is 0 where that is not possible or there is no room for it. Where the
+ * caller says that they suffice, and leaves->alone says that they do, the arrays mean nothing. */
 struct leaves_out;
 int solver_tile(struct solver *s, const struct block *b, double *const *fields,
                 float *const *errors, uint8_t *status, struct leaves_out *leaves,
