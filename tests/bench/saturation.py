@@ -30,7 +30,7 @@ KINDS = (  # what a tile is: name, seconds of a thread, points, bytes a point on
     ("a hard point of 10 ms", 10e-3, 1, 13, 13, 0),
     ("25 x 25 points of 20 us (z.ddz)", 12.5e-3, 625, 12, 13, 0),
     ("chart of z(T), points", CHART * 3e-9, CHART, 12, 13, 0),
-    ("chart of z(T), leaves", CHART * 3e-9, CHART, 0.017, 13, 2.0),
+    ("chart of z(T), leaves", CHART * 0.8e-9, CHART, 0.018, 13, 2.0),
     ("chart of trace and mu, points", CHART * 22e-9, CHART, 24, 25, 0),
     ("chart of trace and mu, leaves", CHART * 22e-9, CHART, 0.06, 25, 22.4),
 )
