@@ -10,7 +10,7 @@
 #define FIRST_RESTS 4 /* times the gap */
 #define REST_MAX_NS 100000000
 #define FORGET_NS   3000000 /* at work without others: the next rest is a first one again */
-#define HUNGER_NS   200000000
+#define HUNGER_NS   500000000
 #define MEAL_NS     1000000
 #define CALM_NS     1000000000
 #define WATCHED_NS  60000000

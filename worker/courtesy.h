@@ -17,7 +17,7 @@
  * there. Then it rests, for REST_NS or some times the gap. If somebody waits when it wakes up, or
  * it wakes up late, it rests again, twice as long, REST_MAX_NS at most; so it has the core back a
  * tenth of a second after they have left. Once in HUNGER_NS it works for MEAL_NS all the same,
- * so that nothing comes to a standstill: half a per cent.
+ * so that nothing comes to a standstill: a fifth of a per cent.
  *
  * Other guests are no reason to rest: where over some rests the time went to nice programs (nice >
  * 0, as solver threads are), or to nobody (another virtual machine's), it goes on, and for CALM_NS
