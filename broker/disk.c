@@ -74,6 +74,13 @@ void disk_start(const struct disk *disk, int fd, uint64_t at, size_t len)
         (void)disk->sync_file_range(fd, (off_t)from, (off_t)(to - from), SYNC_FILE_RANGE_WRITE);
 }
 
+int disk_settle(const struct disk *disk, int fd)
+{
+    int rc = disk->sync_file_range(
+        fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    return rc != 0 && (errno == ENOSYS || errno == EINVAL || errno == ESPIPE) ? 0 : rc;
+}
+
 ssize_t disk_get(const struct disk *disk, int fd, void *out, size_t len, uint64_t at)
 {
     char *p = out;

@@ -30,6 +30,11 @@ int disk_put(const struct disk *disk, int fd, const void *data, size_t len, uint
  * left to do. Promises nothing; what goes wrong is told by that sync. */
 void disk_start(const struct disk *disk, int fd, uint64_t at, size_t len);
 
+/* Waits until all that was written to the file is on its way through the disk; -1 with errno when
+ * some of it was not taken. Not durable before a sync: but syncs of several files whose data are
+ * there have one commit of the file system's journal in common, not one each. */
+int disk_settle(const struct disk *disk, int fd);
+
 /* Reads up to len bytes; fewer at the file's end. The number, or -1 with errno. */
 ssize_t disk_get(const struct disk *disk, int fd, void *out, size_t len, uint64_t at);
 

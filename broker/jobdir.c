@@ -197,13 +197,25 @@ int jobdir_records(struct jobdir *d, uint32_t first, uint32_t count, const void 
                     (uint64_t)first * TILE_RECORD_BYTES, err);
 }
 
+static int sync_fail(const struct jobdir *d, unsigned slot, struct err *err)
+{
+    char path[PATH_MAX];
+    jobdir_slot_path(d, slot, JOBDIR_PARTIAL, path);
+    return disk_fail(err, "sync", path);
+}
+
+int jobdir_settle(struct jobdir *d, unsigned slot, struct err *err)
+{
+    if (d->fds[slot] < 0 || disk_settle(d->disk, d->fds[slot]) == 0)
+        return 0;
+    return sync_fail(d, slot, err);
+}
+
 int jobdir_sync(struct jobdir *d, unsigned slot, struct err *err)
 {
     if (d->fds[slot] < 0 || d->disk->fdatasync(d->fds[slot]) == 0)
         return 0;
-    char path[PATH_MAX];
-    jobdir_slot_path(d, slot, JOBDIR_PARTIAL, path);
-    return disk_fail(err, "sync", path);
+    return sync_fail(d, slot, err);
 }
 
 void jobdir_distrust(struct jobdir *d)

@@ -42,7 +42,8 @@ int jobdir_write(struct jobdir *d, unsigned plane, const struct job_tile *band, 
 /* Writes `count` encoded records of consecutive tiles. */
 int jobdir_records(struct jobdir *d, uint32_t first, uint32_t count, const void *records,
                    struct err *err);
-int jobdir_sync(struct jobdir *d, unsigned slot, struct err *err); /* fdatasync when it is open */
+int jobdir_settle(struct jobdir *d, unsigned slot, struct err *err); /* disk_settle and */
+int jobdir_sync(struct jobdir *d, unsigned slot, struct err *err); /* fdatasync, when it is open */
 /* Reading both back. -1 also when the bytes cannot be read. */
 int jobdir_read(struct jobdir *d, unsigned plane, const struct job_tile *band, void *rows,
                 struct err *err);

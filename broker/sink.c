@@ -8,12 +8,20 @@
 #include <errno.h>
 #include <time.h>
 
-#define QUIET_MS 20
+#define QUIET_MS     20
+#define GATHER_BYTES (12u << 20) /* less than one worker may have sent: it waits for us, too */
 
 void sink_tell(struct sink *s)
 {
     if (s->wake)
         s->wake(s->wake_arg);
+}
+
+int64_t sink_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static struct timespec after_ms(int ms)
@@ -64,6 +72,20 @@ bool sink_persist(struct sink *s, sink_step *step, void *arg)
     return true;
 }
 
+/* Where results come in a stream that keeps the disk busy: waits for more, for as long as the last
+ * group has taken. Then what is left to wait for at the end of a group, the disk and the journal of
+ * the file system, is waited for less often. */
+static void gather(struct sink *s)
+{
+    struct timespec until = after_ms(s->gather_ms);
+    if (!s->orders || s->gather_ms == 0 || s->bands.bytes >= GATHER_BYTES)
+        return;
+    s->gather_bytes = GATHER_BYTES - s->bands.bytes;
+    for (int rc = 0; !s->stop && rc != ETIMEDOUT && !sink_is_gathered(s);)
+        rc = pthread_cond_timedwait(&s->cond, &s->mutex, &until);
+    s->gather_bytes = 0;
+}
+
 /* All orders that have come. Quiet: there are none, since the sink is to stop, or nothing came for
  * a while, although there is something that waits for more. */
 static struct order *take_orders(struct sink *s, bool *quiet)
@@ -74,7 +96,9 @@ static struct order *take_orders(struct sink *s, bool *quiet)
     while (!s->orders && !s->stop && rc != ETIMEDOUT)
         rc = s->bands.count > 0 ? pthread_cond_timedwait(&s->cond, &s->mutex, &until)
                                 : pthread_cond_wait(&s->cond, &s->mutex);
+    gather(s);
     struct order *all = s->orders;
+    s->order_bytes = 0;
     s->orders = NULL;
     s->orders_end = &s->orders;
     pthread_mutex_unlock(&s->mutex);

@@ -9,18 +9,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define LARGE_BYTES (64u << 10) /* of a tile, when stored */
 #define MOST_BYTES  (24u << 20) /* of what waits */
 #define MOST_MS     200
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static bool has_bands(const struct live *l)
 {
@@ -37,7 +29,7 @@ static void let_wait(struct sink *s, struct order *o)
         b->list = mem_resize(b->list, b->room, sizeof *b->list);
     }
     for (struct sink_result *r = o->results; r; r = r->next)
-        b->list[b->count++] = (struct waiting){r, b->arrivals++, now_ms()};
+        b->list[b->count++] = (struct waiting){r, b->arrivals++, sink_now_ms()};
     b->bytes += o->result_bytes;
     o->results = NULL;
     sink_order_free(o);
@@ -117,7 +109,7 @@ static void release(struct sink *s, bool all, struct order ***end)
 
 static bool too_long(const struct bands *b)
 {
-    int64_t now = now_ms();
+    int64_t now = sink_now_ms();
     for (size_t i = 0; i < b->count; i++)
         if (now - b->list[i].since_ms > MOST_MS)
             return true;

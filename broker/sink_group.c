@@ -15,11 +15,13 @@
 
 /* --- making it durable ----------------------------------------------------------------------- */
 
+/* All slots are settled first, then all are synced (disk.h). */
 static int sync_live(struct live *l, struct err *err)
 {
-    unsigned status = tile_status_plane(l->spec);
-    for (unsigned slot = 0; slot <= jobdir_record_slot(&l->dir); slot++) {
-        if (jobdir_sync(&l->dir, slot, err) == 0)
+    unsigned status = tile_status_plane(l->spec), last = jobdir_record_slot(&l->dir);
+    for (unsigned i = 0; i <= 2 * last + 1; i++) {
+        unsigned slot = i % (last + 1);
+        if ((i <= last ? jobdir_settle : jobdir_sync)(&l->dir, slot, err) == 0)
             continue;
         l->status_stale = l->status_stale || slot == status;
         return -1;
@@ -284,13 +286,26 @@ static struct order *cut(const struct sink *s, struct order *orders)
     return rest;
 }
 
+static void set_gather(struct sink *s, const struct group *g, int64_t took_ms)
+{
+    enum { STREAM_BYTES = 1 << 20, GATHER_MS_MAX = 20 };
+    size_t bytes = 0;
+    for (size_t i = 0; i < g->entry_count; i++)
+        bytes += g->entries[i].result->data_bytes;
+    if (bytes < STREAM_BYTES)
+        took_ms = 0;
+    s->gather_ms = (int)(took_ms < GATHER_MS_MAX ? took_ms : GATHER_MS_MAX);
+}
+
 struct order *sink_group(struct sink *s, struct order *orders)
 {
     struct group g;
     struct order *rest = cut(s, orders);
+    int64_t start_ms = sink_now_ms();
     group_open(&g, s, orders);
     if (sink_persist(s, group_step, &g))
         succeed(s, &g);
+    set_gather(s, &g, sink_now_ms() - start_ms);
     group_close(&g);
     sink_persist(s, mend_step, NULL);
     sink_bound_files(s);

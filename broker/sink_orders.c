@@ -27,12 +27,20 @@ void sink_order_free(struct order *o)
     free(o);
 }
 
+/* Enough to be written in long stretches, or something else that is not to wait. */
+bool sink_is_gathered(const struct sink *s)
+{
+    return s->order_bytes >= s->gather_bytes || s->orders_last->type != ORDER_RESULT;
+}
+
 static void order_put(struct sink *s, struct order *o)
 {
     pthread_mutex_lock(&s->mutex);
     bool wake = !s->orders;
     *s->orders_end = s->orders_last = o;
     s->orders_end = &o->next;
+    s->order_bytes += o->result_bytes;
+    wake = wake || (s->gather_bytes > 0 && sink_is_gathered(s));
     pthread_mutex_unlock(&s->mutex);
     if (wake)
         pthread_cond_signal(&s->cond);
@@ -136,8 +144,10 @@ void sink_store(struct sink *s, struct sink_result *result)
 {
     pthread_mutex_lock(&s->mutex);
     bool joined = s->orders && joins(s->orders_last, result);
-    if (joined)
+    if (joined) {
         sink_order_join(s->orders_last, result);
+        s->order_bytes += result->data_bytes;
+    }
     pthread_mutex_unlock(&s->mutex);
     if (joined)
         return;

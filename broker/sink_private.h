@@ -113,7 +113,8 @@ struct sink {
     uint64_t seq; /* of the last commit with tiles */
     bool stalled, given_up;
     struct bands bands;
-    bool rebuilt; /* the database was damaged and has been made anew */
+    int gather_ms; /* to wait for more before the next group: results come in a stream */
+    bool rebuilt;  /* the database was damaged and has been made anew */
     unsigned char *band, *scratch;
     size_t band_bytes, scratch_bytes;
 
@@ -122,6 +123,7 @@ struct sink {
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t cond;
     struct order *orders, **orders_end, *orders_last;
+    size_t order_bytes, gather_bytes; /* of results in them; that the thread waits for, 0: none */
     bool stop;
     struct news news;
 };
@@ -129,11 +131,13 @@ struct sink {
 /* sink_orders.c */
 void sink_push(struct sink *s, const struct sink_event *event); /* without waking */
 void sink_order_free(struct order *o);
+bool sink_is_gathered(const struct sink *s); /* what the thread waits for; under the mutex */
 void sink_order_join(struct order *o, struct sink_result *r); /* takes it; both of one job */
 void sink_order_again(struct sink *s, struct order *o);       /* behind all others; takes it */
 
 /* sink.c */
-void *sink_main(void *sink);    /* the thread */
+void *sink_main(void *sink); /* the thread */
+int64_t sink_now_ms(void);
 void sink_tell(struct sink *s); /* wakes the caller's thread */
 /* Repeats the step until it succeeds, telling STALLED and RESUMED. False: the sink is closing and
  * the step has failed again. */

@@ -92,6 +92,11 @@ static int bad_fallocate(int fd, int mode, off_t at, off_t len)
     return bad() ? -1 : fallocate(fd, mode, at, len);
 }
 
+static int bad_sync_file_range(int fd, off_t at, off_t len, unsigned flags)
+{
+    return bad() ? -1 : sync_file_range(fd, at, len, flags);
+}
+
 static const struct disk bad_disk = {
     .pread = pread,
     .pwrite = bad_pwrite,
@@ -99,6 +104,7 @@ static const struct disk bad_disk = {
     .fsync = bad_fsync,
     .rename = bad_rename,
     .fallocate = bad_fallocate,
+    .sync_file_range = bad_sync_file_range,
 };
 
 /* The same for SQLite's files: a VFS in front of the system's. */
