@@ -255,6 +255,7 @@ static void test_room_for_short_answers_comes_in_large_helpings(void **state)
     hello.hello.threads = THREADS;
     hello.hello.hold_bytes = 16u << 20;
     hello.hello.self_test = 1;
+    hello.hello.version = hello.hello.isa = hello.hello.host = wire_str("x");
     uint32_t retry_ms, number = queue_worker_hello(q, 0, 77, &hello, &retry_ms, NULL);
     struct queue_action lease = fetch(q, ACTION_LEASE);
     assert_int_equal(lease.tile_count, THREADS);
