@@ -132,6 +132,69 @@ static void test_large_tiles(void **state)
     job_destroy(job);
 }
 
+/* --- bands ----------------------------------------------------------------------------------- */
+
+/* What went into the files in long stretches. */
+static struct stretch {
+    off_t at;
+    size_t len;
+} stretches[4096];
+static size_t stretch_count;
+
+static ssize_t noting_pwrite(int fd, const void *data, size_t len, off_t at)
+{
+    if (len >= 1000 && stretch_count < 4096)
+        stretches[stretch_count++] = (struct stretch){at, len};
+    return pwrite(fd, data, len, at);
+}
+
+/* A band that is there goes in stretches of several rows; tiles without all of their neighbours go
+ * too, when nothing else comes, but not before. */
+static void test_a_band_is_written_as_one(void **state)
+{
+    struct rig *r = *state;
+    struct content c = {.salt = 8};
+    struct disk noting = disk_system;
+    struct err err = {0};
+    struct job *job = make_job(400, 3000, 1, false, 10);
+    uint32_t n = job_tile_count(job), a_blocks = job->a_blocks;
+    size_t row = 8 * job->a.count, begin = 4096 + job_tile(job, a_blocks).q0 * row;
+    char folder[160];
+    assert_true(n >= 2 * a_blocks && a_blocks > 2);
+    rig_open(r);
+    rig_submit(r, 1, job);
+    rig_close(r);
+    noting.pwrite = noting_pwrite;
+    r->config.disk = &noting;
+    stretch_count = 0;
+    assert_int_equal(sink_open(&r->config, &r->sink, &err), 0);
+    for (uint32_t tile = 1; tile < 2 * a_blocks; tile++) /* all but one of the first band */
+        sink_store(r->sink, make_result(job, 1, tile, &c, tile));
+    assert_int_equal(sink_start(r->sink, &err), 0); /* there they are, all at once */
+    for (r->durable = 0; r->durable < 2 * a_blocks - 1;)
+        if (rig_wait(r, SINK_DURABLE)->tile < a_blocks) /* the second band comes first */
+            assert_true(r->durable > a_blocks);
+    size_t whole = 0, others = 0;
+    for (size_t i = 0; i < stretch_count; i++) {
+        bool second = stretches[i].at >= (off_t)begin;
+        assert_true(!second || stretches[i].len >= 2 * row || stretches[i].len < row / 2);
+        whole += second && stretches[i].len >= 2 * row;
+        others += !second && stretches[i].len >= row / 2;
+    }
+    assert_true(whole > 0 && others >= job_tile(job, 0).q1);
+    sink_store(r->sink, make_result(job, 1, 0, &c, 0));
+    for (uint32_t tile = 2 * a_blocks; tile < n; tile++)
+        sink_store(r->sink, make_result(job, 1, tile, &c, tile));
+    while (r->durable < n)
+        rig_wait(r, SINK_DURABLE);
+    sink_finish(r->sink, 1);
+    rig_wait(r, SINK_FINISHED);
+    folder_of(r, 1, folder);
+    check_planes(job, folder, ".npy", &c, NULL);
+    rig_close(r);
+    job_destroy(job);
+}
+
 static void test_numpy_reads_all(void **state)
 {
     struct rig *r = *state;
@@ -722,6 +785,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_every_byte_of_random_jobs),
         TEST(test_large_tiles),
+        TEST(test_a_band_is_written_as_one),
         TEST(test_numpy_reads_all),
         TEST(test_readers_paths),
         TEST(test_the_first_counts),
