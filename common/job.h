@@ -103,6 +103,7 @@ struct job {
     double last_time;  /* the latest time that an output asks for (times[0] when none does) */
     size_t stop_count; /* how many values at a time the outputs ask for */
     bool monodromy;    /* one asks for trace, mu, nu, stable, or for a time after that period */
+    bool libm; /* one calls the C library, or takes lnabs: its last bits may be the machine's */
 
     double tolerance; /* default 1e-9 */
     enum job_solver solver;

@@ -120,6 +120,7 @@ static int check_output_times(struct job_reader *r, const struct json *v, const 
                             JOB_SHOW(first), JOB_SHOW(job->w_to), JOB_SHOW(t));
         }
         job->monodromy |= job->period > 0 && t - first > job->period;
+        job->libm |= strcmp(name, "lnabs") == 0;
         job->last_time = t > job->last_time ? t : job->last_time;
         job->stop_count++;
     }
@@ -153,6 +154,7 @@ static int read_field(struct job_reader *r, const struct json *v)
     int rc = check_output_times(r, v, e);
     for (size_t i = OUTPUT_GRID; rc == 0 && job->period > 0 && i < OUTPUT_NAMES; i++)
         job->monodromy |= expr_uses(e, i) != 0;
+    job->libm |= expr_calls_libm(e) != 0;
     expr_destroy(e);
     return rc;
 }

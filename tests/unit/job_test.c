@@ -738,6 +738,7 @@ static void same_job(const struct job *x, const struct job *y)
     assert_memory_equal(x->times.values, y->times.values, x->times.count * 8);
     assert_true(x->last_time == y->last_time && x->stop_count == y->stop_count);
     assert_true(x->period == y->period && x->w_to == y->w_to && x->monodromy == y->monodromy);
+    assert_int_equal(x->libm, y->libm);
     assert_int_equal(job_tile_count(x), job_tile_count(y));
     free(a);
     free(b);
@@ -1248,6 +1249,32 @@ static int remove_folder(void **state)
     return rmdir(folder);
 }
 
+/* + - * / sqrt have the same bits everywhere. */
+static void knows_what_calls_libm(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *output;
+        bool libm;
+    } cases[] = {
+        {"\"F\": \"1 + z(t[1])\"", false},
+        {"\"F\": \"q*sqrt(abs(z(t[1])))\"", false},
+        {"\"F\": \"exp(z(t[1]))\"", true},
+        {"\"F\": \"lnabs(t[1])\"", true},
+        {"\"F\": \"lnabs(t[1])\", \"G\": \"z(t[1])\"", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 "{\"w\": {\"is\": \"cos(2*t)\", \"t\": [0, 1]}, \"z\": {\"start\": [1, 0],"
+                 " \"t\": [0, 1]}, \"grid\": {\"q\": [1], \"a\": [1]}, \"output\": {%s}}",
+                 cases[i].output);
+        struct job *job = parse(text);
+        assert_int_equal(job->libm, cases[i].libm);
+        job_destroy(job);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1255,6 +1282,7 @@ int main(void)
         cmocka_unit_test(long_expressions_are_refused),
         cmocka_unit_test(wrong_files_are_refused),
         cmocka_unit_test(files_become_tables),
+        cmocka_unit_test(knows_what_calls_libm),
         cmocka_unit_test(reads_the_job),
         cmocka_unit_test(reads_what_is_allowed),
         cmocka_unit_test(a_job_without_w),
