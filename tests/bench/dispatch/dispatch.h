@@ -68,9 +68,8 @@ struct farm_figures {
     uint64_t cpu_ns;               /* processor time of this process, ZeroMQ's thread included */
 };
 
-/* Workers that need time for their tiles answer so many at a time, as a machine of so many threads
- * does, or after so long what they have. */
-enum { PACED_TILES = 64, PACED_MS = 500 };
+/* Workers that need time for their tiles answer all of a lease together, or so many. */
+enum { PACED_TILES = 64 };
 
 struct farm *farm_create(const struct farm_config *config);
 void farm_destroy(struct farm *f);

@@ -99,23 +99,22 @@ void farm_destroy(struct farm *f)
     free(f);
 }
 
-/* A worker that needs time for its tiles answers some together, or the last that it has. */
+/* A worker that needs time for its tiles answers those of a lease together. */
 static void pace(struct farm *f, struct hand *w, double now_s)
 {
     double left = 0;
     for (size_t i = w->next; i < w->count; i++)
         left += w->leases[i].count - w->leases[i].sent;
-    if (left <= 0)
-        w->since_s = now_s;
     w->solved += f->config.tiles_per_s / f->config.workers * (now_s - w->paced_s);
     w->paced_s = now_s;
     if (w->solved > left)
         w->solved = left; /* it waits for work */
-    double enough = left < PACED_TILES ? left : PACED_TILES;
-    if (left <= 0 || (w->solved < enough && now_s < w->since_s + 1e-3 * PACED_MS))
+    if (left <= 0)
         return;
-    w->since_s = now_s;
-    hand_answer(f, w);
+    const struct held *l = &w->leases[w->next];
+    uint32_t enough = l->count - l->sent < PACED_TILES ? l->count - l->sent : PACED_TILES;
+    if (w->solved >= enough)
+        hand_answer(f, w);
 }
 
 void farm_pace(struct farm *f, double tiles_per_s)

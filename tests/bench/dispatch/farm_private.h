@@ -21,10 +21,11 @@ struct hand {
     struct held *leases;
     size_t count, room, next; /* next: the first that is not answered to its end */
     unsigned in_flight;
-    double beat_s, asked_s;  /* asked_s: since when it has had nothing; 0: it has something */
-    double solved;           /* tiles that it might have answered by now, when it is not at once */
-    double paced_s, since_s; /* as of when; of its last answer */
-    bool welcome, wants;     /* wants: something waits for window or pipe */
+    double beat_s, asked_s; /* asked_s: since when it has had nothing; 0: it has something */
+    double solved;          /* tiles that it might have answered by now, when it is not at once */
+    double paced_s;         /* as of then */
+    bool welcome, calling;  /* calling: asked who it is, and not welcome again yet */
+    bool wants;             /* something waits for window or pipe */
 };
 
 struct farm {

@@ -236,6 +236,8 @@ static void note_ask(struct farm *f, struct hand *w, double now_s)
 static void on_lease(struct farm *f, struct hand *w, const struct wire_msg *m)
 {
     double now_s = seconds_now();
+    if (w->calling)
+        return; /* it was sent before our HELLO had come, which has not named it */
     note_ask(f, w, now_s);
     if (f->figures.leases++ == 0)
         f->figures.first_s = now_s;
@@ -331,6 +333,9 @@ static void hear(struct farm *f, struct hand *w, const struct wire_msg *m)
 {
     switch (m->type) {
     case WIRE_WELCOME:
+        if (m->tag != w->tag)
+            break;
+        w->calling = false;
         f->figures.welcome += !w->welcome;
         w->welcome = true;
         w->window = m->welcome.window;
@@ -355,6 +360,7 @@ static void hear(struct farm *f, struct hand *w, const struct wire_msg *m)
         w->count = w->next = 0;
         w->window = w->sent = 0;
         w->tag++;
+        w->calling = true;
         hand_hello(f, w);
         break;
     case WIRE_REFUSED:

@@ -148,7 +148,9 @@ static int one_run(const struct options *o, unsigned workers, double tiles_per_s
     struct key key;
     struct err err;
     unsigned rows = (tiles_per_s > 0 ? (unsigned)(tiles_per_s * LOAD_SECONDS) : o->tiles) / SIDE;
-    uint64_t tiles = rows * SIDE * (uint64_t)o->jobs;
+    unsigned jobs = o->jobs * ((rows + SIDE - 1) / SIDE); /* one has at most so many tiles */
+    rows = rows < SIDE ? rows : SIDE;
+    uint64_t tiles = (uint64_t)rows * SIDE * jobs;
     *run = (struct run){0};
     if (o->raw_seconds > 0 && tiles_per_s <= 0)
         run->raw = raw_round_trips(workers, 4, 64, o->raw_seconds);
@@ -164,14 +166,14 @@ static int one_run(const struct options *o, unsigned workers, double tiles_per_s
                                  .bundle = o->bundle,
                                  .solve_us = o->solve_us,
                                  .hosts = HOSTS};
-    int rc = o->jobs > 1 ? house_submit(&h, rows, SIDE, o->jobs, 0) : 0; /* takes long */
+    int rc = o->jobs > 1 ? house_submit(&h, rows, SIDE, jobs, 0) : 0; /* takes long */
     struct farm *f = farm_create(&config);
     farm_pace(f, tiles_per_s);
     rc = rc == 0 && farm_run(f, 120, all_welcome, &workers) ? 0 : -1;
     struct house_cpu before = house_cpu(&h);
     uint64_t farm_before = farm_figures(f).cpu_ns;
     if (rc == 0 && o->jobs == 1)
-        rc = house_submit(&h, rows, SIDE, 1, 0);
+        rc = house_submit(&h, rows, SIDE, jobs, 0);
     if (rc == 0 && !farm_run(f, 300, all_acked, &tiles))
         rc = -1;
     struct house_cpu cpu = since(house_cpu(&h), before);
@@ -229,9 +231,8 @@ static int all_rounds(const struct options *o)
     if (o->raw_seconds > 0)
         say_loss(o, runs, true);
     if (o->load > 0)
-        printf(
-            "at %g of the median rate, each worker answering %d tiles at a time, or every %d ms:\n",
-            o->load, PACED_TILES, PACED_MS);
+        printf("at %g of the median rate, a lease answered together, or %d tiles of it:\n", o->load,
+               PACED_TILES);
     for (unsigned i = 0; i < o->count && o->load > 0; i++) {
         struct run run;
         column(o, runs, i, false, list);

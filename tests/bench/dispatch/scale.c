@@ -148,8 +148,7 @@ static int at_half(struct scale *s)
     pthread_create(&thread, NULL, look, &person);
     bool done = farm_run(s->f, 300, first_job, s);
     person.goes = true;
-    snprintf(what, sizeof what, "half of that, each answering %d tiles at a time or every %d ms",
-             PACED_TILES, PACED_MS);
+    snprintf(what, sizeof what, "half of that, a lease answered together");
     say_rate(s, what, s->tiles, start_s);
     pthread_join(thread, NULL);
     say_person(&person);
