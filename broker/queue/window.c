@@ -18,6 +18,12 @@ static bool is_used_up(const struct worker *w)
     return w->granted - w->received < USEFUL_BYTES;
 }
 
+/* They travel together, and an ACK for them comes soon. */
+static bool has_short_answers(const struct worker *w)
+{
+    return w->bytes_in_hand < (uint64_t)w->tiles_in_hand * WIRE_WHOLE_MAX;
+}
+
 static uint64_t in_use(const struct worker *w)
 {
     return w->granted - w->received + w->unsettled;
@@ -77,7 +83,7 @@ void window_received(struct queue *q, struct worker *w, uint64_t bytes, bool kep
     if (kept)
         w->unsettled += bytes;
     q->granted_sum += in_use(w);
-    if (is_used_up(w) && !w->starved)
+    if (is_used_up(w) && !w->starved && !has_short_answers(w))
         ask_for_more(q, w);
 }
 
@@ -144,8 +150,7 @@ uint64_t window_renew(struct queue *q, struct worker *w)
         share = w->bytes_in_hand;
     uint64_t used = in_use(w), room = budget > q->granted_sum ? budget - q->granted_sum : 0;
     uint64_t more = share > used ? share - used : 0;
-    if (more < share / 2 && w->at_sink > 0 &&
-        w->bytes_in_hand < (uint64_t)w->tiles_in_hand * WIRE_WHOLE_MAX) {
+    if (more < share / 2 && w->at_sink > 0 && has_short_answers(w)) {
         set_starved(q, w, false);
         return w->granted;
     }

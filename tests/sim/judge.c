@@ -144,7 +144,7 @@ static void judge_lease(struct sim *s, uint32_t worker, const struct wire_msg *m
     if (!s->first_lease_ms[j->id])
         s->first_lease_ms[j->id] = s->now_ms;
     s->leases_sent++;
-    if (!m->lease.flags && !m->lease.count)
+    if (!(m->lease.flags & (WIRE_LEASE_VERIFY | WIRE_LEASE_STRAGGLER)) && !m->lease.count)
         judge_turn(s, q, worker, j, (int64_t)points * known->point_us);
     known->last_us = (int64_t)points * known->point_us * slowness(s, to);
 }
