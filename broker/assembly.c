@@ -3,16 +3,12 @@
  * order, so a plane needs no more than the offset it has reached: what comes before that offset is
  * a repetition, what comes after it is a gap, and both are dropped (the worker sends all of an
  * unacknowledged tile again after a new HELLO). */
-#include "assembly.h"
+#include "assembly_private.h"
 
 #include "crc32c.h"
 #include <math.h>
-#include <stdatomic.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { BUCKETS = 4096, PLANES_MAX = 2 * JOB_OUTPUTS_MAX + 2 };
 
 struct pending {
     struct pending *next;                      /* of its bucket */
@@ -20,18 +16,9 @@ struct pending {
     struct token token;
     uint32_t worker, first, count;
     struct sink_result *result;
-    uint32_t reached[PLANES_MAX]; /* bytes of each plane that are here */
+    uint32_t reached[ASSEMBLY_PLANES_MAX]; /* bytes of each plane that are here */
     uint32_t planes_open;
     uint32_t folded_bytes; /* of an answer that comes as leaves; 0: as planes */
-};
-
-struct assembly {
-    struct pending *buckets[BUCKETS];
-    struct pending **of_worker; /* [number]: the first of its results in the making */
-    uint32_t workers;
-    struct sink_result **pieces;
-    size_t piece_count;
-    struct slab *slab; /* that answers which came whole are put into */
 };
 
 struct assembly *assembly_create(void)
@@ -64,7 +51,7 @@ static struct pending **bucket(struct assembly *a, struct token t, uint32_t tile
     return &a->buckets[h >> 52];
 }
 
-_Static_assert(BUCKETS == 1 << 12, "bucket() takes the upper 12 bits");
+_Static_assert(ASSEMBLY_BUCKETS == 1 << 12, "bucket() takes the upper 12 bits");
 
 static bool matches(const struct pending *p, uint32_t worker, const struct wire_msg *m)
 {
@@ -73,19 +60,19 @@ static bool matches(const struct pending *p, uint32_t worker, const struct wire_
            p->first == m->result.first && p->count == m->result.count;
 }
 
-static size_t element_bytes(uint16_t plane, uint16_t fields)
+size_t assembly_element(uint16_t plane, uint16_t fields)
 {
     if (plane == 2 * fields)
         return sizeof(uint8_t);
     return plane % 2 == 0 ? sizeof(double) : sizeof(float);
 }
 
-static uint32_t planes_needed(const struct assembly_shape *shape)
+uint32_t assembly_planes(const struct assembly_shape *shape)
 {
     return (shape->errors ? 2u : 1u) * shape->fields + 1u;
 }
 
-static size_t raw_bytes(const struct assembly_shape *shape)
+size_t assembly_raw_bytes(const struct assembly_shape *shape)
 {
     size_t point = shape->fields * (sizeof(double) + (shape->errors ? sizeof(float) : 0)) + 1;
     return point * shape->tile_points;
@@ -97,7 +84,7 @@ static size_t plane_check(const struct wire_msg *m, const struct assembly_shape 
 {
     uint16_t plane = m->result.plane, coding = m->result.coding;
     bool folded = coding == WIRE_LEAVES;
-    size_t claimed = m->result.plane_bytes, expected = raw_bytes(shape);
+    size_t claimed = m->result.plane_bytes, expected = assembly_raw_bytes(shape);
     if (coding > WIRE_LEAVES) {
         err_set(err, ERR_OTHER, "coding %u is not known", coding);
     } else if (folded != (plane == WIRE_LEAVES_PLANE(shape->fields)) ||
@@ -110,7 +97,7 @@ static size_t plane_check(const struct wire_msg *m, const struct assembly_shape 
         err_set(err, ERR_OTHER, "%zu bytes of leaves for points %u + %u of a tile of %u", claimed,
                 m->result.first, m->result.count, shape->tile_points);
     } else {
-        size_t element = element_bytes(plane, shape->fields);
+        size_t element = assembly_element(plane, shape->fields);
         expected = coding == WIRE_SAME ? element : element * m->result.count;
         if (claimed == expected)
             return expected;
@@ -131,7 +118,7 @@ static int part_check(const struct wire_msg *m, const struct assembly_shape *sha
     if (expected == 0)
         return -1;
     size_t element =
-        m->result.coding == WIRE_LEAVES ? 1 : element_bytes(m->result.plane, shape->fields);
+        m->result.coding == WIRE_LEAVES ? 1 : assembly_element(m->result.plane, shape->fields);
     size_t len = m->result.data.len, offset = m->result.offset;
     if (len == 0 || len > WIRE_PART_MAX || offset > expected || len > expected - offset ||
         offset % element || len % element)
@@ -168,13 +155,13 @@ static struct pending *find(struct assembly *a, uint32_t worker, const struct wi
     p->first = m->result.first;
     p->count = m->result.count;
     p->folded_bytes = m->result.coding == WIRE_LEAVES ? m->result.plane_bytes : 0;
-    p->planes_open = p->folded_bytes ? 1 : planes_needed(shape);
+    p->planes_open = p->folded_bytes ? 1 : assembly_planes(shape);
     p->result = mem_alloc(1, sizeof *p->result);
     p->result->job = m->result.job;
     p->result->tile = m->result.tile;
     p->result->worker = worker;
     p->result->release = release;
-    p->result->room_bytes = p->folded_bytes ? raw_bytes(shape) : 0;
+    p->result->room_bytes = p->folded_bytes ? assembly_raw_bytes(shape) : 0;
     p->next = *at;
     *at = p;
     worker_list_add(a, p);
@@ -248,127 +235,6 @@ enum assembly_added assembly_add(struct assembly *a, uint32_t worker, const stru
     return ASSEMBLY_COMPLETE;
 }
 
-/* --- answers that came whole ----------------------------------------------------------------- */
-
-/* They are copied, one behind the other, into slabs of some hundred: whoever keeps the message that
- * they came in keeps all that libzmq has received along with it, 18 KiB. A slab is freed, from any
- * thread, with the last of them. */
-enum { SLAB_BYTES = 32 << 10 };
-
-struct slab {
-    atomic_uint holders; /* what lies in it, and the assembly while it fills it */
-    size_t used;
-    _Alignas(max_align_t) unsigned char room[SLAB_BYTES];
-};
-
-struct whole {
-    struct sink_result result;
-    struct slab *slab;
-    struct sink_part parts[]; /* and then the bytes */
-};
-
-_Static_assert(sizeof(struct whole) + PLANES_MAX * sizeof(struct sink_part) + WIRE_WHOLE_MAX +
-                       sizeof(max_align_t) <=
-                   SLAB_BYTES,
-               "any answer fits a slab");
-
-static void slab_drop(struct slab *slab)
-{
-    if (slab && atomic_fetch_sub(&slab->holders, 1) == 1)
-        free(slab);
-}
-
-static void release_whole(struct sink_result *r)
-{
-    slab_drop(((struct whole *)(void *)r)->slab);
-}
-
-static struct whole *whole_make(struct assembly *a, size_t bytes)
-{
-    bytes = (bytes + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
-    if (!a->slab || a->slab->used + bytes > SLAB_BYTES) {
-        slab_drop(a->slab);
-        a->slab = mem_resize(NULL, 1, sizeof *a->slab);
-        atomic_init(&a->slab->holders, 1);
-        a->slab->used = 0;
-    }
-    struct whole *w = (struct whole *)(void *)(a->slab->room + a->slab->used);
-    a->slab->used += bytes;
-    atomic_fetch_add(&a->slab->holders, 1);
-    w->slab = a->slab;
-    return w;
-}
-
-/* The i-th of the planes that the job has; it may have none of errors. */
-static uint16_t whole_plane(const struct assembly_shape *shape, uint32_t i)
-{
-    return (uint16_t)(shape->errors ? i : 2 * i);
-}
-
-/* As leaves: one plane that stands for all. */
-static bool is_folded(const struct wire_whole *in)
-{
-    return in->planes == 1 && in->codings[0] == WIRE_LEAVES;
-}
-
-static int whole_check(const struct wire_whole *in, const struct assembly_shape *shape,
-                       struct err *err)
-{
-    size_t need = 0;
-    if (in->data.len > WIRE_WHOLE_MAX)
-        return err_set(err, ERR_OTHER, "%zu bytes: RESULTS carries answers of at most %u",
-                       in->data.len, WIRE_WHOLE_MAX);
-    if (is_folded(in) && in->data.len > 0 && in->data.len <= raw_bytes(shape))
-        return 0;
-    if (in->planes != planes_needed(shape))
-        return err_set(err, ERR_OTHER, "%u planes of a result of %u", in->planes,
-                       planes_needed(shape));
-    for (uint32_t i = 0; i < in->planes; i++) {
-        size_t element = element_bytes(whole_plane(shape, i), shape->fields);
-        if (in->codings[i] > WIRE_SAME)
-            return err_set(err, ERR_OTHER, "coding %u is not known", in->codings[i]);
-        need += in->codings[i] == WIRE_SAME ? element : element * shape->tile_points;
-    }
-    if (need != in->data.len)
-        return err_set(err, ERR_OTHER, "%zu bytes of a result of %zu", in->data.len, need);
-    return 0;
-}
-
-struct sink_result *assembly_whole(struct assembly *a, uint32_t worker, uint32_t job,
-                                   const struct wire_whole *in, const struct assembly_shape *shape,
-                                   struct err *err)
-{
-    if (whole_check(in, shape, err))
-        return NULL;
-    bool folded = is_folded(in);
-    size_t parts = in->planes * sizeof(struct sink_part);
-    struct whole *w = whole_make(a, sizeof *w + parts + in->data.len);
-    const unsigned char *data =
-        memcpy((unsigned char *)w->parts + parts, in->data.data, in->data.len);
-    for (uint32_t i = 0; i < in->planes; i++) {
-        struct sink_part part = {.plane = whole_plane(shape, i), .coding = in->codings[i]};
-        if (folded)
-            part.plane = WIRE_LEAVES_PLANE(shape->fields);
-        size_t element = element_bytes(part.plane, shape->fields);
-        part.count = shape->tile_points;
-        part.len = folded                     ? in->data.len
-                   : part.coding == WIRE_SAME ? element
-                                              : element * shape->tile_points;
-        part.data = data;
-        data += part.len;
-        w->parts[i] = part;
-    }
-    w->result = (struct sink_result){.job = job,
-                                     .tile = in->tile,
-                                     .worker = worker,
-                                     .data_bytes = in->data.len,
-                                     .room_bytes = folded ? raw_bytes(shape) : 0,
-                                     .part_count = in->planes,
-                                     .parts = w->parts,
-                                     .release = release_whole};
-    return &w->result;
-}
-
 uint64_t assembly_sweep(struct assembly *a, uint32_t worker, assembly_wanted_fn *wanted, void *arg)
 {
     uint64_t bytes = 0;
@@ -413,7 +279,7 @@ void assembly_destroy(struct assembly *a)
 {
     if (!a)
         return;
-    for (size_t i = 0; i < BUCKETS; i++) {
+    for (size_t i = 0; i < ASSEMBLY_BUCKETS; i++) {
         while (a->buckets[i]) {
             struct pending *p = a->buckets[i];
             a->buckets[i] = p->next;
@@ -422,7 +288,7 @@ void assembly_destroy(struct assembly *a)
     }
     for (size_t i = 0; i < a->piece_count; i++)
         release(a->pieces[i]);
-    slab_drop(a->slab);
+    assembly_slab_drop(a->slab);
     free(a->pieces);
     free(a->of_worker);
     free(a);
@@ -458,7 +324,7 @@ static void add_failed(struct sink_result *r, const struct assembly_shape *shape
         part->count = 1;
         part->plane = plane;
         part->coding = WIRE_SAME;
-        part->len = element_bytes(plane, shape->fields);
+        part->len = assembly_element(plane, shape->fields);
         part->data = plane == 2 * shape->fields ? (const void *)&failed
                      : plane % 2 == 0           ? (const void *)&nan_value
                                                 : (const void *)&nan_error;
