@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <time.h>
 
-#define QUIET_MS     20
+#define QUIET_MS_MAX 20
 #define GATHER_BYTES (12u << 20) /* less than one worker may have sent: it waits for us, too */
 
 void sink_tell(struct sink *s)
@@ -86,13 +86,21 @@ static void gather(struct sink *s)
     s->gather_bytes = 0;
 }
 
+/* Nothing comes any more when nothing has come for some times as long as usual: workers that have
+ * in hand what they may hold wait for us. */
+static int quiet_ms(const struct sink *s)
+{
+    double ms = 1 + 3 * s->gap_ms;
+    return ms < QUIET_MS_MAX ? (int)ms : QUIET_MS_MAX;
+}
+
 /* All orders that have come. Quiet: there are none, since the sink is to stop, or nothing came for
  * a while, although there is something that waits for more. */
 static struct order *take_orders(struct sink *s, bool *quiet)
 {
-    struct timespec until = after_ms(QUIET_MS);
     int rc = 0;
     pthread_mutex_lock(&s->mutex);
+    struct timespec until = after_ms(quiet_ms(s));
     while (!s->orders && !s->stop && rc != ETIMEDOUT)
         rc = s->bands.count > 0 ? pthread_cond_timedwait(&s->cond, &s->mutex, &until)
                                 : pthread_cond_wait(&s->cond, &s->mutex);

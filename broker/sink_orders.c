@@ -33,6 +33,14 @@ bool sink_is_gathered(const struct sink *s)
     return s->order_bytes >= s->gather_bytes || s->orders_last->type != ORDER_RESULT;
 }
 
+static void note_gap(struct sink *s)
+{
+    int64_t now = sink_now_ms();
+    double gap = (double)(now - s->put_ms), most = 2 * s->gap_ms + 1;
+    s->gap_ms += ((gap < most ? gap : most) - s->gap_ms) / 8;
+    s->put_ms = now;
+}
+
 static void order_put(struct sink *s, struct order *o)
 {
     pthread_mutex_lock(&s->mutex);
@@ -40,6 +48,8 @@ static void order_put(struct sink *s, struct order *o)
     *s->orders_end = s->orders_last = o;
     s->orders_end = &o->next;
     s->order_bytes += o->result_bytes;
+    if (o->type == ORDER_RESULT)
+        note_gap(s);
     wake = wake || (s->gather_bytes > 0 && sink_is_gathered(s));
     pthread_mutex_unlock(&s->mutex);
     if (wake)

@@ -124,6 +124,8 @@ struct sink {
     pthread_cond_t cond;
     struct order *orders, **orders_end, *orders_last;
     size_t order_bytes, gather_bytes; /* of results in them; that the thread waits for, 0: none */
+    int64_t put_ms;                   /* when the last order came */
+    double gap_ms;                    /* usually between two; pauses count little */
     bool stop;
     struct news news;
 };

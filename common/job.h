@@ -27,7 +27,7 @@
 #define JOB_TIMES_MAX        (1u << 17)   /* times of z */
 #define JOB_POINTS_MAX       100000000000 /* 1e11 */
 #define JOB_TILE_ROWS_MAX    512          /* values of q in one tile */
-#define JOB_TILE_COLUMNS_MAX 4096         /* values of a */
+#define JOB_TILE_COLUMNS_MAX 8192         /* values of a */
 #define JOB_TILE_POINTS_MAX  (512u * 512)
 #define JOB_TILE_BYTES       (4u << 20) /* results of one tile, as a lease carries no more */
 #define JOB_TILES_MAX        (1u << 20)

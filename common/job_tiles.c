@@ -5,8 +5,8 @@
  *   1. A tile is at most 512 x 512 points, has at most 4 MiB of results (a lease carries no more),
  * and takes at most 0.25 s on a slow core (pause and cancel are obeyed between tiles). Where that
  * many rows of the whole grid are more than 8 MiB, tiles are flatter and as much longer in a, down
- * to 64 x 4096: then few of them make a band, and all of it is there at once to be written in one
- * stretch. Such a tile costs the solver up to a fifth more, writing it in short rows several times
+ * to 32 x 8192: then few of them make a band, and all of it is there at once to be written in one
+ * stretch. Such a tile costs the solver up to a third more, writing it in short rows several times
  * as much as solving it.
  *   2. A job of more than a few milliseconds gets 64 tiles, so that several cores can share it, or
  * as many as still have 5 ms of work each. Solving a tile as a whole costs the less for a point the
@@ -24,7 +24,7 @@
 #define SHARE_TILES 64
 #define WHOLE_ROWS  256 /* of a tile that is solved as a whole, and as many columns */
 #define BAND_BYTES  (8u << 20)
-#define ROWS_LEAST  64  /* what a band is not made flatter than for that */
+#define ROWS_LEAST  32  /* what a band is not made flatter than for that */
 #define LANES_OF_A  64  /* blocks of a no longer than this are not cut before q is */
 #define STEP_PHASE  1.5 /* radians of the fastest oscillation that a step of the solver covers */
 #define STEP_NS     8   /* a step of one point on a slow core */

@@ -1092,7 +1092,7 @@ static void bands_of_wide_grids_are_flat(void **state)
     static const struct {
         size_t a, rows, columns;
     } grids[] = {{500, 512, 512},   {1000, 512, 512},  {2000, 322, 814},
-                 {4000, 161, 1628}, {10000, 64, 4096}, {40000, 64, 4096}};
+                 {4000, 161, 1628}, {10000, 64, 4096}, {40000, 32, 8192}};
     for (size_t i = 0; i < sizeof grids / sizeof grids[0]; i++) {
         struct job *job = parse_grid(40000, grids[i].a, "\"output\": {\"F\": \"z(1)\"}");
         assert_int_equal(job->q_blocks, (40000 + grids[i].rows - 1) / grids[i].rows);
@@ -1187,7 +1187,7 @@ static void cuts_are_those_of_single_steps(void **state)
         cuts[n++] = job->a_blocks;
         job_destroy(job);
     }
-    assert_true(hash(cuts, n) == 0x3e931f9ec2689985);
+    assert_true(hash(cuts, n) == 0x6637e95ec2689985);
 }
 
 /* All that is known of a job but the values of its ranges, which can be asked for. */
