@@ -14,16 +14,17 @@ import argparse
 import math
 
 # Microseconds of a thread of the broker, as dispatch_bench has them on the 2-core reference machine:
-# --bundle 64 and 1 give what a tile and what a message costs, --chart what a byte costs, --workers what a
-# connection adds (its part of every message grows by so much for each thousand workers).
+# 10 and 1,000 workers give what a tile and what a message costs, --chart what a byte costs, --workers what
+# a connection adds (its part of every message grows by so much for each thousand workers).
 COSTS = {
-    "loop_tile": 0.43, "loop_message": 1.4, "loop_byte": 0.00015,
-    "io_message": 9.0, "io_byte": 0.0005, "io_crowd": 0.3,
-    "sink_tile": 1.4, "sink_byte": 0.0006,
+    "loop_tile": 0.3, "loop_message": 2.3, "loop_byte": 0.00015,
+    "io_message": 5.4, "io_byte": 0.0005, "io_crowd": 0.01,
+    "sink_tile": 1.3, "sink_byte": 0.0006,
 }
 COUNTS = (1, 10, 100, 1000, 10000)
 THREADS, LEASE_S, LEASE_BYTES, LEASE_TILES = 8, 0.5, 4 << 20, 1024
 WHOLE_BYTES, MESSAGE_BYTES, PART_BYTES = 4096, 32 << 10, 261888
+TOGETHER, TURN_S = 256, 1e-3  # answers in one message at most: those solved in a turn of the worker's loop
 CHART = 262144
 KINDS = (  # what a tile is: name, seconds of a thread, points, bytes a point on the wire and stored, ns to expand one
     ("null tiles of one point", 1e-6, 1, 9, 9, 0),
@@ -39,8 +40,10 @@ WIRES = (("100 Mbit/s", 11.7), ("1 GbE", 117), ("10 GbE", 1170), ("25 GbE", 2900
 
 def messages(seconds, size):
     """A tile's share of messages between broker and workers: answers, leases, acknowledgements."""
-    lease = max(1, min(LEASE_TILES, LEASE_S / seconds, LEASE_BYTES / size))
-    together = max(1, min(lease, MESSAGE_BYTES / (size + 16))) if size <= WHOLE_BYTES else 1
+    lease = max(1, min(LEASE_TILES, LEASE_S * THREADS / seconds, LEASE_BYTES / size))
+    together = 1
+    if size <= WHOLE_BYTES:
+        together = max(1, min(lease, TOGETHER, MESSAGE_BYTES / (size + 16), THREADS * TURN_S / seconds))
     answers = 1 / together if size <= WHOLE_BYTES else 2 * math.ceil(size / 2 / PART_BYTES) + 1
     return answers + 1 / lease + 1 / together
 

@@ -17,6 +17,7 @@ struct scale {
     struct house h;
     struct farm *f;
     unsigned workers;
+    double start_s; /* when they began to come in */
     uint64_t tiles, jobs;
 };
 
@@ -70,7 +71,7 @@ static bool all_jobs(const struct farm_figures *now, void *arg)
 static int come_in(struct scale *s, double tiles_per_s)
 {
     size_t before = house_memory(&s->h);
-    double start_s = seconds_now();
+    double start_s = s->start_s = seconds_now();
     struct farm_config config = {.endpoint = s->h.endpoint,
                                  .workers = s->workers,
                                  .bundle = 256,
@@ -144,12 +145,11 @@ static int at_half(struct scale *s)
     pthread_t thread;
     char what[100];
     person = (struct person){.h = &s->h};
-    double start_s = seconds_now();
     pthread_create(&thread, NULL, look, &person);
     bool done = farm_run(s->f, 300, first_job, s);
     person.goes = true;
     snprintf(what, sizeof what, "half of that, a lease answered together");
-    say_rate(s, what, s->tiles, start_s);
+    say_rate(s, what, s->tiles, s->start_s); /* the first begin while others come in */
     pthread_join(thread, NULL);
     say_person(&person);
     return done ? 0 : -1;
