@@ -10,17 +10,26 @@
  * number of points. Whoever expands it (expander.h) gets the bits that the solver got.
  *
  * Little-endian, without padding. f64 and f32 are IEEE-754. Leaves cover the tile, each point once;
- * exceptions are points that were solved by themselves. *
+ * exceptions are points that were solved by themselves. */
+
+/* clang-format off
+ *
  *   u32 magic "HSL1", u16 leaves, u8 flags, u8 0, u32 exceptions
- *   flag 2 only: f64 damping, damping_error, u_bound, v_bound, w_bound, u_uneven, v_uneven,
- * w_uneven (struct floquet_facts; all finite and, but for the damping, not negative) leaves x: u16
- * q0, q1, a0, a1 (rows and columns of the tile, ends excluded) u8 na, nq (degrees of the nodes,
- * below 64) for each number that the outputs ask for, in the order of outputs.h: u8 na, nq (not
- * above those of the nodes) f64 x (nq + 1)(na + 1): of T_j(y) x^i flag 1 only: f64 constant, f64 x
- * (nodes nq + 1)(nodes na + 1): eighth root of the error exceptions x: u32 point (increasing, in
- * the tile's C order) each field, exceptions x: f64 value each field, if the job has errors,
- * exceptions x: f32 error exceptions x: u8 status
- */
+ *   flag 2 only: f64 damping, damping_error, u_bound, v_bound, w_bound, u_uneven, v_uneven, w_uneven
+ *                (struct floquet_facts; all finite and, but for the damping, not negative)
+ *   leaves x:
+ *       u16 q0, q1, a0, a1 (rows and columns of the tile, ends excluded)
+ *       u8 na, nq (degrees of the nodes, below 64)
+ *       for each number that the outputs ask for, in the order of outputs.h:
+ *           u8 na, nq (not above those of the nodes)
+ *           f64 x (nq + 1)(na + 1): of T_j(y) x^i
+ *           flag 1 only: f64 constant, f64 x (nodes nq + 1)(nodes na + 1): eighth root of the error
+ *   exceptions x: u32 point (increasing, in the tile's C order)
+ *   each field, exceptions x: f64 value
+ *   each field, if the job has errors, exceptions x: f32 error
+ *   exceptions x: u8 status
+ *
+ * clang-format on */
 
 enum {
     LEAVES_ERRORS = 1, /* errors are asked for, or something is derived from them */

@@ -1,11 +1,16 @@
 /* What a machine's owner runs while others sweep, for tests/bench/guest.py and side_by_side: a
- * small task that a timer wakes every millisecond, and a loop that wants a core. *
- *   foreground cyclic MS              the median, the 99th percentile and the maximum of how late
- * it woke up, in microseconds; SIGTERM ends it early foreground spin N LENGTH [PID...] N threads do
- * a fixed amount of work, LENGTH times some 35 ms: the seconds it took, and the processor time that
- * these processes had meanwhile foreground idle N                 N SCHED_IDLE threads that touch
- * no memory, for ever: the least that a guest costs who leaves it all to the kernel
- */
+ * small task that a timer wakes every millisecond, and a loop that wants a core. */
+/* clang-format off
+ *
+ *   foreground cyclic MS              the median, the 99th percentile and the maximum of how late it
+ *                                     woke up, in microseconds; SIGTERM ends it early
+ *   foreground spin N LENGTH [PID...] N threads do a fixed amount of work, LENGTH times some 35 ms:
+ *                                     the seconds it took, and the processor time that these
+ *                                     processes had meanwhile
+ *   foreground idle N                 N SCHED_IDLE threads that touch no memory, for ever: the least
+ *                                     that a guest costs who leaves it all to the kernel
+ *
+ * clang-format on */
 #include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
