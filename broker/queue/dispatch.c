@@ -72,33 +72,42 @@ static bool worker_hunts(const struct worker *w)
     return false;
 }
 
-/* What a worker has still to solve keeps it busy; what it has solved takes its memory until that is
- * durable. But results of pieces stay in hand until their whole tile is there, and do not count:
- * else whoever holds them might never be given the piece that is missing. */
+static bool has_pending(const struct worker *w)
+{
+    for (const struct lease *l = w->first; l; l = l->next)
+        if (l->pending > 0)
+            return true;
+    return false;
+}
+
+/* Results of pieces stay in hand until their whole tile is there. They do not count: else whoever
+ * holds them might never be given the piece that is missing. */
 struct in_hand {
-    uint32_t leases; /* with something to solve */
-    uint64_t points; /* to solve */
-    uint64_t bytes;
+    uint32_t leases;
+    uint64_t points, bytes;
 };
 
 static struct in_hand in_hand(const struct queue *q, const struct worker *w)
 {
-    struct in_hand hand = {.bytes = w->bytes_in_hand};
+    struct in_hand hand = {w->lease_count, w->points_in_hand, w->bytes_in_hand};
     for (const struct lease *l = w->first; l; l = l->next) {
-        hand.leases += l->pending > 0;
-        hand.points += l->pending_points;
-        if (l->count && l->pending == 0)
-            hand.bytes -= (uint64_t)l->count * job_find(q, l->job)->point_bytes;
+        if (!l->count || l->pending > 0)
+            continue;
+        hand.leases--;
+        hand.points -= l->count;
+        hand.bytes -= (uint64_t)l->count * job_find(q, l->job)->point_bytes;
     }
     return hand;
 }
 
-/* What it has to solve of one job. */
+/* What it has in hand of one job. */
 static uint64_t points_of_job(const struct worker *w, const struct job_entry *j)
 {
     uint64_t points = 0;
     for (const struct lease *l = w->first; l; l = l->next)
-        points += l->job == j->id ? l->pending_points : 0;
+        for (uint32_t i = 0; l->job == j->id && i < l->tile_count; i++)
+            if (l->tile[i] != LEASE_SETTLED)
+                points += l->count ? l->count : tile_points(j, l->first_tile + i);
     return points;
 }
 
@@ -106,10 +115,10 @@ static bool is_full(const struct queue *q, const struct worker *w, const struct 
                     uint32_t tile)
 {
     const struct in_hand hand = in_hand(q, w);
-    if (w->hold_bytes == 0 || (hand.bytes > 0 && hand.bytes + tile_bytes(j, tile) > w->hold_bytes))
-        return true;
     if (hand.leases == 0)
-        return false;
+        return w->hold_bytes == 0;
+    if (hand.bytes + tile_bytes(j, tile) > w->hold_bytes)
+        return true;
     /* towards the end of a job: no more of it in hand than a fair share of what is left for all */
     uint64_t left = (uint64_t)j->tiles.in_state[TILE_OPEN] * tile_points(j, tile);
     if (hand.points * q->workers_up > left && points_of_job(w, j) * q->workers_up > left)
@@ -187,16 +196,12 @@ static struct token new_token(struct queue *q)
     return t;
 }
 
-/* The time that a worker has had nothing to solve says nothing of how fast it is. */
 static void begin_busy(struct queue *q, struct worker *w)
 {
-    if (w->lease_count == 0) {
-        w->rate_ms = q->now_ms;
-        w->rate_points = w->rate_us = 0;
-    } else if (w->dry_ms > 0) {
-        w->rate_ms += q->now_ms - w->dry_ms;
-    }
-    w->dry_ms = 0;
+    if (w->lease_count > 0)
+        return;
+    w->rate_ms = q->now_ms;
+    w->rate_points = w->rate_us = 0;
 }
 
 /* A lease of points that lease_add has left alone because their tile is not to be LEASED. */
@@ -261,7 +266,7 @@ static bool give_piece(struct queue *q, struct worker *w, struct job_entry *j, s
                        struct piece *p)
 {
     h->hunter = w->number;
-    if (worker_has_pending(w) || w->hold_bytes == 0)
+    if (has_pending(w) || w->hold_bytes == 0)
         return false;
     lease_piece(q, w, j, h, p);
     return true;
@@ -281,7 +286,7 @@ static bool give_run(struct queue *q, struct worker *w, struct job_entry *j)
 /* One at a time, beside what else it has. */
 static bool give_recheck(struct queue *q, struct worker *w)
 {
-    if (q->rechecks_open == 0 || w->hold_bytes == 0 || in_hand(q, w).leases >= 2)
+    if (q->rechecks_open == 0 || w->hold_bytes == 0 || w->lease_count >= 2)
         return false;
     for (const struct lease *l = w->first; l; l = l->next)
         if (l->flags & WIRE_LEASE_VERIFY || l->count)

@@ -280,7 +280,6 @@ struct worker {
     struct worker *starved_next, *starved_prev;
     double rate;     /* points a second, wall time; 0 unknown */
     int64_t rate_ms; /* since when rate_points are counted */
-    int64_t dry_ms;  /* since when all it has is solved; 0: it has something to solve, or nothing */
     uint64_t rate_points, rate_us;
     double cpu_share; /* processor time of its solver over threads x time, smoothed as rate is */
     uint32_t tiles_done;
@@ -301,7 +300,6 @@ struct worker *worker_find(const struct queue *q, uint32_t number);
 struct worker *worker_by_session(struct queue *q, uint64_t session, bool make);
 void worker_event(struct queue *q, struct worker *w, enum worker_event event, const char *reason);
 bool worker_holds_job(const struct worker *w, uint32_t job); /* has an active lease of it */
-bool worker_has_pending(const struct worker *w);             /* something to solve */
 bool worker_can_work(const struct worker *w, uint32_t job);
 void worker_ban(struct worker *w, uint32_t job, const char *reason);
 /* A result of so many points, solved in so much processor time, has come. */

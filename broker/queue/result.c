@@ -130,8 +130,6 @@ enum queue_complete queue_result_complete(struct queue *q, int64_t now_ms, uint3
     w->tiles_done++;
     charge(q, j, w, l, m);
     worker_learn(w, now_ms, m->result.count, m->result.solve_us);
-    if (l->pending == 0 && !l->ended && !worker_has_pending(w))
-        w->dry_ms = now_ms;
     enum queue_complete where = COMPLETE_STORE;
     if (l->count)
         where = piece_complete(q, j, l, tile);

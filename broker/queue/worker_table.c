@@ -132,14 +132,6 @@ void worker_event(struct queue *q, struct worker *w, enum worker_event event, co
     }
 }
 
-bool worker_has_pending(const struct worker *w)
-{
-    for (const struct lease *l = w->first; l; l = l->next)
-        if (l->pending > 0)
-            return true;
-    return false;
-}
-
 void worker_ban(struct worker *w, uint32_t job, const char *reason)
 {
     snprintf(w->reason, sizeof w->reason, "job %u: %s", job, reason);
