@@ -16,8 +16,9 @@
 #include "wire.h"
 #include "zloop.h"
 
-/* The parts of the server share this struct: server.c (life, loop, the queue's actions, the sink's
- * events), workers.c (messages of workers), clients.c (requests), roster.c, watchers.c, pages.c. */
+/* The parts of the server share this struct: server.c (life, loop, the queue's actions), events.c
+ * (the sink's events), workers.c (messages of workers), clients.c (requests), roster.c, watchers.c,
+ * pages.c. */
 
 enum { PATH_BYTES = 4096 };
 
@@ -66,6 +67,10 @@ struct server {
 /* server.c. Nothing is sent to a user who may no more. 0, or -1 with errno. */
 int server_send(struct server *s, const struct route *to, struct wire_msg *msg);
 void server_send_worker(struct server *s, uint32_t worker, struct wire_msg *msg);
+
+/* events.c: what the sink tells goes to the catalogue, the queue, and clients who wait for it */
+void events_take(struct server *s, const struct sink_event *event);
+void events_recover(struct server *s); /* at the start: what it found on disk */
 
 /* entrance.c: the socket, who is behind each message, and what he may */
 int entrance_open(struct server *s, struct err *err);
