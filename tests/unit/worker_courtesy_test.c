@@ -153,6 +153,7 @@ static void who_is_not_known_counts(void **state)
 struct machine {
     struct courtesy courtesy;
     int64_t wall, cpu, worked, rested;
+    int rests;
     int waiting;   /* beside this thread, which does not wait */
     double others; /* cores of programs that are not nice */
 };
@@ -175,6 +176,7 @@ static void work_on(struct machine *m, int64_t ns)
             assert_true(rest > 0 && rest <= 100 * MS);
             m->wall += rest;
             m->rested += rest;
+            m->rests++;
             courtesy_rested(&m->courtesy, m->wall, theirs(m));
         }
     }
@@ -189,8 +191,9 @@ static void who_waits_gets_the_core(void **state)
     m.waiting = 1;
     work_on(&m, MS);
     assert_true(m.rested > 0 && m.worked <= 1001 * MS); /* within the millisecond */
-    m.worked = 0;
+    m.worked = m.rests = 0;
     work_on(&m, 10000 * MS);
+    assert_true(m.rests <= 400); /* it does not wake up for nothing all the time */
     assert_true(m.worked >= 15 * MS && m.worked <= 50 * MS); /* a fifth of a per cent */
     m.waiting = 0;
     m.worked = m.rested = 0;
