@@ -1,6 +1,6 @@
 /* Any sequence of RESULT messages: parts of any plane, place, coding and length under two tokens,
- * leaves among them, through assembly, unfold and tile to the bytes that would be stored. Whatever came, a whole result covers
- * its tile, and what is called done is finite. */
+ * leaves among them, through assembly, unfold and tile to the bytes that would be stored. Whatever
+ * came, a whole result covers its tile, and what is called done is finite. */
 #include "fuzz.h"
 
 #include "assembly.h"
