@@ -12,28 +12,9 @@
 #define VECTOR_BYTES     16
 #endif
 
-typedef double vector __attribute__((vector_size(VECTOR_BYTES)));
-typedef int64_t bits __attribute__((vector_size(VECTOR_BYTES)));
-typedef double loose __attribute__((vector_size(VECTOR_BYTES), aligned(8)));
+#include "vector.h"
 
-#define WIDTH  (VECTOR_BYTES / 8)
 #define CHAINS 8 /* vectors in flight: they hide the latency of a sum */
-
-static inline vector absolute(vector x)
-{
-    return (vector)((bits)x & INT64_MAX);
-}
-
-/* `yes` where the mask is set, else `no`. */
-static inline vector choose(bits mask, vector yes, vector no)
-{
-    return (vector)(((bits)yes & mask) | ((bits)no & ~mask));
-}
-
-static inline vector larger(vector x, vector y)
-{
-    return choose(x > y, x, y);
-}
 
 static void evaluate(const double *row, int na, const double *x, size_t n, double *value)
 {

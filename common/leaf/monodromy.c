@@ -10,11 +10,8 @@
 #define VECTOR_BYTES 16
 #endif
 
-typedef double vector __attribute__((vector_size(VECTOR_BYTES)));
-typedef int64_t bits __attribute__((vector_size(VECTOR_BYTES)));
-typedef double loose __attribute__((vector_size(VECTOR_BYTES), aligned(8)));
+#include "vector.h"
 
-#define WIDTH    (VECTOR_BYTES / 8)
 #define GROUPS   (LANES / WIDTH)
 #define TOGETHER 4 /* vectors in flight: they hide the latency of a power's steps */
 
@@ -27,19 +24,19 @@ typedef double loose __attribute__((vector_size(VECTOR_BYTES), aligned(8)));
 
 enum { Z1, DZ1, Z2, DZ2 };
 
-static inline double larger(double x, double y)
+static inline double larger_of(double x, double y)
 {
     return x > y ? x : y;
 }
 
-static inline double smaller(double x, double y)
+static inline double smaller_of(double x, double y)
 {
     return x < y ? x : y;
 }
 
 static inline double stiffness(const struct monodromy_doubt *d, int k)
 {
-    return larger(1, d->stiffness + fabs(d->a[k]) * d->stiffness_a);
+    return larger_of(1, d->stiffness + fabs(d->a[k]) * d->stiffness_a);
 }
 
 static int large(const struct entry e[4])
@@ -55,7 +52,7 @@ static int moderate(const double *x, const double *y)
 {
     int64_t any = 0;
     for (int k = 0; k < LANES; k++) {
-        double size = larger(fabs(x[k]), fabs(y[k]));
+        double size = larger_of(fabs(x[k]), fabs(y[k]));
         any |= size < MONODROMY_MODEST ? 0 : -1;
         any |= size > 1 / MONODROMY_MODEST ? 0 : -1;
     }
@@ -97,7 +94,7 @@ static void find_roots(const struct monodromy *m, int damped, struct roots *r)
         int from_x = free & !from_d;
         r->x[k] = from_d ? (x < 0 ? -root : root) : x;
         r->d[k] = from_x ? d : m->d[k];
-        r->slack[k] = free ? smaller(by_d, by_x) + 2 * UNIT * size : -1;
+        r->slack[k] = free ? smaller_of(by_d, by_x) + 2 * UNIT * size : -1;
     }
 }
 
@@ -134,11 +131,11 @@ static void half(struct monodromy *restrict m, const struct entry e[4],
         double z1 = e[Z1].value[k], e1 = e[Z1].error[k], dz1 = e[DZ1].value[k],
                de1 = e[DZ1].error[k], z2 = e[Z2].value[k], e2 = e[Z2].error[k],
                dz2 = e[DZ2].value[k], de2 = e[DZ2].error[k];
-        double size =
-            larger(larger(fabs(z1), fabs(dz2)), larger(fabs(z2) * omega, fabs(dz1) * inverse));
+        double size = larger_of(larger_of(fabs(z1), fabs(dz2)),
+                                larger_of(fabs(z2) * omega, fabs(dz1) * inverse));
         double least = m->exponent[k] == 0 ? 1 : 0;
         double uneven = (doubt->uneven + fabs(doubt->a[k]) * doubt->uneven_a) * inverse *
-                        larger(size * size, least);
+                        larger_of(size * size, least);
         m->x[k] = z1 * dz2 + z2 * dz1;
         m->x11[k] = 0;
         m->m12[k] = 2 * (z2 * dz2);
@@ -193,7 +190,7 @@ static void power(const struct roots *r, uint64_t n, double *c, double *s, doubl
      * when it is done. */
     int64_t any = 0;
     for (int k = 0; k < LANES; k++)
-        any |= larger(fabs(r->x[k]) * 0x1p+12, fabs(r->d[k])) <= 0x1p+24 ? 0 : -1;
+        any |= larger_of(fabs(r->x[k]) * 0x1p+12, fabs(r->d[k])) <= 0x1p+24 ? 0 : -1;
     int every = any == 0 ? 4 : 2;
     for (int g = 0; g < GROUPS; g += TOGETHER) {
         struct climb p[TOGETHER];
@@ -234,7 +231,7 @@ static inline double two_to(double n)
 static void finish(const struct carry *l, double *value, double *error)
 {
     for (int k = 0; k < LANES; k++) {
-        double n = larger(-SHIFTED, smaller(SHIFTED, l->exponent[k]));
+        double n = larger_of(-SHIFTED, smaller_of(SHIFTED, l->exponent[k]));
         double some = (n * 0.5 + 0x1.8p+52) - 0x1.8p+52; /* a whole number */
         double first = two_to(some), second = two_to(n - some);
         value[k] = l->value[k] * first * second;
@@ -263,7 +260,7 @@ static inline struct drift drift_free(double x, double d, double slack, int leve
     double part = level ? 0.5 * n * n * s : n * c + x * s, turned = n * slack;
     return (struct drift){.c = turned * s,
                           .s = slack * part / (level ? x : d),
-                          .phase = turned * turned / larger(d, slack)};
+                          .phase = turned * turned / larger_of(d, slack)};
 }
 
 /* With damping, or scaled: each by itself. c1, s1 bound those of the power n - 1. */
@@ -271,7 +268,7 @@ static inline struct drift drift_both(double x, double d, double ex, double ed, 
                                       double c1, double s1, double s, double size)
 {
     double steep = level ? 0.25 * n * n * s / (x * x) : (n * c1 + s) / (2 * d);
-    double phase = n * (ex + ed / (2 * sqrt(larger(d, ed)))) / size;
+    double phase = n * (ex + ed / (2 * sqrt(larger_of(d, ed)))) / size;
     return (struct drift){
         .c = n * (c1 * ex + 0.5 * s1 * ed), .s = n * s1 * ex + ed * steep, .phase = phase * phase};
 }
@@ -293,12 +290,12 @@ __attribute__((always_inline)) static inline void carry_lane(const struct monodr
     double r0 = l->row[0][k], r1 = l->row[1][k], z0 = l->start[0][k], z1 = l->start[1][k];
     double x0 = x11 * z0 + m12 * z1, x1 = m21 * z0 - x11 * z1;
     double w0 = c * z0 + s * x0, w1 = c * z1 + s * x1; /* after n periods */
-    double x = fabs(r->x[k]), d = fabs(r->d[k]), square = larger(x * x, d);
+    double x = fabs(r->x[k]), d = fabs(r->d[k]), square = larger_of(x * x, d);
     int level = n * n * d < x * x; /* s is n x^(n - 1) or so */
     /* Envelopes of the power and of s along the phase. */
     double envelope = sqrt(c * c + d * (s * s)), flat = x * x / (1.44 * n * n);
     double along = envelope * sqrt(1 / (level ? flat : d));
-    double steep = r->d[k] < 0 ? larger(fabs(s), along) : fabs(s);
+    double steep = r->d[k] < 0 ? larger_of(fabs(s), along) : fabs(s);
     struct drift drift = drift_free(x, d, r->slack[k], level, n, fabs(c), fabs(s));
     if (!all_free) {
         double size = sqrt(square);

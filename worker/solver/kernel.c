@@ -8,12 +8,8 @@
 #define VECTOR_BYTES 16
 #endif
 
-typedef double vector __attribute__((vector_size(VECTOR_BYTES)));
-typedef int64_t bits __attribute__((vector_size(VECTOR_BYTES)));
-typedef double loose __attribute__((vector_size(VECTOR_BYTES), aligned(8)));
-typedef int64_t loose_bits __attribute__((vector_size(VECTOR_BYTES), aligned(8)));
+#include "vector.h"
 
-#define WIDTH  (VECTOR_BYTES / 8)
 #define GROUPS (LANES / WIDTH)
 
 #define ROOT_HALF 0.7071067811865475 /* of 1/2, not more */
@@ -40,17 +36,6 @@ static inline const struct lanes *lanes_in(const double *p)
 static inline struct lanes *lanes_out(double *p)
 {
     return (struct lanes *)(void *)p;
-}
-
-static inline vector absolute(vector x)
-{
-    return (vector)((bits)x & INT64_MAX);
-}
-
-/* `yes` where the mask is set, else `no`. */
-static inline vector choose(bits mask, vector yes, vector no)
-{
-    return (vector)(((bits)yes & mask) | ((bits)no & ~mask));
 }
 
 /* out[i] = sum_j c[j * width + i] weight[j], `count` vectors, the highest j first. */
@@ -264,11 +249,6 @@ static void backward(const struct parts *p, const double *matrix, size_t lanes, 
         lanes_out(sum)[1].v[g] = b.weighted;
         lanes_out(sum)[2].v[g] = b.all;
     }
-}
-
-static inline vector larger(vector x, vector y)
-{
-    return choose(x > y, x, y);
 }
 
 static void multiply(const double *matrix, size_t n0, size_t n1, double *product)

@@ -1,17 +1,11 @@
 #ifndef SOLVER_PHASE_VECTOR_H
 #define SOLVER_PHASE_VECTOR_H
 
-/* GCC's vector extensions for the files that are compiled once per instruction set: VECTOR_BYTES is
- * the width. Elementwise, so that a lane's bits do not depend on it. */
+/* What points by phase and amplitude need of vectors beside common/leaf/vector.h, two doubles among
+ * it. */
 
-#include <math.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "vector.h"
 
-typedef double vector __attribute__((vector_size(VECTOR_BYTES)));
-typedef int64_t bits __attribute__((vector_size(VECTOR_BYTES)));
-
-#define WIDTH (VECTOR_BYTES / 8)
 #define UNIT  0x1p-53
 #define SPLIT 134217729.0
 
@@ -23,33 +17,6 @@ static inline vector get(const double *p, size_t at)
 static inline void set(double *p, size_t at, vector v)
 {
     *(vector *)(void *)(p + at) = v;
-}
-
-static inline vector absolute(vector x)
-{
-    return (vector)((bits)x & INT64_MAX);
-}
-
-static inline vector choose(bits mask, vector yes, vector no)
-{
-    return (vector)(((bits)yes & mask) | ((bits)no & ~mask));
-}
-
-static inline vector larger(vector x, vector y)
-{
-    return choose(x > y, x, y);
-}
-
-static inline vector smaller(vector x, vector y)
-{
-    return choose(x < y, x, y);
-}
-
-static inline vector root(vector v)
-{
-    for (int i = 0; i < WIDTH; i++)
-        v[i] = sqrt(v[i]);
-    return v;
 }
 
 static inline vector all(double x)

@@ -10,10 +10,7 @@
 #define VECTOR_BYTES 16
 #endif
 
-typedef double vector __attribute__((vector_size(VECTOR_BYTES)));
-typedef int64_t bits __attribute__((vector_size(VECTOR_BYTES)));
-
-#define WIDTH (VECTOR_BYTES / 8)
+#include "vector.h"
 
 struct term {
     int j;
@@ -143,18 +140,6 @@ static inline void put(double *p, size_t g, vector v)
     *(vector *)(void *)(p + g * WIDTH) = v;
 }
 
-static inline vector root(vector v)
-{
-    for (int i = 0; i < WIDTH; i++)
-        v[i] = sqrt(v[i]);
-    return v;
-}
-
-static inline vector choose(bits mask, vector yes, vector no)
-{
-    return (vector)(((bits)yes & mask) | ((bits)no & ~mask));
-}
-
 static size_t groups(size_t n)
 {
     return (n + WIDTH - 1) / WIDTH;
@@ -184,11 +169,6 @@ static void stage(int s, size_t n, const double *h, const double *z, const doubl
         put(z_s, g, get(z, g) + hg * (d * rows[s].c + hg * sum.z));
         put(dz_s, g, d + hg * sum.dz);
     }
-}
-
-static inline vector absolute(vector x)
-{
-    return (vector)((bits)x & INT64_MAX);
 }
 
 /* |z| + |dz| / omega */
