@@ -115,14 +115,13 @@ static void check_lines(const struct queue *q)
         in_line[w->line]++;
         assert(w->state != WORKER_GONE || (w->line == LINE_NONE && w->due_at == 0));
         assert(w->state == WORKER_GONE || w->due_at > 0);
-        assert(w->due_at == 0 || q->due[w->due_at - 1] == w);
+        assert(w->due_at == 0 || q->due.items[w->due_at - 1] == w);
         if (!rest || w->state != WORKER_UP || w->paused || w->hold_bytes == 0)
             continue;
         assert(w->line == LINE_HUNGRY || w->lease_count > 0);
         assert(w->line != LINE_HUNGRY || !may_have(q, w));
     }
-    for (size_t i = 2; i <= q->due_count; i++)
-        assert(q->due[i / 2 - 1]->due_ms <= q->due[i - 1]->due_ms);
+    heap_check(&q->due);
     for (enum line line = LINE_READY; line < LINES; line++)
         assert(in_line[line] == q->line_count[line]);
 }
@@ -136,7 +135,7 @@ static void check_offers(const struct queue *q)
         bool open = j->tiles.in_state[TILE_CUT] > 0;
         for (uint32_t t = 0; t < j->frontier && !open; t++)
             open = tile_get(&j->tiles, t) == TILE_OPEN;
-        assert(j->offer_at == 0 || (job_is_live(j) && q->offers[j->offer_at - 1] == j));
+        assert(j->offer_at == 0 || (job_is_live(j) && q->offers.items[j->offer_at - 1] == j));
         assert(j->offer_at > 0 || !job_is_live(j) || !open);
         assert(j->has_pieces == (job_is_live(j) && j->tiles.in_state[TILE_CUT] > 0));
         offered += j->offer_at > 0;
@@ -144,10 +143,9 @@ static void check_offers(const struct queue *q)
         for (size_t k = 0; k < j->recheck_count; k++)
             waiting += j->rechecks[k].worker == 0;
     }
-    assert(offered == q->offer_count && in_pieces == q->jobs_in_pieces);
+    assert(offered == q->offers.count && in_pieces == q->jobs_in_pieces);
     assert(waiting == q->rechecks_open);
-    for (size_t i = 2; i <= q->offer_count; i++)
-        assert(!offer_before(q->offers[i - 1], q->offers[i / 2 - 1]));
+    heap_check(&q->offers);
 }
 
 void queue_check(const struct queue *q)

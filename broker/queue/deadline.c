@@ -4,31 +4,14 @@
  * need. */
 #include "queue_private.h"
 
-static void put(struct queue *q, size_t at, struct worker *w)
+static bool before(const void *a, const void *b)
 {
-    q->due[at - 1] = w;
-    w->due_at = at;
+    return ((const struct worker *)a)->due_ms < ((const struct worker *)b)->due_ms;
 }
 
-static void sift_up(struct queue *q, struct worker *w)
+void deadlines_init(struct queue *q)
 {
-    size_t at = w->due_at;
-    for (; at > 1 && q->due[at / 2 - 1]->due_ms > w->due_ms; at /= 2)
-        put(q, at, q->due[at / 2 - 1]);
-    put(q, at, w);
-}
-
-static void sift_down(struct queue *q, struct worker *w)
-{
-    size_t at = w->due_at;
-    for (size_t child; (child = 2 * at) <= q->due_count; at = child) {
-        if (child < q->due_count && q->due[child]->due_ms < q->due[child - 1]->due_ms)
-            child++;
-        if (q->due[child - 1]->due_ms >= w->due_ms)
-            break;
-        put(q, at, q->due[child - 1]);
-    }
-    put(q, at, w);
+    heap_init(&q->due, before, offsetof(struct worker, due_at));
 }
 
 void deadline_set(struct queue *q, struct worker *w, int64_t at_ms)
@@ -36,38 +19,26 @@ void deadline_set(struct queue *q, struct worker *w, int64_t at_ms)
     if (w->due_at && w->due_ms <= at_ms)
         return;
     w->due_ms = at_ms;
-    if (!w->due_at) {
-        if (q->due_count == q->due_cap) {
-            q->due_cap = q->due_cap ? 2 * q->due_cap : 64;
-            q->due = mem_resize(q->due, q->due_cap, sizeof(struct worker *));
-        }
-        put(q, ++q->due_count, w);
-    }
-    sift_up(q, w);
+    if (w->due_at)
+        heap_moved(&q->due, w);
+    else
+        heap_put(&q->due, w);
 }
 
 void deadline_clear(struct queue *q, struct worker *w)
 {
-    size_t at = w->due_at;
-    if (!at)
-        return;
-    struct worker *last = q->due[--q->due_count];
-    w->due_at = 0;
-    if (last == w)
-        return;
-    put(q, at, last);
-    sift_up(q, last);
-    sift_down(q, last);
+    heap_remove(&q->due, w);
 }
 
 int64_t deadline_first(const struct queue *q)
 {
-    return q->due_count > 0 ? q->due[0]->due_ms : INT64_MAX;
+    const struct worker *w = heap_first(&q->due);
+    return w ? w->due_ms : INT64_MAX;
 }
 
 struct worker *deadline_pop(struct queue *q)
 {
-    struct worker *w = q->due[0];
-    deadline_clear(q, w);
+    struct worker *w = heap_first(&q->due);
+    heap_remove(&q->due, w);
     return w;
 }

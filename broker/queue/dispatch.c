@@ -34,8 +34,8 @@ static struct job_entry *search_job(struct queue *q, const struct worker *w)
 {
     struct job_entry *best = NULL;
     uint32_t tile;
-    for (size_t i = 0; i < q->offer_count; i++) {
-        struct job_entry *j = q->offers[i];
+    for (size_t i = 0; i < q->offers.count; i++) {
+        struct job_entry *j = q->offers.items[i];
         if ((!best || offer_before(j, best)) && has_work(q, j, w, &tile))
             best = j;
     }

@@ -17,55 +17,33 @@ bool offer_before(const struct job_entry *a, const struct job_entry *b)
     return a->id < b->id;
 }
 
-static void put(struct queue *q, size_t at, struct job_entry *j)
+static bool before(const void *a, const void *b)
 {
-    q->offers[at - 1] = j;
-    j->offer_at = at;
+    return offer_before(a, b);
 }
 
-void offer_moved(struct queue *q, struct job_entry *j)
+void offers_init(struct queue *q)
 {
-    size_t at = j->offer_at;
-    if (!at)
-        return;
-    for (; at > 1 && offer_before(j, q->offers[at / 2 - 1]); at /= 2)
-        put(q, at, q->offers[at / 2 - 1]);
-    for (size_t child; (child = 2 * at) <= q->offer_count; at = child) {
-        if (child < q->offer_count && offer_before(q->offers[child], q->offers[child - 1]))
-            child++;
-        if (!offer_before(q->offers[child - 1], j))
-            break;
-        put(q, at, q->offers[child - 1]);
-    }
-    put(q, at, j);
+    heap_init(&q->offers, before, offsetof(struct job_entry, offer_at));
 }
 
 void offer_put(struct queue *q, struct job_entry *j)
 {
-    if (j->offer_at || !job_is_live(j))
-        return;
-    if (q->offer_count == q->offer_cap) {
-        q->offer_cap = q->offer_cap ? 2 * q->offer_cap : 64;
-        q->offers = mem_resize(q->offers, q->offer_cap, sizeof(struct job_entry *));
-    }
-    put(q, ++q->offer_count, j);
-    offer_moved(q, j);
+    if (job_is_live(j))
+        heap_put(&q->offers, j);
+}
+
+void offer_moved(struct queue *q, struct job_entry *j)
+{
+    heap_moved(&q->offers, j);
 }
 
 void offer_withdraw(struct queue *q, struct job_entry *j)
 {
-    size_t at = j->offer_at;
-    if (!at)
-        return;
-    struct job_entry *last = q->offers[--q->offer_count];
-    j->offer_at = 0;
-    if (last == j)
-        return;
-    put(q, at, last);
-    offer_moved(q, last);
+    heap_remove(&q->offers, j);
 }
 
 struct job_entry *offer_first(const struct queue *q)
 {
-    return q->offer_count > 0 ? q->offers[0] : NULL;
+    return heap_first(&q->offers);
 }

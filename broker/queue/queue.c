@@ -27,6 +27,8 @@ struct queue *queue_create(const struct queue_config *config, int64_t now_ms)
     q->config = *config;
     q->start_ms = q->now_ms = now_ms;
     q->salt = config->random(config->random_arg);
+    offers_init(q);
+    deadlines_init(q);
     q->held_ms = INT64_MAX;
     q->straggle_ms = now_ms + STRAGGLE_EVERY_MS;
     return q;
@@ -47,8 +49,8 @@ void queue_destroy(struct queue *q)
     }
     free(q->workers);
     free(q->machines);
-    free(q->offers);
-    free(q->due);
+    heap_fini(&q->offers);
+    heap_fini(&q->due);
     free(q->actions);
     free(q);
 }

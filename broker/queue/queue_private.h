@@ -3,6 +3,7 @@
 
 #include "queue.h"
 #include "buf.h"
+#include "heap.h"
 #include <assert.h>
 
 /* The tables of the queue. Each has one file; links between them are numbers or, inside this
@@ -320,9 +321,8 @@ struct queue {
     uint64_t salt;                                  /* of what is drawn to be computed again */
     size_t rechecks_open;                           /* over all jobs, with nobody at them */
     struct job_entry *recheck_first, *recheck_last; /* jobs with rechecks */
-    struct job_entry **offers;                      /* a heap, offers.c */
-    size_t offer_count, offer_cap;
-    size_t jobs_in_pieces; /* live jobs with tiles that are CUT */
+    struct heap offers;                             /* jobs, offers.c */
+    size_t jobs_in_pieces;                          /* live jobs with tiles that are CUT */
     struct lease_table leases;
     struct queue_action *actions; /* a ring */
     size_t action_first, action_count, action_cap;
@@ -334,11 +334,10 @@ struct queue {
     size_t lease_count; /* active leases of all jobs */
     struct worker *line_first[LINES], *line_last[LINES];
     size_t line_count[LINES];
-    size_t hungry_left;  /* so many of them are still to be asked */
-    bool appeared;       /* there may be work for those who are hungry */
-    struct worker **due; /* a heap by due_ms */
-    size_t due_count, due_cap;
-    int64_t held_ms; /* when to look for tiles that are held */
+    size_t hungry_left; /* so many of them are still to be asked */
+    bool appeared;      /* there may be work for those who are hungry */
+    struct heap due;    /* workers by due_ms, deadline.c */
+    int64_t held_ms;    /* when to look for tiles that are held */
     int64_t straggle_ms;
     size_t straggle_at; /* the worker to begin with */
 };
@@ -361,6 +360,7 @@ bool dispatch_some(struct queue *q); /* after the event, now; false: nothing is 
 void dispatch_stragglers(struct queue *q);
 
 /* Jobs that may have something to give, in order of their turn (offers.c). */
+void offers_init(struct queue *q);
 void offer_put(struct queue *q, struct job_entry *j);   /* nothing for a job that is not live */
 void offer_moved(struct queue *q, struct job_entry *j); /* what its turn depends on has changed */
 void offer_withdraw(struct queue *q, struct job_entry *j);
@@ -368,10 +368,11 @@ struct job_entry *offer_first(const struct queue *q); /* NULL: there is none */
 bool offer_before(const struct job_entry *a, const struct job_entry *b);
 
 /* queue_tick looks at the worker then, or before (deadline.c). */
+void deadlines_init(struct queue *q);
 void deadline_set(struct queue *q, struct worker *w, int64_t at_ms);
 void deadline_clear(struct queue *q, struct worker *w);
 int64_t deadline_first(const struct queue *q); /* INT64_MAX: none */
-struct worker *deadline_pop(struct queue *q);
+struct worker *deadline_pop(struct queue *q);  /* there is one */
 
 void window_reset(struct queue *q, struct worker *w); /* at HELLO */
 void window_close(struct queue *q, struct worker *w); /* it is gone */
