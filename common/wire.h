@@ -19,6 +19,11 @@
 #define WIRE_WHOLE_MAX 4096u       /* data bytes of an answer that RESULTS carries */
 #define WIRE_PORT      7117
 
+/* Of its short answers a worker keeps back fewer than this many, and no longer than that, while it
+ * waits for an ACK. */
+#define WIRE_GATHER(threads) ((threads) > 4u ? (threads) : 4u)
+#define WIRE_GATHER_MS       20
+
 enum wire_type {
     WIRE_HELLO = 1,
     WIRE_HEARTBEAT = 2,

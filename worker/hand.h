@@ -93,6 +93,10 @@ bool hand_whole(struct hand *h, uint64_t room, struct hand_whole *out);
 void hand_whole_sent(struct hand *h, uint64_t id, int64_t now_ms);
 void hand_whole_unsent(struct hand *h, uint64_t id); /* the connection did not take it */
 
+/* How many such answers, of so many bytes or fewer, wait to be sent, at most max; 0 when something
+ * else waits among them: a long answer, or a piece of a tile that kills. */
+size_t hand_wholes(const struct hand *h, uint64_t bytes, size_t max);
+
 /* Every answer in hand is sent again from its beginning. */
 void hand_send_again(struct hand *h);
 

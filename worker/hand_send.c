@@ -101,6 +101,21 @@ void hand_whole_unsent(struct hand *h, uint64_t id)
     hand_enqueue(h, p, id);
 }
 
+size_t hand_wholes(const struct hand *h, uint64_t bytes, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = h->queue_head; i < h->queue_tail && n < max; i++) {
+        struct lease *l;
+        const struct piece *p = hand_piece(h, h->queue[i], &l);
+        if (!p || p->state != PIECE_SOLVED || planes_all_sent(p->planes, p->place))
+            continue;
+        if (l->terms.count || p->place.plane || p->place.offset || planes_bytes(p->planes) > bytes)
+            return 0;
+        n++;
+    }
+    return n;
+}
+
 /* Calls for every solved piece, in the order of leases. */
 typedef bool again_fn(struct piece *p, int64_t before_ms);
 

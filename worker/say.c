@@ -125,6 +125,20 @@ static uint64_t room_for_whole(const struct talk *t, uint64_t waiting)
     return room < t->config.whole_bytes ? room : t->config.whole_bytes;
 }
 
+/* Nagle's rule (RFC 896), for answers: while short ones are on their way to the disk the next ones
+ * wait for each other, until an ACK comes, or there are as many as threads, or for a moment. So
+ * messages become fewer when the broker is slow, and nothing waits when it is not. The last ones in
+ * hand do not wait, for nothing would come after them. */
+int64_t talk_gathers_until(const struct talk *t, int64_t now_ms)
+{
+    struct hand_totals totals = hand_totals(t->hand);
+    if (now_ms >= t->gather_ms || totals.waiting + totals.solving == 0)
+        return INT64_MAX;
+    size_t enough = WIRE_GATHER(pool_threads(t->pool));
+    size_t n = hand_wholes(t->hand, t->config.whole_bytes, enough);
+    return n > 0 && n < enough ? t->gather_ms : INT64_MAX;
+}
+
 /* Short answers of one lease that wait go in one message. 1: sent; 0: what comes next is none; -1:
  * the pipe is full. */
 static int say_wholes(struct talk *t, int64_t now_ms)
@@ -149,6 +163,7 @@ static int say_wholes(struct talk *t, int64_t now_ms)
     msg.results.wholes = (struct wire_span){t->wholes.data, t->wholes.len};
     if (post(t, &msg) == 0) {
         t->sent += bytes;
+        t->gather_ms = now_ms + WIRE_GATHER_MS;
         return 1;
     }
     for (uint32_t i = 0; i < msg.results.count; i++)
@@ -160,6 +175,8 @@ static int say_wholes(struct talk *t, int64_t now_ms)
 bool say_results(struct talk *t, int64_t now_ms)
 {
     struct hand_part p;
+    if (talk_gathers_until(t, now_ms) != INT64_MAX)
+        return false;
     for (int i = 0; i < PARTS_PER_TURN; i++) {
         int rc = say_wholes(t, now_ms);
         if (rc < 0)

@@ -83,6 +83,7 @@ static void on_welcome(struct talk *t, const struct wire_msg *msg, int64_t now_m
     t->boot = msg->sender;
     t->window = msg->welcome.window;
     t->sent = 0;
+    t->gather_ms = 0;
     t->period_ms = msg->welcome.heartbeat_ms ? msg->welcome.heartbeat_ms : HEARTBEAT_MS;
     t->heartbeat_ms = now_ms + t->period_ms;
     hand_send_again(t->hand);
@@ -179,6 +180,7 @@ static void on_ack(struct talk *t, const struct wire_msg *msg, int64_t now_ms)
 {
     (void)now_ms;
     widen(t, msg->tiles.window);
+    t->gather_ms = 0;
     for (uint32_t i = 0; i < msg->tiles.tiles.count; i++) {
         struct wire_tiles run = wire_tiles_at(&msg->tiles.tiles, i);
         hand_ack(t->hand, &run);
@@ -385,7 +387,7 @@ static int64_t deadline(const struct talk *t, int64_t now_ms)
         return t->hello_ms > now_ms ? t->hello_ms : INT64_MAX; /* the connection will wake us */
     case TALK_JOINED:
         return earlier(earlier(t->heard_ms + t->config.silence_ms, t->heartbeat_ms),
-                       shelf_deadline(t->shelf));
+                       earlier(shelf_deadline(t->shelf), talk_gathers_until(t, now_ms)));
     case TALK_REFUSED:
         return t->retry_ms;
     case TALK_LEAVING:

@@ -30,6 +30,7 @@ struct talk {
     int64_t leave_ms;   /* LEAVING: when to go whatever is left */
     int64_t period_ms, heartbeat_ms;
     uint64_t window, sent; /* bytes of results since WELCOME: allowed, sent */
+    int64_t gather_ms;     /* until then short answers gather; an ACK ends it */
     bool paused;           /* by the broker */
     char rest[128];        /* why it takes no work by its own rules; "" when it does */
     bool had_work;         /* something was unsolved at the last turn */
@@ -55,6 +56,9 @@ void say_get(struct talk *t, enum wire_type type, uint32_t job, uint32_t offset)
 void say_table(struct talk *t, uint32_t job, const struct buf *table);
 void say_job_fail(struct talk *t, uint32_t job, enum err_code code, const char *text);
 void say_bye(struct talk *t);
+
+/* Until when short answers are kept back; INT64_MAX: they are not. */
+int64_t talk_gathers_until(const struct talk *t, int64_t now_ms);
 
 /* Answers go out within the window; true when there is more that could go at once. */
 bool say_results(struct talk *t, int64_t now_ms);

@@ -210,13 +210,17 @@ static void blame(struct queue *q, const struct blamed *b)
         tile_die(q, j, b->tile);
 }
 
-/* A worker takes tiles in the order of its leases: its threads were on the first unsolved ones. */
+/* A worker takes tiles in the order of its leases: its threads were on the first unsolved ones. Of
+ * those that have not come some may have been solved and kept back for a moment; pieces never are.
+ */
 static void list_blamed(struct worker *w)
 {
-    uint32_t n = 0;
-    w->blamed = mem_resize(w->blamed, w->threads, sizeof *w->blamed);
-    for (const struct lease *l = w->first; l && n < w->threads; l = l->next)
-        for (uint32_t i = 0; i < l->tile_count && n < w->threads; i++)
+    uint32_t n = 0, most = w->threads;
+    if (w->first && !w->first->count)
+        most += WIRE_GATHER(w->threads) - 1;
+    w->blamed = mem_resize(w->blamed, most, sizeof *w->blamed);
+    for (const struct lease *l = w->first; l && n < most; l = l->next)
+        for (uint32_t i = 0; i < l->tile_count && n < most; i++)
             if (l->tile[i] == LEASE_PENDING && !(l->flags & WIRE_LEASE_VERIFY))
                 w->blamed[n++] = (struct blamed){l->job, l->first_tile + i, l->first, l->count};
     w->blamed_count = n;

@@ -220,6 +220,30 @@ static void test_a_cut_tile_may_be_durable_by_a_whole_result(void **state)
     world_assert_whole(w, job);
 }
 
+/* What it was at, and before that what it may have solved and kept back. */
+static void test_who_dies_was_at_the_first_tiles_that_have_not_come(void **state)
+{
+    enum { HELD = 8 };
+    struct world *w = *state;
+    uint32_t job = world_job(w, 10, 10, 0);
+    struct queue_why why;
+    uint32_t threads = 0;
+    for (int life = 0; life < 2; life++) {
+        world_hello(w, 0);
+        world_sink(w, 0);
+        while (w->workers[0].held_count < HELD) {
+            world_advance(w, 5);
+            world_solve(w, 0, w->workers[0].held_count - 1);
+            world_sink(w, 9);
+        }
+        threads = world_worker(w, 0).threads;
+        world_kill(w, 0);
+        world_advance(w, 5000);
+    }
+    assert_int_equal(queue_job_why(w->q, w->now_ms, job, &why), 0);
+    assert_in_range(why.tiles[TILE_CUT], threads + 1, threads + WIRE_GATHER(threads) - 1);
+}
+
 static void test_stragglers_are_given_out_twice(void **state)
 {
     struct world *w = *state;
@@ -357,6 +381,7 @@ int main(void)
         SCENARIO(test_threads_at_several_tiles_use_time_together),
         SCENARIO(test_a_tile_that_kills_ends_as_one_failed_point),
         SCENARIO(test_a_cut_tile_may_be_durable_by_a_whole_result),
+        SCENARIO(test_who_dies_was_at_the_first_tiles_that_have_not_come),
         SCENARIO(test_stragglers_are_given_out_twice),
         SCENARIO(test_a_result_that_does_not_fit_goes_out_to_another),
         SCENARIO(test_a_tile_whose_pieces_do_not_fit_together_blames_nobody),
