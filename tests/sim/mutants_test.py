@@ -123,14 +123,17 @@ def run(*command):
 
 def find(sim):
     """The first seed that finds the bug, and what it says; (None, "") when none does."""
-    done = run(sim, str(SEEDS))
-    for line in (done.stdout + done.stderr).splitlines():
-        failed = re.match(r"seed (\d+) FAILED (.*) \(repeat", line)
-        broke = re.match(r"sim: seed (\d+) broke an invariant", line)
-        if failed or broke:
-            says = failed.group(2) if failed else next(
-                (x for x in done.stderr.splitlines() if "Assertion" in x), "an invariant")
-            return int((failed or broke).group(1)), re.sub(r"^sim: \S*/", "", says)
+    says = "an invariant"
+    with subprocess.Popen([sim, str(SEEDS)], text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        for line in process.stdout:
+            failed = re.match(r"seed (\d+) FAILED (.*) \(repeat", line)
+            broke = re.match(r"sim: seed (\d+) broke an invariant", line)
+            if failed or broke:
+                process.kill()  # it would look for more
+                return int((failed or broke).group(1)), failed.group(2) if failed else says
+            if "Assertion" in line:
+                says = re.sub(r"^sim: \S*/", "", line.strip())
     return None, ""
 
 
