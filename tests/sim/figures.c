@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEEDS = 60, LARGE = 32 };
+enum { LARGE = 32 };
 
 static struct sim *begin(uint64_t seed, uint32_t workers, uint32_t threads)
 {
@@ -74,10 +74,10 @@ static bool almost_done(struct sim *s)
     return durable(s, 1) * 100 >= s->jobs[1].tiles * 99;
 }
 
-static int last_percent(void)
+static int last_percent(uint64_t seeds)
 {
     double worst = 0;
-    for (uint64_t seed = 1; seed <= SEEDS / 4; seed++) {
+    for (uint64_t seed = 1; seed <= (seeds + 3) / 4; seed++) {
         struct sim *s = begin(seed, 10, 1);
         int64_t tile_ms = dice_between(s, 20, 200);
         s->workers[dice_below(s, 10)].slow = 10;
@@ -96,10 +96,10 @@ static int last_percent(void)
 
 /* --- whose turn it is ------------------------------------------------------------------------ */
 
-static int small_behind_large(void)
+static int small_behind_large(uint64_t seeds)
 {
     double worst = 0;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
         struct sim *s = begin(seed, 4, 2);
         submit(s, LARGE, 250); /* what a tile of 512 x 512 takes on a slow core */
         run_for(s, dice_between(s, 2000, 12000));
@@ -115,11 +115,11 @@ static int small_behind_large(void)
 }
 
 /* Work of true cost that each job was given, as the shares of three equal jobs. */
-static int shares(void)
+static int shares(uint64_t seeds)
 {
     static const int64_t tile_ms[] = {90, 160, 300};
     double worst = 0;
-    for (uint64_t seed = 1; seed <= 6; seed++) {
+    for (uint64_t seed = 1; seed <= (seeds + 9) / 10; seed++) {
         struct sim *s = begin(seed, 5, 2);
         for (int k = 0; k < 3; k++)
             submit(s, LARGE, tile_ms[k]);
@@ -159,11 +159,11 @@ static void lose(struct sim *s, uint32_t worker, enum loss how)
         net_cut(s, worker, true, true);
 }
 
-static int lost_worker(enum loss how, const char *what, double bound)
+static int lost_worker(uint64_t seeds, enum loss how, const char *what, double bound)
 {
     char text[96];
     double noticed = 0, again = 0;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
         struct sim *s = begin(seed, 4, 2);
         submit(s, LARGE, dice_between(s, 70, 250));
         run_for(s, dice_between(s, 3000, 5000));
@@ -193,10 +193,10 @@ static bool all_at_work(struct sim *s)
     return true;
 }
 
-static int broker_back(void)
+static int broker_back(uint64_t seeds)
 {
     double worst = 0, solved_twice = 0;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
         struct sim *s = begin(seed, 6, 2);
         submit(s, LARGE, dice_between(s, 100, 250));
         run_for(s, dice_between(s, 3000, 5000));
@@ -213,13 +213,13 @@ static int broker_back(void)
     }
     return report("the broker is back after kill -9: until all workers are at work", worst / 1000,
                   5, "s") +
-           report("the same: tiles computed twice, of 1024, on average", solved_twice / SEEDS, 2,
-                  "");
+           report("the same: tiles computed twice, of 1024, on average",
+                  solved_twice / (double)seeds, 2, "");
 }
 
-int figures_print(void)
+int figures_print(uint64_t seeds)
 {
-    return last_percent() + small_behind_large() + shares() + lost_worker(KILLED, "killed", 1) +
-           lost_worker(STOPPED, "stopped", 4) + lost_worker(UNPLUGGED, "unplugged", 4) +
-           broker_back();
+    return last_percent(seeds) + small_behind_large(seeds) + shares(seeds) +
+           lost_worker(seeds, KILLED, "killed", 1) + lost_worker(seeds, STOPPED, "stopped", 4) +
+           lost_worker(seeds, UNPLUGGED, "unplugged", 4) + broker_back(seeds);
 }

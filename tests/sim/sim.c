@@ -2,7 +2,7 @@
  *
  *   sim [SEEDS [FIRST]]     runs seeds FIRST (1) .. FIRST + SEEDS - 1 (10000), prints the coverage
  *   sim -v SEED             one seed, told as it happens
- *   sim figures             the figures that the queue is held to */
+ *   sim figures [SEEDS]     the figures that the queue is held to */
 #include "sim.h"
 
 #include "log.h"
@@ -308,8 +308,8 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     log_open("sim", argc > 1 && strcmp(argv[1], "-v") == 0 ? LOG_INFO : LOG_WARN);
     signal(SIGABRT, on_abort);
-    if (argc == 2 && strcmp(argv[1], "figures") == 0)
-        return figures_print() > 0;
+    if (argc > 1 && strcmp(argv[1], "figures") == 0)
+        return figures_print(argc > 2 ? strtoull(argv[2], NULL, 10) : 60) > 0;
     if (argc == 3 && strcmp(argv[1], "-v") == 0) {
         struct totals t = {0};
         play(strtoull(argv[2], NULL, 10), true, &t);

@@ -302,6 +302,6 @@ void script_event(struct sim *s, const struct event *e);
 bool script_play(struct sim *s); /* true: nothing was wrong */
 
 /* figures.c */
-int figures_print(void);
+int figures_print(uint64_t seeds);
 
 #endif

@@ -8,11 +8,12 @@ import unittest
 
 import numpy
 
-from house import House, driven, program
+from house import SLOW, House, driven, program
 from terminal import Terminal
 
 SMALL = driven(grid__q__count=8, grid__a__count=5)
-# Work enough that a worker at --limit 1 % is seen at it: 36 ns a point.
+# Work enough that a worker at this --limit is seen at it: 36 ns a point.
+LIMIT = f"{SLOW:g}%"
 LARGE = driven(grid__q__count=2000, grid__a__count=2000, solver="point")
 KINDS = {
     "truecolor": dict(TERM="xterm-256color", COLORTERM="truecolor"),
@@ -107,7 +108,7 @@ class Terminals(House):
 
     def test_it_grows_and_ctrl_c_detaches(self):
         self.broker()
-        self.worker("--full", "--limit", "1%")
+        self.worker("--full", "--limit", LIMIT)
         t = self.run_in("truecolor", "submit", "--watch", self.write_job(LARGE))
         t.until(lambda t: re.search(r"\[[\d,]+/4,000,000  \d+%", t.text()), "a progress line")
         t.until(lambda t: any("\u2580" in r for r in t.screen.display[2:18]), "the first cells")
@@ -126,7 +127,7 @@ class Terminals(House):
 
     def test_a_reconnect_shows_the_picture_again(self):
         broker = self.broker()
-        self.worker("--full", "--limit", "1%")
+        self.worker("--full", "--limit", LIMIT)
         job = self.submit(LARGE)
         t = self.run_in("truecolor", "watch", job)
         t.until(lambda t: any("\u2580" in r for r in t.screen.display[2:18]), "the first cells")
@@ -140,7 +141,7 @@ class Terminals(House):
 
     def test_run_shows_its_line_and_takes_it_away(self):
         path = self.write_job(driven(grid__q__count=600, grid__a__count=600, solver="point"))
-        t = self.run_in("truecolor", "run", path, "--limit", "1%")
+        t = self.run_in("truecolor", "run", path, "--limit", LIMIT)
         t.until(lambda t: re.search(r"\[[\d,]+/360,000  \d+%.*1 worker", t.text()), "its line")
         self.assertEqual(t.finish(), 0)
         lines = t.text().splitlines()
@@ -177,7 +178,7 @@ class Terminals(House):
 
     def test_through_a_pipe_nothing_is_drawn(self):
         self.broker()
-        self.worker("--full", "--limit", "1%")
+        self.worker("--full", "--limit", LIMIT)
         job = self.submit(driven(grid__q__count=1500, grid__a__count=1500, solver="point"))
         p = self.client("watch", job, "--timeout", "3s", code=None, env=KINDS["truecolor"])
         self.assertEqual(p.stdout, "")
