@@ -33,13 +33,18 @@ int house_submit_file(const struct house *h, const char *path, unsigned times, i
 int house_command(const struct house *h, const char *command, const char *argument);
 int house_metric(const struct house *h, const char *name, double *value);
 
-/* Processor time of the broker's threads, in ns. */
+/* Processor time of the broker's threads, and how long they have waited for a core that others had,
+ * in ns (/proc/PID/task/N/schedstat). */
 struct house_cpu {
-    uint64_t loop, io, sink;
+    uint64_t loop, io, sink; /* sink: all threads but the others */
+    uint64_t loop_wait, io_wait, sink_wait;
+    double at_s; /* when; of a difference: the time between */
 };
 struct house_cpu house_cpu(const struct house *h);
-size_t house_memory(const struct house *h);      /* VmRSS, bytes */
-size_t house_memory_most(const struct house *h); /* VmHWM */
+struct house_cpu house_cpu_since(struct house_cpu now, struct house_cpu before);
+void house_say_cpu(const struct house_cpu *difference); /* as shares of a core */
+size_t house_memory(const struct house *h);             /* VmRSS, bytes */
+size_t house_memory_most(const struct house *h);        /* VmHWM */
 
 /* --- farm.c: the workers --- */
 
@@ -52,24 +57,25 @@ struct farm_config {
     unsigned bundle;       /* answers in one message; 0: a RESULT for each plane */
     unsigned solve_us;     /* what they say that a tile took */
     unsigned hosts;        /* machines that they say they are */
-    double tiles_per_s;    /* of all together (PACED_TILES); 0: they answer at once */
+    double tiles_per_s;    /* of all together; 0: they answer at once */
+    unsigned together;     /* paced ones answer all of a lease together, or so many; 0: 64 */
+    bool of_libzmq;        /* not plain peers (peer.h); with a key, and for long answers, always */
     const struct job *job; /* NULL: tiles of one point; else its tiles, of random bytes */
 };
 
 struct farm_figures {
     uint64_t acked; /* tiles that the broker called durable, each once */
     uint64_t answers, leases, stragglers;
-    unsigned welcome, asked_who;
-    unsigned most_in_flight; /* tiles leased and not acknowledged, over all workers */
+    unsigned welcome, asked_who, broken; /* broken: connections */
+    unsigned most_in_flight;             /* tiles leased and not acknowledged, over all workers */
     unsigned most_of_one;
     double first_s, last_s;        /* of the first lease, the last acknowledgement */
     double ask_p50_ms, ask_p99_ms; /* from having nothing to the next lease */
     uint64_t said, heard;          /* messages */
-    uint64_t cpu_ns;               /* processor time of this process, ZeroMQ's thread included */
+    uint64_t cpu_ns; /* processor time of this process, with libzmq's thread if there is one */
 };
 
-/* Workers that need time for their tiles answer all of a lease together, or so many. */
-enum { PACED_TILES = 64 };
+enum { FARM_TOGETHER = 64 };
 
 struct farm *farm_create(const struct farm_config *config);
 void farm_destroy(struct farm *f);
@@ -81,9 +87,10 @@ struct farm_figures farm_figures(const struct farm *f);
 
 /* --- raw.c: libzmq alone --- */
 
-/* Round trips a second between `peers` DEALERs in this process and a ROUTER in another, `credits`
- * under way for each, `bytes` a message there and back. */
-double raw_round_trips(unsigned peers, unsigned credits, size_t bytes, double seconds);
+/* Round trips a second between `peers` DEALERs in this process and a ROUTER of libzmq in another,
+ * `credits` under way for each, `bytes` a message there and back. */
+double raw_round_trips(unsigned peers, unsigned credits, size_t bytes, double seconds,
+                       bool of_libzmq);
 
 /* --- chart.c: a chart of so many points, against a program that does nothing but write it --- */
 
@@ -93,6 +100,10 @@ int chart_bench(const char *under, double points, unsigned rounds, enum house_do
 
 double median(double *values, size_t count); /* sorts them */
 void say_latency(const struct house *h);
+/* Peers run in threads that are nice, since workers are on other machines in life: what they do
+ * while the broker wants the processor would not be in its way. So are threads that these make. */
+enum { PEERS_NICE = 10 };
+void nicely(void *(*run)(void *), void *arg);
 
 /* --- scale.c: 5,000 workers, a million tiles, a thousand queued jobs --- */
 

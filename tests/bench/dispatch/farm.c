@@ -1,55 +1,15 @@
-/* The workers of the bench. Each is a DEALER that says HELLO, answers every lease at once with
- * numbers that follow from the tile alone, keeps to its window and its heartbeats, and knows what
- * it holds until it is acknowledged. One thread serves all: ZeroMQ's descriptors are in one epoll
- * set, and ZMQ_EVENTS is read until nothing is left, since they are edge-triggered. */
+/* The workers of the bench: life and time. One thread serves all, in one epoll set; what a worker
+ * has to do by itself (heartbeats, answers that took time) is due at a time of its own. */
 #include "farm_private.h"
 
 #include "door.h"
-#include <assert.h>
-#include <errno.h>
-#include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
-#include <zmq.h>
 
 /* --- life ------------------------------------------------------------------------------------ */
-
-/* Without the monitor of common/door.h, which would take twice the descriptors. */
-static void *dealer(struct farm *f)
-{
-    const struct key *key = f->config.key;
-    int linger = 0, soon_ms = 50;
-    void *s = zmq_socket(f->zmq, ZMQ_DEALER);
-    if (!s) {
-        fprintf(stderr, "no socket: %s\n", zmq_strerror(zmq_errno()));
-        exit(1);
-    }
-    zmq_setsockopt(s, ZMQ_LINGER, &linger, sizeof linger);
-    zmq_setsockopt(s, ZMQ_RECONNECT_IVL, &soon_ms, sizeof soon_ms);
-    if (key) {
-        zmq_setsockopt(s, ZMQ_CURVE_PUBLICKEY, key->public, KEY_CHARS + 1);
-        zmq_setsockopt(s, ZMQ_CURVE_SECRETKEY, key->secret, KEY_CHARS + 1);
-        zmq_setsockopt(s, ZMQ_CURVE_SERVERKEY, key->pins[0], KEY_CHARS + 1);
-    }
-    zmq_connect(s, f->config.endpoint);
-    return s;
-}
-
-static void hand_open(struct farm *f, unsigned i)
-{
-    struct hand *w = &f->hands[i];
-    w->socket = dealer(f);
-    w->session = door_random();
-    w->tag = 1;
-    int fd;
-    size_t len = sizeof fd;
-    zmq_getsockopt(w->socket, ZMQ_FD, &fd, &len);
-    struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
-    int rc = epoll_ctl(f->epoll, EPOLL_CTL_ADD, fd, &event);
-    assert(rc == 0);
-}
 
 /* Finite values that nothing compresses, and errors such as they have. */
 static void make_noise(struct farm *f)
@@ -64,33 +24,46 @@ static void make_noise(struct farm *f)
     }
 }
 
+static void *open_all(void *arg)
+{
+    struct farm *f = arg;
+    const struct farm_config *c = &f->config;
+    peers_init(&f->peers, c->endpoint, c->key, c->of_libzmq || c->job);
+    for (unsigned i = 0; i < c->workers; i++) {
+        f->hands[i].session = door_random();
+        f->hands[i].tag = 1;
+        peer_open(&f->peers, &f->hands[i].peer, i);
+    }
+    return NULL;
+}
+
 struct farm *farm_create(const struct farm_config *config)
 {
     struct farm *f = mem_alloc(1, sizeof *f);
     f->config = *config;
-    f->zmq = zmq_ctx_new();
-    zmq_ctx_set(f->zmq, ZMQ_MAX_SOCKETS, (int)config->workers + 16);
-    f->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (f->config.together == 0)
+        f->config.together = FARM_TOGETHER;
     f->hands = mem_alloc(config->workers, sizeof *f->hands);
+    f->due_s = mem_alloc(config->workers, sizeof *f->due_s);
     f->asks = mem_alloc(ASKS, sizeof *f->asks);
     if (config->job)
         make_noise(f);
-    for (unsigned i = 0; i < config->workers; i++)
-        hand_open(f, i);
+    nicely(open_all, f);
     return f;
 }
 
 void farm_destroy(struct farm *f)
 {
     for (unsigned i = 0; i < f->config.workers; i++) {
-        zmq_close(f->hands[i].socket);
+        peer_close(&f->hands[i].peer);
         free(f->hands[i].leases);
     }
-    zmq_ctx_term(f->zmq);
+    peers_fini(&f->peers);
     for (uint32_t i = 0; i < f->jobs; i++)
         free(f->seen[i].tile);
     free(f->seen);
     free(f->hands);
+    free(f->due_s);
     free(f->asks);
     buf_fini(&f->frame);
     buf_fini(&f->wholes);
@@ -99,22 +72,27 @@ void farm_destroy(struct farm *f)
     free(f);
 }
 
-/* A worker that needs time for its tiles answers those of a lease together. */
-static void pace(struct farm *f, struct hand *w, double now_s)
+/* --- time ------------------------------------------------------------------------------------ */
+
+/* A worker that needs time for its tiles answers those of a lease together. When it can next. */
+static double pace(struct farm *f, struct hand *w, double now_s)
 {
-    double left = 0;
+    double left = 0, one_s = f->config.workers / f->config.tiles_per_s;
     for (size_t i = w->next; i < w->count; i++)
         left += w->leases[i].count - w->leases[i].sent;
-    w->solved += f->config.tiles_per_s / f->config.workers * (now_s - w->paced_s);
+    w->solved += (now_s - w->paced_s) / one_s;
     w->paced_s = now_s;
     if (w->solved > left)
         w->solved = left; /* it waits for work */
     if (left <= 0)
-        return;
+        return INFINITY;
     const struct held *l = &w->leases[w->next];
-    uint32_t enough = l->count - l->sent < PACED_TILES ? l->count - l->sent : PACED_TILES;
-    if (w->solved >= enough)
-        hand_answer(f, w);
+    uint32_t enough = l->count - l->sent;
+    enough = enough < f->config.together ? enough : f->config.together;
+    if (w->solved < enough)
+        return now_s + (enough - w->solved) * one_s;
+    hand_answer(f, w);
+    return now_s;
 }
 
 void farm_pace(struct farm *f, double tiles_per_s)
@@ -125,58 +103,80 @@ void farm_pace(struct farm *f, double tiles_per_s)
     for (unsigned i = 0; i < f->config.workers; i++) {
         f->hands[i].paced_s = seconds_now();
         f->hands[i].solved = 0;
-        if (tiles_per_s <= 0)
-            hand_answer(f, &f->hands[i]);
+        f->hands[i].wants = true;
+        f->due_s[i] = 0;
     }
 }
 
-/* Heartbeats, and HELLO until there is a WELCOME; a few workers a turn, so that they are spread. */
-static void beat(struct farm *f, double now_s)
+/* Heartbeats, HELLO until there is a WELCOME, answers that are due or could not go. */
+static void look_at(struct farm *f, unsigned i, double now_s)
 {
-    for (unsigned i = 0; i < f->config.workers; i++) {
-        struct hand *w = &f->hands[i];
-        if (w->beat_s == 0)
-            w->beat_s = now_s + 1e-3 * PERIOD_MS * i / f->config.workers - 1e-3 * PERIOD_MS;
-        if (f->config.tiles_per_s > 0)
-            pace(f, w, now_s);
-        else if (w->wants)
-            hand_answer(f, w);
-        if (now_s < w->beat_s + 1e-3 * PERIOD_MS)
-            continue;
-        w->beat_s = now_s;
-        if (w->welcome)
+    struct hand *w = &f->hands[i];
+    double period_s = 1e-3 * PERIOD_MS, next_s = INFINITY;
+    if (f->config.tiles_per_s > 0)
+        next_s = pace(f, w, now_s);
+    else if (w->wants)
+        hand_answer(f, w);
+    if (w->wants)
+        next_s = now_s;
+    if (w->beat_s == 0) /* they are spread */
+        w->beat_s = now_s + period_s * i / f->config.workers;
+    if (now_s >= w->beat_s) {
+        w->beat_s = now_s + period_s;
+        if (w->peer.state == PEER_AWAY)
+            peer_open(&f->peers, &w->peer, i);
+        else if (w->welcome && !w->calling)
             hand_heartbeat(f, w);
         else
             hand_hello(f, w);
-        hand_hear(f, w); /* what was sent may have swallowed the edge */
     }
+    f->due_s[i] = next_s < w->beat_s ? next_s : w->beat_s;
+    hand_hear(f, w); /* what was sent may have swallowed the edge */
 }
 
-bool farm_run(struct farm *f, double seconds, farm_until *until, void *arg)
+static void beat(struct farm *f, double now_s)
 {
-    enum { EVENTS = 256, LOOK_MS = 2 };
+    for (unsigned i = 0; i < f->config.workers; i++)
+        if (f->due_s[i] <= now_s)
+            look_at(f, i, now_s);
+}
+
+struct run {
+    struct farm *f;
+    double seconds;
+    farm_until *until;
+    void *arg;
+    bool reached;
+};
+
+static void *run(void *arg)
+{
+    enum { EVENTS = 256, LOOK_MS = 1 };
+    struct run *r = arg;
+    struct farm *f = r->f;
     struct epoll_event events[EVENTS];
-    double end_s = seconds_now() + seconds, look_s = 0, now_s;
-    while ((now_s = seconds_now()) < end_s) {
-        int n = epoll_wait(f->epoll, events, EVENTS, LOOK_MS);
-        for (int i = 0; i < n; i++) {
-            struct hand *w = &f->hands[events[i].data.u32];
-            int ready = 0;
-            size_t len = sizeof ready;
-            do {
-                hand_hear(f, w);
-                zmq_getsockopt(w->socket, ZMQ_EVENTS, &ready, &len);
-            } while (ready & ZMQ_POLLIN);
-        }
+    double end_s = seconds_now() + r->seconds, look_s = 0, now_s;
+    while ((now_s = seconds_now()) < end_s && !r->reached) {
+        int n = epoll_wait(f->peers.epoll, events, EVENTS, LOOK_MS);
+        for (int i = 0; i < n; i++)
+            hand_hear(f, &f->hands[events[i].data.u32]);
         if (now_s < look_s)
             continue;
         look_s = now_s + 1e-3 * LOOK_MS;
         beat(f, now_s);
-        if (until(&f->figures, arg))
-            return true;
+        r->reached = r->until(&f->figures, r->arg);
     }
-    return false;
+    return NULL;
 }
+
+bool farm_run(struct farm *f, double seconds, farm_until *until, void *arg)
+{
+    struct run r = {f, seconds, until, arg, false};
+    nicely(run, &r);
+    return r.reached;
+}
+
+/* --- figures --------------------------------------------------------------------------------- */
 
 static int by_size(const void *x, const void *y)
 {

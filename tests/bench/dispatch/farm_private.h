@@ -4,8 +4,9 @@
 #include "dispatch.h"
 
 #include "buf.h"
+#include "peer.h"
 
-/* What farm.c (life and time) and hand.c (what one worker says and hears) share. */
+/* What farm.c (life and time), hand.c (what one worker says and hears) and answer.c share. */
 
 enum { PERIOD_MS = 1000, ASKS = 1 << 18, KNOWN = 1024 };
 
@@ -16,23 +17,24 @@ struct held { /* a lease */
 };
 
 struct hand {
-    void *socket;
+    struct peer peer;
     uint64_t session, window, sent, tag; /* tag: of the latest HELLO */
     struct held *leases;
     size_t count, room, next; /* next: the first that is not answered to its end */
     unsigned in_flight;
-    double beat_s, asked_s; /* asked_s: since when it has had nothing; 0: it has something */
-    double solved;          /* tiles that it might have answered by now, when it is not at once */
-    double paced_s;         /* as of then */
-    bool welcome, calling;  /* calling: asked who it is, and not welcome again yet */
-    bool wants;             /* something waits for window or pipe */
+    double beat_s;         /* of its next heartbeat */
+    double asked_s;        /* since when it has had nothing; 0: it has something */
+    double solved;         /* tiles that it might have answered by now, when it is not at once */
+    double paced_s;        /* as of then */
+    bool welcome, calling; /* calling: asked who it is, and not welcome again yet */
+    bool wants;            /* something waits for window or pipe */
 };
 
 struct farm {
     struct farm_config config;
-    void *zmq;
-    int epoll;
+    struct peers peers;
     struct hand *hands;
+    double *due_s; /* of each: when it has something to do by itself */
     struct farm_figures figures;
     unsigned in_flight;
     struct seen { /* by job: tiles that were acknowledged */
@@ -50,10 +52,13 @@ struct farm {
     } known[KNOWN];
 };
 
+/* answer.c */
+int hand_post(struct farm *f, struct hand *w, struct wire_msg *m); /* -1: no room */
+void hand_answer(struct farm *f, struct hand *w);                  /* what it can; the rest waits */
+
 /* hand.c */
 void hand_hello(struct farm *f, struct hand *w);
 void hand_heartbeat(struct farm *f, struct hand *w);
-void hand_answer(struct farm *f, struct hand *w); /* what it can; the rest waits */
-void hand_hear(struct farm *f, struct hand *w);   /* all that has come */
+void hand_hear(struct farm *f, struct hand *w); /* all that has come */
 
 #endif

@@ -2,9 +2,13 @@
 #include "dispatch.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 double seconds_now(void)
 {
@@ -45,4 +49,24 @@ void say_latency(const struct house *h)
     }
     printf("\n");
     fflush(stdout);
+}
+
+struct work {
+    void *(*run)(void *arg);
+    void *arg;
+};
+
+static void *be_nice(void *arg)
+{
+    const struct work *work = arg;
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), PEERS_NICE);
+    return work->run(work->arg);
+}
+
+void nicely(void *(*run)(void *), void *arg)
+{
+    pthread_t thread;
+    struct work work = {run, arg};
+    pthread_create(&thread, NULL, be_nice, &work);
+    pthread_join(thread, NULL);
 }

@@ -249,10 +249,17 @@ static bool read_text(char *text, size_t size, const char *fmt, ...)
     return n > 0;
 }
 
-/* The loop is the process's first thread, the sink's is the one without a name of libzmq's. */
+static void add(const char *schedstat, uint64_t *cpu_ns, uint64_t *wait_ns)
+{
+    char *end;
+    *cpu_ns += strtoull(schedstat, &end, 10);
+    *wait_ns += strtoull(end, NULL, 10);
+}
+
+/* The loop is the process's first thread, the sink's are those without a name of libzmq's. */
 struct house_cpu house_cpu(const struct house *h)
 {
-    struct house_cpu cpu = {0};
+    struct house_cpu cpu = {.at_s = seconds_now()};
     char path[64], text[512], name[64];
     snprintf(path, sizeof path, "/proc/%d/task", (int)h->pid);
     DIR *dir = opendir(path);
@@ -261,17 +268,33 @@ struct house_cpu house_cpu(const struct house *h)
         if (e->d_name[0] == '.' || !read_text(name, sizeof name, "%s/%s/comm", path, e->d_name) ||
             !read_text(text, sizeof text, "%s/%s/schedstat", path, e->d_name))
             continue;
-        uint64_t ns = strtoull(text, NULL, 10);
         if (atoi(e->d_name) == (int)h->pid)
-            cpu.loop += ns;
+            add(text, &cpu.loop, &cpu.loop_wait);
         else if (strncmp(name, "ZMQ", 3) == 0)
-            cpu.io += ns;
+            add(text, &cpu.io, &cpu.io_wait);
         else
-            cpu.sink += ns;
+            add(text, &cpu.sink, &cpu.sink_wait);
     }
     if (dir)
         closedir(dir);
     return cpu;
+}
+
+struct house_cpu house_cpu_since(struct house_cpu now, struct house_cpu before)
+{
+    return (struct house_cpu){now.loop - before.loop,       now.io - before.io,
+                              now.sink - before.sink,       now.loop_wait - before.loop_wait,
+                              now.io_wait - before.io_wait, now.sink_wait - before.sink_wait,
+                              now.at_s - before.at_s};
+}
+
+void house_say_cpu(const struct house_cpu *c)
+{
+    double ns = 1e9 * c->at_s;
+    printf("        of a core, working and waiting for one: loop %.2f + %.2f, i/o %.2f + %.2f,"
+           " sink %.2f + %.2f\n",
+           (double)c->loop / ns, (double)c->loop_wait / ns, (double)c->io / ns,
+           (double)c->io_wait / ns, (double)c->sink / ns, (double)c->sink_wait / ns);
 }
 
 static size_t memory(const struct house *h, const char *what)

@@ -27,7 +27,7 @@ enum { COUNTS_MAX = 16, ROUNDS_MAX = 64, SIDE = 1000, HOSTS = 64, LOAD_SECONDS =
 
 struct options {
     unsigned workers[COUNTS_MAX], count, tiles, bundle, jobs, solve_us, rounds, scale;
-    bool curve, tcp;
+    bool curve, tcp, libzmq;
     const char *under;
     double raw_seconds, chart, load;
 };
@@ -88,6 +88,8 @@ static bool take_options(struct options *o, int argc, char **argv)
             o->curve = true;
         else if (strcmp(argv[i], "--tcp") == 0)
             o->tcp = true;
+        else if (strcmp(argv[i], "--libzmq") == 0)
+            o->libzmq = true;
         else if (i + 1 == argc || !take_option(o, argv[i], argv[i + 1]))
             return false;
         else
@@ -136,11 +138,6 @@ static void print_row(unsigned workers, const struct run *run, const struct farm
     fflush(stdout);
 }
 
-static struct house_cpu since(struct house_cpu now, struct house_cpu before)
-{
-    return (struct house_cpu){now.loop - before.loop, now.io - before.io, now.sink - before.sink};
-}
-
 /* tiles_per_s 0: as fast as all can. */
 static int one_run(const struct options *o, unsigned workers, double tiles_per_s, struct run *run)
 {
@@ -153,7 +150,7 @@ static int one_run(const struct options *o, unsigned workers, double tiles_per_s
     uint64_t tiles = (uint64_t)rows * SIDE * jobs;
     *run = (struct run){0};
     if (o->raw_seconds > 0 && tiles_per_s <= 0)
-        run->raw = raw_round_trips(workers, 4, 64, o->raw_seconds);
+        run->raw = raw_round_trips(workers, 4, 64, o->raw_seconds, o->libzmq);
     if (house_open(&h, o->under, o->curve ? HOUSE_CURVE : HOUSE_TCP))
         return -1;
     if (o->curve && key_find(h.keys, ROLE_WORKER, &key, &err)) {
@@ -165,6 +162,7 @@ static int one_run(const struct options *o, unsigned workers, double tiles_per_s
                                  .workers = workers,
                                  .bundle = o->bundle,
                                  .solve_us = o->solve_us,
+                                 .of_libzmq = o->libzmq,
                                  .hosts = HOSTS};
     int rc = o->jobs > 1 ? house_submit(&h, rows, SIDE, jobs, 0) : 0; /* takes long */
     struct farm *f = farm_create(&config);
@@ -176,7 +174,7 @@ static int one_run(const struct options *o, unsigned workers, double tiles_per_s
         rc = house_submit(&h, rows, SIDE, jobs, 0);
     if (rc == 0 && !farm_run(f, 300, all_acked, &tiles))
         rc = -1;
-    struct house_cpu cpu = since(house_cpu(&h), before);
+    struct house_cpu cpu = house_cpu_since(house_cpu(&h), before);
     struct farm_figures figures = farm_figures(f);
     run->rate = (double)figures.acked / (figures.last_s - figures.first_s);
     print_row(workers, run, &figures, &cpu, figures.cpu_ns - farm_before, house_memory_most(&h));
@@ -184,6 +182,7 @@ static int one_run(const struct options *o, unsigned workers, double tiles_per_s
         fprintf(stderr, "%u workers: %u came in, %llu of %llu tiles are durable\n", workers,
                 figures.welcome, (unsigned long long)figures.acked, (unsigned long long)tiles);
     say_latency(&h);
+    house_say_cpu(&cpu);
     farm_destroy(f);
     house_close(&h);
     return rc;
@@ -232,7 +231,7 @@ static int all_rounds(const struct options *o)
         say_loss(o, runs, true);
     if (o->load > 0)
         printf("at %g of the median rate, a lease answered together, or %d tiles of it:\n", o->load,
-               PACED_TILES);
+               FARM_TOGETHER);
     for (unsigned i = 0; i < o->count && o->load > 0; i++) {
         struct run run;
         column(o, runs, i, false, list);

@@ -1,7 +1,7 @@
 /* Libzmq alone on this machine: what the broker's figures are to be held against. */
 #include "dispatch.h"
 
-#include "buf.h"
+#include "peer.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,51 +34,87 @@ static void echo(int endpoint_fd)
     }
 }
 
-static uint64_t bounce(void *socket)
+struct raw {
+    struct peers peers;
+    struct peer *peer;
+    unsigned count, credits;
+    size_t bytes;
+    double seconds;
+    uint64_t trips;
+    double rate;
+};
+
+struct bounce {
+    struct raw *r;
+    struct peer *p;
+};
+
+static void bounce(void *arg, const void *data, size_t len)
 {
-    uint64_t n = 0;
-    for (;;) {
-        zmq_msg_t body;
-        zmq_msg_init(&body);
-        if (zmq_msg_recv(&body, socket, ZMQ_DONTWAIT) < 0)
-            return n;
-        if (zmq_msg_send(&body, socket, ZMQ_DONTWAIT) < 0)
-            zmq_msg_close(&body);
-        n++;
+    struct bounce *b = arg;
+    peer_send(b->p, data, len);
+    b->r->trips++;
+}
+
+static void begin(struct raw *r, struct peer *p)
+{
+    unsigned char *body = mem_alloc(r->bytes, 1);
+    for (unsigned k = 0; k < r->credits; k++)
+        peer_send(p, body, r->bytes);
+    free(body);
+}
+
+static void hear(struct raw *r, unsigned i)
+{
+    struct bounce b = {r, &r->peer[i]};
+    bool was_there = b.p->state == PEER_READY;
+    if (!peer_hear(&r->peers, b.p, bounce, &b)) {
+        fprintf(stderr, "a connection to libzmq alone broke\n");
+        exit(1);
     }
+    if (!was_there && b.p->state == PEER_READY)
+        begin(r, b.p);
+    peer_flush(&r->peers, b.p);
 }
 
-static uint64_t bounce_one(void *socket)
-{
-    uint64_t trips = 0;
-    int ready = 0;
-    size_t len = sizeof ready;
-    do {
-        trips += bounce(socket);
-        zmq_getsockopt(socket, ZMQ_EVENTS, &ready, &len);
-    } while (ready & ZMQ_POLLIN);
-    return trips;
-}
-
-static uint64_t bounce_all(int epoll, void **sockets, unsigned peers, double seconds)
+static void bounce_all(struct raw *r, double seconds)
 {
     enum { EVENTS = 256, LOOK_MS = 10 };
     struct epoll_event events[EVENTS];
-    uint64_t trips = 0;
     for (double end_s = seconds_now() + seconds; seconds_now() < end_s;) {
-        int n = epoll_wait(epoll, events, EVENTS, LOOK_MS);
+        int n = epoll_wait(r->peers.epoll, events, EVENTS, LOOK_MS);
         for (int i = 0; i < n; i++)
-            trips += bounce_one(sockets[events[i].data.u32]);
-        for (unsigned i = 0; n == 0 && i < peers; i++)
-            trips += bounce_one(sockets[i]); /* an edge was swallowed */
+            hear(r, events[i].data.u32);
+        for (unsigned i = 0; n == 0 && i < r->count; i++)
+            hear(r, i); /* an edge was swallowed */
     }
-    return trips;
 }
 
-double raw_round_trips(unsigned peers, unsigned credits, size_t bytes, double seconds)
+static void *run(void *arg)
+{
+    struct raw *r = arg;
+    r->peer = mem_alloc(r->count, sizeof *r->peer);
+    for (unsigned i = 0; i < r->count; i++) {
+        peer_open(&r->peers, &r->peer[i], i);
+        if (r->peer[i].state == PEER_READY)
+            begin(r, &r->peer[i]);
+    }
+    bounce_all(r, 0.5);
+    uint64_t before = r->trips;
+    double start_s = seconds_now();
+    bounce_all(r, r->seconds);
+    r->rate = (double)(r->trips - before) / (seconds_now() - start_s);
+    for (unsigned i = 0; i < r->count; i++)
+        peer_close(&r->peer[i]);
+    free(r->peer);
+    return NULL;
+}
+
+double raw_round_trips(unsigned peers, unsigned credits, size_t bytes, double seconds,
+                       bool of_libzmq)
 {
     char endpoint[64];
-    int pipe_fd[2], off = 0;
+    int pipe_fd[2];
     if (pipe(pipe_fd))
         return 0;
     pid_t pid = fork();
@@ -86,35 +122,13 @@ double raw_round_trips(unsigned peers, unsigned credits, size_t bytes, double se
         echo(pipe_fd[1]);
     if (pid < 0 || read(pipe_fd[0], endpoint, sizeof endpoint) != sizeof endpoint)
         return 0;
-    void *zmq = zmq_ctx_new(), **sockets = mem_alloc(peers, sizeof *sockets);
-    unsigned char *body = mem_alloc(bytes, 1);
-    zmq_ctx_set(zmq, ZMQ_MAX_SOCKETS, (int)peers + 16);
-    int epoll = epoll_create1(EPOLL_CLOEXEC);
-    for (unsigned i = 0; i < peers; i++) {
-        int fd;
-        size_t len = sizeof fd;
-        sockets[i] = zmq_socket(zmq, ZMQ_DEALER);
-        zmq_setsockopt(sockets[i], ZMQ_LINGER, &off, sizeof off);
-        zmq_connect(sockets[i], endpoint);
-        zmq_getsockopt(sockets[i], ZMQ_FD, &fd, &len);
-        struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
-        epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
-        for (unsigned k = 0; k < credits; k++)
-            zmq_send(sockets[i], body, bytes, ZMQ_DONTWAIT);
-    }
-    bounce_all(epoll, sockets, peers, 0.5);
-    double start_s = seconds_now();
-    uint64_t trips = bounce_all(epoll, sockets, peers, seconds);
-    double rate = (double)trips / (seconds_now() - start_s);
-    for (unsigned i = 0; i < peers; i++)
-        zmq_close(sockets[i]);
-    zmq_ctx_term(zmq);
+    struct raw r = {.count = peers, .credits = credits, .bytes = bytes, .seconds = seconds};
+    peers_init(&r.peers, endpoint, NULL, of_libzmq);
+    nicely(run, &r);
+    peers_fini(&r.peers);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     close(pipe_fd[0]);
     close(pipe_fd[1]);
-    close(epoll);
-    free(sockets);
-    free(body);
-    return rate;
+    return r.rate;
 }
