@@ -86,7 +86,7 @@ static void check_worker(const struct queue *q, const struct worker *w)
     assert(tiles == w->tiles_in_hand);
     if (w->state == WORKER_GONE)
         assert(leases == 0);
-    assert(w->granted >= w->received && w->unsettled >= w->at_sink);
+    assert(w->unsettled >= w->at_sink);
 }
 
 static bool may_have(const struct queue *q, const struct worker *w)
@@ -157,7 +157,7 @@ void queue_check(const struct queue *q)
     for (size_t i = 0; i < q->worker_count; i++) {
         const struct worker *w = q->workers[i];
         check_worker(q, w);
-        sum += w->granted - w->received + w->unsettled;
+        sum += window_in_use(w);
         up += w->state != WORKER_GONE;
         at_sink += w->at_sink;
         leases += w->lease_count;

@@ -59,6 +59,25 @@ struct piece *piece_of(const struct hurt *h, uint32_t first, uint32_t count)
     return NULL;
 }
 
+static bool keeps_of(const struct hurt *h, uint32_t worker)
+{
+    for (size_t i = 0; i < h->piece_count; i++)
+        if (h->pieces[i].worker == worker)
+            return true;
+    return false;
+}
+
+bool hurt_keeps_of(const struct queue *q, uint32_t worker)
+{
+    for (size_t i = 0; i < q->job_count; i++) {
+        const struct job_entry *j = q->jobs[i];
+        for (size_t k = 0; k < j->hurt_count; k++)
+            if (tile_get(&j->tiles, j->hurt[k].tile) != TILE_DONE && keeps_of(&j->hurt[k], worker))
+                return true;
+    }
+    return false;
+}
+
 /* One worker at a time hunts for the points of a tile that kill, and has nothing else in hand
  * meanwhile: what dies with it is then surely what it was given. */
 static bool may_hunt(const struct queue *q, const struct job_entry *j, const struct hurt *h,

@@ -72,42 +72,33 @@ static bool worker_hunts(const struct worker *w)
     return false;
 }
 
-static bool has_pending(const struct worker *w)
-{
-    for (const struct lease *l = w->first; l; l = l->next)
-        if (l->pending > 0)
-            return true;
-    return false;
-}
-
-/* Results of pieces stay in hand until their whole tile is there. They do not count: else whoever
- * holds them might never be given the piece that is missing. */
+/* What a worker has still to solve keeps it busy; what it has solved takes its memory until that is
+ * durable. But results of pieces stay in hand until their whole tile is there, and do not count:
+ * else whoever holds them might never be given the piece that is missing. */
 struct in_hand {
-    uint32_t leases;
-    uint64_t points, bytes;
+    uint32_t leases; /* with something to solve */
+    uint64_t points; /* to solve */
+    uint64_t bytes;
 };
 
 static struct in_hand in_hand(const struct queue *q, const struct worker *w)
 {
-    struct in_hand hand = {w->lease_count, w->points_in_hand, w->bytes_in_hand};
+    struct in_hand hand = {.bytes = w->bytes_in_hand};
     for (const struct lease *l = w->first; l; l = l->next) {
-        if (!l->count || l->pending > 0)
-            continue;
-        hand.leases--;
-        hand.points -= l->count;
-        hand.bytes -= (uint64_t)l->count * job_find(q, l->job)->point_bytes;
+        hand.leases += l->pending > 0;
+        hand.points += l->pending_points;
+        if (l->count && l->pending == 0)
+            hand.bytes -= (uint64_t)l->count * job_find(q, l->job)->point_bytes;
     }
     return hand;
 }
 
-/* What it has in hand of one job. */
+/* What it has to solve of one job. */
 static uint64_t points_of_job(const struct worker *w, const struct job_entry *j)
 {
     uint64_t points = 0;
     for (const struct lease *l = w->first; l; l = l->next)
-        for (uint32_t i = 0; l->job == j->id && i < l->tile_count; i++)
-            if (l->tile[i] != LEASE_SETTLED)
-                points += l->count ? l->count : tile_points(j, l->first_tile + i);
+        points += l->job == j->id ? l->pending_points : 0;
     return points;
 }
 
@@ -115,10 +106,10 @@ static bool is_full(const struct queue *q, const struct worker *w, const struct 
                     uint32_t tile)
 {
     const struct in_hand hand = in_hand(q, w);
-    if (hand.leases == 0)
-        return w->hold_bytes == 0;
-    if (hand.bytes + tile_bytes(j, tile) > w->hold_bytes)
+    if (w->hold_bytes == 0 || (hand.bytes > 0 && hand.bytes + tile_bytes(j, tile) > w->hold_bytes))
         return true;
+    if (hand.leases == 0)
+        return false;
     /* towards the end of a job: no more of it in hand than a fair share of what is left for all */
     uint64_t left = (uint64_t)j->tiles.in_state[TILE_OPEN] * tile_points(j, tile);
     if (hand.points * q->workers_up > left && points_of_job(w, j) * q->workers_up > left)
@@ -130,13 +121,12 @@ static bool is_full(const struct queue *q, const struct worker *w, const struct 
     return hand.leases >= most || w->rate <= 0;
 }
 
-/* Tiles that are not worth a message each: a fifth of a millisecond of work, as far as others have
- * shown what a tile of this job costs. A worker that waits longer for its leases than it takes to
- * solve them looks slow, and would be given less and less. */
-static uint32_t least_length(const struct worker *w, const struct job_entry *j, uint32_t tile)
+/* Tiles that this worker's threads solve in a time, as far as others have shown what a tile of this
+ * job costs: in processor time, which knows nothing of how long messages wait. */
+static uint32_t tiles_in(const struct worker *w, const struct job_entry *j, uint32_t tile,
+                         double ns)
 {
-    const double worth_ns = 2e5;
-    double n = w->threads * worth_ns / (j->cost_ns * tile_points(j, tile) + 1);
+    double n = w->threads * ns / (j->cost_ns * tile_points(j, tile) + 1);
     return n <= 1 ? 1 : n >= LEASE_TILES_MAX ? LEASE_TILES_MAX : (uint32_t)n;
 }
 
@@ -145,10 +135,15 @@ static uint32_t run_length(const struct queue *q, const struct worker *w, const 
                            uint32_t first)
 {
     const struct tile_table *t = &j->tiles;
+    const double worth_ns = 2e5, turn_ns = 5e4;
     double aim = points_in(w, j, q->config.lease_ms);
-    uint32_t most = LEASE_TILES_MAX, least = least_length(w, j, first);
-    if (w->rate <= 0 && most > w->threads)
-        most = w->threads ? w->threads : 1; /* unknown: a tile a thread */
+    uint32_t most = LEASE_TILES_MAX, least = tiles_in(w, j, first, worth_ns);
+    /* A worker that waits longer for its leases than it takes to solve them looks slow. Were it
+     * given less for that, there would be more messages, and more to wait for: the more workers
+     * there are, the longer is what each is given, so that a turn of all takes no longer. */
+    uint32_t turn = tiles_in(w, j, first, turn_ns * (double)q->workers_up);
+    if (w->rate <= 0) /* unknown: a tile a thread */
+        most = w->threads > turn ? w->threads : turn;
     /* towards the end all workers are to finish together */
     uint32_t open = t->in_state[TILE_OPEN];
     uint32_t share = open / (uint32_t)(2 * (q->workers_up ? q->workers_up : 1));
@@ -156,6 +151,7 @@ static uint32_t run_length(const struct queue *q, const struct worker *w, const 
         most = share;
     if (most < least)
         most = least;
+    least = least > turn ? least : turn;
     if (aim < (double)least * tile_points(j, first))
         aim = (double)least * tile_points(j, first);
     uint64_t points = 0, bytes = 0, hold = w->hold_bytes - in_hand(q, w).bytes;
@@ -196,12 +192,17 @@ static struct token new_token(struct queue *q)
     return t;
 }
 
+/* The time that a worker has had nothing to solve says nothing of how fast it is, and all the rest
+ * does, in pieces however short. */
 static void begin_busy(struct queue *q, struct worker *w)
 {
-    if (w->lease_count > 0)
-        return;
-    w->rate_ms = q->now_ms;
-    w->rate_points = w->rate_us = 0;
+    if (w->dry_ms > 0) {
+        w->rate_ms += q->now_ms - w->dry_ms;
+    } else if (!worker_has_pending(w)) {
+        w->rate_ms = q->now_ms;
+        w->rate_points = w->rate_us = 0;
+    }
+    w->dry_ms = 0;
 }
 
 /* A lease of points that lease_add has left alone because their tile is not to be LEASED. */
@@ -266,7 +267,7 @@ static bool give_piece(struct queue *q, struct worker *w, struct job_entry *j, s
                        struct piece *p)
 {
     h->hunter = w->number;
-    if (has_pending(w) || w->hold_bytes == 0)
+    if (worker_has_pending(w) || w->hold_bytes == 0)
         return false;
     lease_piece(q, w, j, h, p);
     return true;
@@ -286,7 +287,7 @@ static bool give_run(struct queue *q, struct worker *w, struct job_entry *j)
 /* One at a time, beside what else it has. */
 static bool give_recheck(struct queue *q, struct worker *w)
 {
-    if (q->rechecks_open == 0 || w->hold_bytes == 0 || w->lease_count >= 2)
+    if (q->rechecks_open == 0 || w->hold_bytes == 0 || in_hand(q, w).leases >= 2)
         return false;
     for (const struct lease *l = w->first; l; l = l->next)
         if (l->flags & WIRE_LEASE_VERIFY || l->count)

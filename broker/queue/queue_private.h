@@ -85,6 +85,7 @@ struct piece {
     uint32_t first, count;
     uint8_t deaths;
     enum piece_state state;
+    uint32_t worker; /* whose result is kept; 0: none is */
 };
 
 struct hurt { /* a tile that was being worked on when a worker died */
@@ -281,6 +282,7 @@ struct worker {
     struct worker *starved_next, *starved_prev;
     double rate;     /* points a second, wall time; 0 unknown */
     int64_t rate_ms; /* since when rate_points are counted */
+    int64_t dry_ms;  /* since when all it has is solved; 0: it has something to solve, or nothing */
     uint64_t rate_points, rate_us;
     double cpu_share; /* processor time of its solver over threads x time, smoothed as rate is */
     uint32_t tiles_done;
@@ -301,6 +303,7 @@ struct worker *worker_find(const struct queue *q, uint32_t number);
 struct worker *worker_by_session(struct queue *q, uint64_t session, bool make);
 void worker_event(struct queue *q, struct worker *w, enum worker_event event, const char *reason);
 bool worker_holds_job(const struct worker *w, uint32_t job); /* has an active lease of it */
+bool worker_has_pending(const struct worker *w);             /* something to solve */
 bool worker_can_work(const struct worker *w, uint32_t job);
 void worker_ban(struct worker *w, uint32_t job, const char *reason);
 /* A result of so many points, solved in so much processor time, has come. */
@@ -382,6 +385,7 @@ bool window_told(struct queue *q, struct worker *w, uint64_t sent);
 void window_settled(struct queue *q, struct worker *w, uint64_t bytes);
 void window_at_sink(struct queue *q, struct worker *w, uint64_t bytes);
 void window_leave_sink(struct queue *q, struct worker *w, uint64_t bytes); /* and settled */
+uint64_t window_in_use(const struct worker *w);           /* of the sink's budget */
 uint64_t window_renew(struct queue *q, struct worker *w); /* grants what it can; the window */
 
 /* The tile has become durable: it may be drawn. */
@@ -409,6 +413,8 @@ void piece_event(const struct queue *q, struct piece *p, enum piece_event event)
 struct piece *piece_for(const struct queue *q, const struct job_entry *j, const struct worker *w,
                         struct hurt **hurt);
 struct piece *piece_of(const struct hurt *h, uint32_t first, uint32_t count);
+/* A piece that this worker has sent is kept: should it not fit, its number says who is to blame. */
+bool hurt_keeps_of(const struct queue *q, uint32_t worker);
 void hurt_check_whole(struct queue *q, struct job_entry *j, struct hurt *h);
 /* A whole result of before the tile was cut has become durable: it is ARRIVED, its pieces are
  * needless. Nothing for a tile that is not CUT. */

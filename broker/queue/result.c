@@ -83,6 +83,7 @@ static enum queue_complete piece_complete(struct queue *q, struct job_entry *j, 
     if (!p || !piece_can(p, PIECE_ARRIVE))
         return COMPLETE_DROP;
     piece_event(q, p, PIECE_ARRIVE);
+    p->worker = l->worker;
     hurt_check_whole(q, j, h);
     return COMPLETE_PIECE;
 }
@@ -130,6 +131,8 @@ enum queue_complete queue_result_complete(struct queue *q, int64_t now_ms, uint3
     w->tiles_done++;
     charge(q, j, w, l, m);
     worker_learn(w, now_ms, m->result.count, m->result.solve_us);
+    if (l->pending == 0 && !l->ended && !worker_has_pending(w))
+        w->dry_ms = now_ms;
     enum queue_complete where = COMPLETE_STORE;
     if (l->count)
         where = piece_complete(q, j, l, tile);

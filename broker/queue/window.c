@@ -13,9 +13,15 @@
  * use. */
 enum { USEFUL_BYTES = 4096, RESULT_COSTS = 320 /* what a result takes beside its data */ };
 
+/* What it may still send. It may have sent more than that, or the same twice. */
+static uint64_t open_bytes(const struct worker *w)
+{
+    return w->granted > w->received ? w->granted - w->received : 0;
+}
+
 static bool is_used_up(const struct worker *w)
 {
-    return w->granted - w->received < USEFUL_BYTES;
+    return open_bytes(w) < USEFUL_BYTES;
 }
 
 /* They travel together, and an ACK for them comes soon. */
@@ -24,9 +30,9 @@ static bool has_short_answers(const struct worker *w)
     return w->bytes_in_hand < (uint64_t)w->tiles_in_hand * WIRE_WHOLE_MAX;
 }
 
-static uint64_t in_use(const struct worker *w)
+uint64_t window_in_use(const struct worker *w)
 {
-    return w->granted - w->received + w->unsettled;
+    return open_bytes(w) + w->unsettled;
 }
 
 static void set_starved(struct queue *q, struct worker *w, bool starved)
@@ -47,19 +53,19 @@ static void set_starved(struct queue *q, struct worker *w, bool starved)
 
 void window_reset(struct queue *q, struct worker *w)
 {
-    q->granted_sum -= in_use(w);
+    q->granted_sum -= window_in_use(w);
     w->granted = w->received = 0;
     w->unsettled = w->at_sink; /* parts of unfinished results are sent again */
-    q->granted_sum += in_use(w);
+    q->granted_sum += window_in_use(w);
     window_renew(q, w);
 }
 
 void window_close(struct queue *q, struct worker *w)
 {
-    q->granted_sum -= in_use(w);
+    q->granted_sum -= window_in_use(w);
     w->granted = w->received = 0;
     w->unsettled = w->at_sink;
-    q->granted_sum += in_use(w);
+    q->granted_sum += window_in_use(w);
     set_starved(q, w, false);
 }
 
@@ -71,18 +77,17 @@ static void ask_for_more(struct queue *q, struct worker *w)
         action_pong(q, w, window);
 }
 
-/* A worker that sends more than it may is believed (its bytes are here) but gets nothing for it.
- * One that has used up its window joins those who wait for room: what others have settled by then
- * is all that would have told it otherwise. */
+/* A worker that sends more than it may is believed (its bytes are here) but gets nothing for it:
+ * its window stays as it was. Were it moved to what has come, a message that came twice would be
+ * room for another one, and that one again. One that has used up its window joins those who wait
+ * for room: what others have settled by then is all that would have told it otherwise. */
 void window_received(struct queue *q, struct worker *w, uint64_t bytes, bool kept)
 {
-    q->granted_sum -= in_use(w);
+    q->granted_sum -= window_in_use(w);
     w->received += bytes;
-    if (w->granted < w->received)
-        w->granted = w->received;
     if (kept)
         w->unsettled += bytes;
-    q->granted_sum += in_use(w);
+    q->granted_sum += window_in_use(w);
     if (is_used_up(w) && !w->starved && !has_short_answers(w))
         ask_for_more(q, w);
 }
@@ -148,7 +153,7 @@ uint64_t window_renew(struct queue *q, struct worker *w)
         share = w->largest_bytes;
     if (share > w->bytes_in_hand)
         share = w->bytes_in_hand;
-    uint64_t used = in_use(w), room = budget > q->granted_sum ? budget - q->granted_sum : 0;
+    uint64_t used = window_in_use(w), room = budget > q->granted_sum ? budget - q->granted_sum : 0;
     uint64_t more = share > used ? share - used : 0;
     if (more < share / 2 && w->at_sink > 0 && has_short_answers(w)) {
         set_starved(q, w, false);
@@ -156,8 +161,9 @@ uint64_t window_renew(struct queue *q, struct worker *w)
     }
     if (more > room && !may_exceed(q, w))
         more = room;
+    q->granted_sum -= used;
     w->granted += more;
-    q->granted_sum += more;
+    q->granted_sum += window_in_use(w);
     set_starved(q, w, is_used_up(w) && share > used + more);
     return w->granted;
 }

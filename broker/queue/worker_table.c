@@ -42,12 +42,15 @@ static struct worker **bucket(struct queue *q, uint64_t session)
     return &q->sessions[(session * 0x9e3779b97f4a7c15u) >> 52];
 }
 
-/* A worker that will hardly come back, and of whom nothing is with the sink; or NULL. */
+/* A worker that will hardly come back, and of whom nothing is with the sink or kept for it; or
+ * NULL.
+ */
 static struct worker *forgettable(const struct queue *q)
 {
     for (size_t i = 0; i < q->worker_count && q->workers_up < q->worker_count; i++) {
         struct worker *w = q->workers[i];
-        if (w->state == WORKER_GONE && w->at_sink == 0 && q->now_ms - w->heard_ms >= FORGET_MS)
+        if (w->state == WORKER_GONE && w->at_sink == 0 && q->now_ms - w->heard_ms >= FORGET_MS &&
+            !hurt_keeps_of(q, w->number))
             return w;
     }
     return NULL;
@@ -130,6 +133,14 @@ void worker_event(struct queue *q, struct worker *w, enum worker_event event, co
         dispatch_appeared(q); /* the pieces that it hunted are for others */
         deadline_clear(q, w);
     }
+}
+
+bool worker_has_pending(const struct worker *w)
+{
+    for (const struct lease *l = w->first; l; l = l->next)
+        if (l->pending > 0)
+            return true;
+    return false;
 }
 
 void worker_ban(struct worker *w, uint32_t job, const char *reason)

@@ -59,7 +59,7 @@ MUTANTS = {
         "        }\n    }\n}"),
     "pieces beside other work": (
         "broker/queue/dispatch.c",
-        "if (has_pending(w) || w->hold_bytes == 0)",
+        "if (worker_has_pending(w) || w->hold_bytes == 0)",
         "if (w->hold_bytes == 0)"),
     "the wrong machine is set aside": (
         "broker/queue/recheck.c",
