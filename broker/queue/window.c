@@ -5,8 +5,8 @@
  * more workers than results fit the budget, some wait until something is settled. Results of a few
  * bytes take more than their bytes in the broker's memory: a share is less where they are such. And
  * they travel together: while some of a worker's are with the sink, so that another ACK will
- * follow, it is granted half its share at a time, and not what each of them gives back (Clark's
- * remedy for silly windows, RFC 813). */
+ * follow, it is granted half its share at a time, or as many as fill a message, and not what each
+ * of them gives back (Clark's remedy for silly windows, RFC 813). */
 #include "queue_private.h"
 
 /* A part is cut no shorter than this (planes.h): what is left of a window below it may be of no
@@ -33,6 +33,14 @@ static bool has_short_answers(const struct worker *w)
 uint64_t window_in_use(const struct worker *w)
 {
     return open_bytes(w) + w->unsettled;
+}
+
+/* Of a window for short answers: half of it, or what fills a message. */
+static uint64_t worth_telling(const struct worker *w, uint64_t share)
+{
+    enum { MESSAGE_ANSWERS = 256 };
+    uint64_t half = share / 2, message = w->bytes_in_hand / w->tiles_in_hand * MESSAGE_ANSWERS;
+    return half > message ? half : message < share ? message : share;
 }
 
 static void set_starved(struct queue *q, struct worker *w, bool starved)
@@ -155,7 +163,7 @@ uint64_t window_renew(struct queue *q, struct worker *w)
         share = w->bytes_in_hand;
     uint64_t used = window_in_use(w), room = budget > q->granted_sum ? budget - q->granted_sum : 0;
     uint64_t more = share > used ? share - used : 0;
-    if (more < share / 2 && w->at_sink > 0 && has_short_answers(w)) {
+    if (w->at_sink > 0 && has_short_answers(w) && more < worth_telling(w, share)) {
         set_starved(q, w, false);
         return w->granted;
     }

@@ -17,6 +17,7 @@ int hand_post(struct farm *f, struct hand *w, struct wire_msg *m)
     buf_clear(&f->frame);
     wire_encode(m, &f->frame);
     f->figures.said++;
+    f->figures.types[m->type % FARM_TYPES]++;
     return peer_send(&w->peer, f->frame.data, f->frame.len);
 }
 
@@ -29,6 +30,7 @@ static int post_long(struct farm *f, struct hand *w, struct wire_msg *m)
     frame.len = 0;
     wire_encode(m, &frame);
     f->figures.said++;
+    f->figures.types[m->type % FARM_TYPES]++;
     return peer_give(&w->peer, &frame);
 }
 

@@ -63,6 +63,8 @@ struct farm_config {
     const struct job *job; /* NULL: tiles of one point; else its tiles, of random bytes */
 };
 
+enum { FARM_TOGETHER = 64, FARM_TYPES = 32 };
+
 struct farm_figures {
     uint64_t acked; /* tiles that the broker called durable, each once */
     uint64_t answers, leases, stragglers;
@@ -72,10 +74,9 @@ struct farm_figures {
     double first_s, last_s;        /* of the first lease, the last acknowledgement */
     double ask_p50_ms, ask_p99_ms; /* from having nothing to the next lease */
     uint64_t said, heard;          /* messages */
+    uint64_t types[FARM_TYPES];    /* the same, by their type */
     uint64_t cpu_ns; /* processor time of this process, with libzmq's thread if there is one */
 };
-
-enum { FARM_TOGETHER = 64 };
 
 struct farm *farm_create(const struct farm_config *config);
 void farm_destroy(struct farm *f);
@@ -84,6 +85,9 @@ typedef bool farm_until(const struct farm_figures *now, void *arg);
 bool farm_run(struct farm *f, double seconds, farm_until *until, void *arg);
 void farm_pace(struct farm *f, double tiles_per_s); /* another pace from now on */
 struct farm_figures farm_figures(const struct farm *f);
+/* Messages by type, as so many for each of `per` ("tile", "s"). */
+void farm_say_types(const struct farm_figures *now, const struct farm_figures *before, double units,
+                    const char *per);
 
 /* --- raw.c: libzmq alone --- */
 

@@ -4,6 +4,7 @@
 
 #include "door.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -196,4 +197,16 @@ struct farm_figures farm_figures(const struct farm *f)
         now.ask_p99_ms = f->asks[f->ask_count * 99 / 100];
     }
     return now;
+}
+
+void farm_say_types(const struct farm_figures *now, const struct farm_figures *before, double units,
+                    const char *per)
+{
+    printf("        messages a %s:", per);
+    for (unsigned i = 0; i < FARM_TYPES; i++) {
+        uint64_t n = now->types[i] - before->types[i];
+        if (n > 0)
+            printf(" %s %.3g", wire_type_name((enum wire_type)i), (double)n / units);
+    }
+    printf("\n");
 }

@@ -210,6 +210,7 @@ static void heard(void *arg, const void *data, size_t len)
         fprintf(stderr, "not understood: %s\n", err.text);
         exit(1);
     }
+    h->f->figures.types[m.type % FARM_TYPES]++;
     hear(h->f, h->w, &m);
 }
 

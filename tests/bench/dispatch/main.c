@@ -183,6 +183,8 @@ static int one_run(const struct options *o, unsigned workers, double tiles_per_s
                 figures.welcome, (unsigned long long)figures.acked, (unsigned long long)tiles);
     say_latency(&h);
     house_say_cpu(&cpu);
+    farm_say_types(&figures, &(struct farm_figures){0}, 1e-3 * (double)figures.acked,
+                   "thousand tiles");
     farm_destroy(f);
     house_close(&h);
     return rc;
