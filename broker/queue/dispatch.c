@@ -114,6 +114,9 @@ static bool is_full(const struct queue *q, const struct worker *w, const struct 
     uint64_t left = (uint64_t)j->tiles.in_state[TILE_OPEN] * tile_points(j, tile);
     if (hand.points * q->workers_up > left && points_of_job(w, j) * q->workers_up > left)
         return true;
+    uint64_t solve = window_to_solve(q, tile_bytes(j, tile));
+    if (hand.points * j->point_bytes > solve / 2)
+        return true;
     if (w->rate > 0 &&
         (double)(hand.points + tile_points(j, tile)) <= points_in(w, j, q->config.lease_ms))
         return false; /* not half a second of work in hand: more, however many leases */
@@ -154,7 +157,10 @@ static uint32_t run_length(const struct queue *q, const struct worker *w, const 
     least = least > turn ? least : turn;
     if (aim < (double)least * tile_points(j, first))
         aim = (double)least * tile_points(j, first);
-    uint64_t points = 0, bytes = 0, hold = w->hold_bytes - in_hand(q, w).bytes;
+    const struct in_hand hand = in_hand(q, w);
+    uint64_t points = 0, bytes = 0, hold = w->hold_bytes - hand.bytes;
+    uint64_t solve = window_to_solve(q, tile_bytes(j, first)) - hand.points * j->point_bytes;
+    hold = hold < solve ? hold : solve;
     uint32_t n = 0;
     while (n < most && first + n < j->frontier && tile_get(t, first + n) == TILE_OPEN) {
         points += tile_points(j, first + n);

@@ -385,6 +385,9 @@ bool window_told(struct queue *q, struct worker *w, uint64_t sent);
 void window_settled(struct queue *q, struct worker *w, uint64_t bytes);
 void window_at_sink(struct queue *q, struct worker *w, uint64_t bytes);
 void window_leave_sink(struct queue *q, struct worker *w, uint64_t bytes); /* and settled */
+/* How many bytes a worker may have to solve, of results of so many bytes: no more of short ones
+ * than it may send. What is under way lies closer together then, and so do the files' pages. */
+uint64_t window_to_solve(const struct queue *q, uint64_t bytes);
 uint64_t window_in_use(const struct worker *w);           /* of the sink's budget */
 uint64_t window_renew(struct queue *q, struct worker *w); /* grants what it can; the window */
 

@@ -147,16 +147,29 @@ static bool may_exceed(const struct queue *q, const struct worker *w)
     return !q->starved_first || q->starved_first == w;
 }
 
+/* What a worker may have granted and not settled, of results of so many bytes. */
+static uint64_t share_of(const struct queue *q, double bytes)
+{
+    uint64_t share = q->config.sink_bytes / (q->workers_up > 1 ? q->workers_up : 2);
+    return bytes > 0 ? (uint64_t)((double)share * bytes / (bytes + RESULT_COSTS)) : share;
+}
+
+uint64_t window_to_solve(const struct queue *q, uint64_t bytes)
+{
+    enum { LEAST = 64 };
+    if (bytes >= WIRE_WHOLE_MAX)
+        return UINT64_MAX;
+    uint64_t share = share_of(q, (double)bytes);
+    return share > LEAST * bytes ? share : LEAST * bytes;
+}
+
 uint64_t window_renew(struct queue *q, struct worker *w)
 {
     if (w->state == WORKER_GONE || q->stalled)
         return w->granted;
     uint64_t budget = q->config.sink_bytes;
-    uint64_t share = budget / (q->workers_up > 1 ? q->workers_up : 2);
-    if (w->tiles_in_hand > 0) {
-        double bytes = (double)w->bytes_in_hand, costs = (double)w->tiles_in_hand * RESULT_COSTS;
-        share = (uint64_t)((double)share * bytes / (bytes + costs));
-    }
+    double mean = w->tiles_in_hand > 0 ? (double)w->bytes_in_hand / w->tiles_in_hand : 0;
+    uint64_t share = share_of(q, mean);
     if (share < w->largest_bytes)
         share = w->largest_bytes;
     if (share > w->bytes_in_hand)
