@@ -530,8 +530,9 @@ class Rotation(Doors):
         self.worker("--keys", self.key("lab1"))
         self.client("keys", "rotate", "--keys", self.keys, broker=False)
         until(lambda: self.by("me", "list", code=None).returncode == 0, "the key is new")
-        until(lambda: self.client("--keys", dora, "list", code=None).returncode == 4, "dora pins the old one")
-        self.assertIn("not the one", self.client("--keys", dora, "list", code=4).stderr)
+        said = until(lambda: (p := self.client("--keys", dora, "list", code=None)).returncode == 4 and
+                     p.stderr, "dora pins the old one")
+        self.assertIn("not the one", said)
         self.client("--keys", carl, "list")
         job = self.by("me", "submit", self.write_job(SMALL)).stdout.strip()
         self.by("me", "wait", job)  # the worker has come back by its second pin

@@ -19,7 +19,7 @@ import xarray
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from house import House, SLOW, driven, until  # noqa: E402
 
-MANY = 500000 if SLOW == 1 else 60000
+MANY = 200000 if SLOW == 1 else 60000
 
 
 def bits(values):
