@@ -19,8 +19,8 @@ static const struct option_spec OPTIONS[] = {
     {"keys", 0, "DIR", "let in who has a key: a folder made by `hillsweep keys new`"},
     {"insecure", 0, NULL, "allow an address beyond this machine, without keys"},
     {"quota", 0, "HOURS", "refuse jobs estimated at more processor hours (default 100000)"},
-    {"leaves", 0, "far|all|none",
-     "whose charts come as polynomials (default far: other machines')"},
+    {"leaves", 0, "auto|all|none",
+     "which charts come as polynomials (default auto: where that is less work)"},
     {"log", 0, "warn|info|debug", "how much it says on standard error (default info)"},
     {"results", 0, "DIR", "a private broker's: the results of its one job lie in DIR"},
     {"guest", 0, NULL, "stand behind what others do on this machine (nice)"},
@@ -40,8 +40,8 @@ static const struct manual MANUAL = {
     .examples = "  hillsweep-broker                                 on tcp://127.0.0.1:7117\n"
                 "  hillsweep-broker --data /srv/sweeps              keep jobs and results there\n"
                 "  hillsweep-broker --listen ipc:///run/hs/broker   a file instead of a port\n"
-                "  hillsweep-broker --listen tcp://0.0.0.0:7117 --keys /etc/hillsweep/keys\n"
-                "                                                   whole network, by key\n",
+                "  hillsweep-broker --listen tcp://0.0.0.0:7117 --keys /etc/hillsweep/keys   the "
+                "whole network, by key\n",
     .about =
         "The broker holds the grids as a durable queue of tiles and writes the results.\n"
         "Workers (hillsweep-worker) and clients (hillsweep) connect to it. Stop it with Ctrl-C\n"

@@ -186,8 +186,8 @@ static const struct command COMMANDS[] = {
      "solver traces them. Points that are not done are hatched, failed ones magenta.\n",
      PLOT, 1, 1, command_plot},
     {"boundaries", "JOB.json|JOB|DIR", "the edges of stability as curves a(q)",
-     "  hillsweep boundaries mathieu.json                  rows \"a_1 q a error\"\n"
-     "  hillsweep boundaries mathieu.json --q 0:25:200 -o curves.csv\n"
+     "  hillsweep boundaries strutt.json                   rows \"a_1 q a error\"\n"
+     "  hillsweep boundaries strutt.json --q 0:25:200 -o curves.csv\n"
      "  hillsweep boundaries 7 -o curves.json              of a job's equation\n",
      "For an equation with w.period, within the range of the grid's a. Nothing needs to be solved "
      "before:\n"
@@ -199,7 +199,7 @@ static const struct command COMMANDS[] = {
      "upper_m are\n"
      "the edges of the m-th gap. The solution repeats itself after a period for even m, after two "
      "for\n"
-     "odd m.\n"
+     "odd m.\n\n"
      "With damping the edges are where the larger multiplier is 1 or -1, so that growth begins. A "
      "curve\n"
      "that leaves the range of a is cut; an empty line ends each piece.\n",
@@ -229,7 +229,7 @@ static const struct command COMMANDS[] = {
      "there\n"
      "  hillsweep keys list --keys /etc/hillsweep/keys\n"
      "  hillsweep keys revoke lab3 --keys /etc/hillsweep/keys       out within a second\n"
-     "  hillsweep keys rotate --prepare --keys /etc/hillsweep/keys  announces the broker's next "
+     "  hillsweep keys rotate --prepare --keys /etc/hillsweep/keys   announces the broker's next "
      "key\n"
      "  hillsweep keys pin KEY --keys lab3.key                      that a key file is to trust, "
      "too\n"
@@ -273,6 +273,9 @@ int command_find(const char *name, const struct command **out, struct err *err)
     names[n] = NULL;
     err_set(err, ERR_USAGE, "there is no command \"%.40s\"", name);
     const char *near = expr_nearest(name, names);
+    size_t len = strlen(name);
+    if (len > 5 && strcmp(name + len - 5, ".json") == 0)
+        return err_hint(err, "did you mean hillsweep run %.200s?", name);
     if (near)
         return err_hint(err, "did you mean hillsweep %s?", near);
     return err_hint(err, "hillsweep --help lists the commands");

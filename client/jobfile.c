@@ -43,7 +43,9 @@ static int read_file(const char *path, struct buf *out, struct err *err)
     int rc = read_all(fd, path, out, err);
     if (rc && errno == EISDIR) {
         err_set(err, ERR_USAGE, "%s is a folder, not a job", path);
-        err_hint(err, "give the path of a job file such as %s/job.json", path);
+        size_t len = strlen(path);
+        bool slash = len > 0 && path[len - 1] == '/';
+        err_hint(err, "give the path of a job file such as %s%sjob.json", path, slash ? "" : "/");
     }
     close(fd);
     return rc;

@@ -227,8 +227,7 @@ static bool is_folder(const char *word)
     return is;
 }
 
-/* A word that is no folder was taken for a job, but perhaps it was meant as a folder. */
-static void explain(const char *word, struct err *err)
+void origin_explain(const char *word, struct err *err)
 {
     if (!err || err->code != ERR_UNREACHABLE || !word[strspn(word, "0123456789")])
         return;
@@ -248,7 +247,7 @@ int origin_open(struct session *session, const char *word, struct origin *out, s
     if (rc == 0)
         rc = origin_open_job(*link, word, out, err);
     if (rc)
-        explain(word, err);
+        origin_explain(word, err);
     return rc;
 }
 

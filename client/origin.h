@@ -38,6 +38,9 @@ struct session;
 int origin_open(struct session *session, const char *word, struct origin *out, struct link **link,
                 struct err *err);
 
+/* Adds to "no broker answers" that a word which was taken for a job is no folder either. */
+void origin_explain(const char *word, struct err *err);
+
 void origin_close(struct origin *s);
 
 /* Looks again: view, rows_done, final. */

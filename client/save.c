@@ -30,7 +30,10 @@ static int open_temporary(struct save *s, struct err *err)
     s->fd = open(s->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (s->fd >= 0)
         return 0;
-    err_errno(err, ERR_STORAGE, "cannot create %s", s->temporary);
+    const char *slash = errno == ENOENT ? strrchr(s->path, '/') : NULL;
+    err_errno(err, ERR_STORAGE, "cannot create %s", s->path);
+    if (slash)
+        err_hint(err, "make the folder first: mkdir -p %.*s", (int)(slash - s->path), s->path);
     free(s->temporary);
     s->temporary = NULL;
     return -1;

@@ -5,6 +5,7 @@
 #include "crew.h"
 #include "json.h"
 #include "link.h"
+#include "origin.h"
 #include "runfolder.h"
 #include "signals.h"
 #include "text.h"
@@ -243,7 +244,10 @@ int command_verify(struct session *s, struct err *err)
     if (timeout && duration_parse(timeout, &ms, err))
         return -1;
     struct verification v = {.session = s, .until_ms = timeout ? clock_ms() + ms : LINK_FOREVER};
-    int rc = runfolder_is(word) ? verify_folder(&v, word, err) : verify_job(&v, word, err);
+    bool folder = runfolder_is(word);
+    int rc = folder ? verify_folder(&v, word, err) : verify_job(&v, word, err);
+    if (rc && !folder)
+        origin_explain(word, err);
     buf_fini(&v.json);
     buf_fini(&v.report.tiles);
     buf_fini(&v.report.mended);

@@ -4,9 +4,121 @@
 #include "complete.h"
 
 #include <ctype.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
-enum { LEFT = 29, COMMAND = 22 }; /* columns of an option and of a command, before its help */
+enum {
+    LEFT = 32, /* columns before the help of an option */
+    COMMAND = 25,
+    EXAMPLE = 6,
+    WIDTH_LEAST = 60,
+    WIDTH_USUAL = 80, /* where there is no terminal to ask */
+    WIDTH_MOST = 100,
+};
+
+/* --- lines of the reader's width ---------------------------------------------------------------
+ */
+
+struct page {
+    FILE *out;
+    size_t width;
+};
+
+static struct page page_on(FILE *out)
+{
+    struct winsize size = {0};
+    size_t width = WIDTH_USUAL;
+    if (isatty(fileno(out)) && ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        width = size.ws_col;
+    width = width < WIDTH_LEAST ? WIDTH_LEAST : width > WIDTH_MOST ? WIDTH_MOST : width;
+    return (struct page){out, width};
+}
+
+static void indent(const struct page *p, size_t columns)
+{
+    fprintf(p->out, "%*s", (int)columns, "");
+}
+
+/* Words from column `at` on, further lines from column `left` on. */
+static void flow(const struct page *p, const char *text, size_t len, size_t at, size_t left)
+{
+    bool begins = true;
+    for (const char *end = text + len; text < end;) {
+        size_t gap = strspn(text, " \n"), word = strcspn(text + gap, " \n");
+        text += gap;
+        if (text >= end)
+            break;
+        if (!begins && at + 1 + word > p->width) {
+            fputc('\n', p->out);
+            indent(p, left);
+            at = left;
+        } else if (!begins) {
+            fputc(' ', p->out);
+            at++;
+        }
+        fwrite(text, 1, word, p->out);
+        at += word;
+        text += word;
+        begins = false;
+    }
+    fputc('\n', p->out);
+}
+
+/* An empty line ends a paragraph. */
+static void flow_paragraphs(const struct page *p, const char *text)
+{
+    while (*text) {
+        const char *gap = strstr(text, "\n\n");
+        size_t len = gap ? (size_t)(gap - text) : strlen(text);
+        flow(p, text, len, 0, 0);
+        text += len;
+        if (gap)
+            fputc('\n', p->out);
+        text += strspn(text, "\n");
+    }
+}
+
+/* A line of examples: the command, and what is said of it after three spaces or more. */
+struct example {
+    const char *command, *said; /* said: NULL, nothing */
+    size_t command_len, said_len, len;
+};
+
+static struct example example_at(const char *text)
+{
+    struct example e = {.command = text + strspn(text, " "), .len = strcspn(text, "\n")};
+    const char *end = text + e.len, *gap = strstr(e.command, "   ");
+    e.command_len = (size_t)((gap && gap < end ? gap : end) - e.command);
+    if (gap && gap < end) {
+        e.said = gap + strspn(gap, " ");
+        e.said_len = (size_t)(end - e.said);
+    }
+    return e;
+}
+
+/* Beside its command, or where one is too long for that all of them below theirs. */
+static void help_examples(const struct page *p, const char *text)
+{
+    bool beside = true;
+    for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+        struct example e = example_at(at);
+        beside = beside && (!e.said || e.len <= p->width);
+    }
+    fputs("Examples:\n", p->out);
+    while (*text) {
+        struct example e = example_at(text);
+        fwrite(text, 1, beside ? e.len : (size_t)(e.command - text) + e.command_len, p->out);
+        fputc('\n', p->out);
+        if (e.said && !beside) {
+            indent(p, EXAMPLE);
+            flow(p, e.said, e.said_len, EXAMPLE, EXAMPLE);
+        }
+        text += e.len + (text[e.len] == '\n');
+    }
+    fputc('\n', p->out);
+}
 
 /* --- help ------------------------------------------------------------------------------------ */
 
@@ -19,54 +131,95 @@ static void option_text(const struct option_spec *o, char *out, size_t size)
              o->value ? o->value : "");
 }
 
-static void help_options(const struct option_spec *o, FILE *out)
+/* A name and what is said of it, in two columns. */
+static void help_entry(const struct page *p, const char *name, const char *text, size_t left)
 {
-    char left[80];
-    for (; o && o->name; o++) {
+    size_t at = 2 + strlen(name);
+    fprintf(p->out, "  %s", name);
+    if (at >= left) {
+        fputc('\n', p->out);
+        at = 0;
+    }
+    indent(p, left - at);
+    flow(p, text, strlen(text), left, left);
+}
+
+static void help_usage(const struct page *p, const struct manual *m, const char *usage)
+{
+    char text[256];
+    snprintf(text, sizeof text, "%s %s", m->program, usage);
+    fputs("Usage: ", p->out);
+    flow(p, text, strlen(text), 7, 7);
+    fputc('\n', p->out);
+}
+
+static bool any_shown(const struct option_spec *o)
+{
+    for (; o && o->name; o++)
+        if (o->help)
+            return true;
+    return false;
+}
+
+static void help_options(const struct page *p, const char *title, const struct option_spec *o)
+{
+    char name[80];
+    if (!any_shown(o))
+        return;
+    fprintf(p->out, "%s:\n", title);
+    for (; o->name; o++) {
         if (!o->help)
             continue;
-        option_text(o, left, sizeof left);
-        fprintf(out, "  %-*s %s\n", LEFT, left, o->help);
+        option_text(o, name, sizeof name);
+        help_entry(p, name, o->help, LEFT);
     }
 }
 
-static void help_commands(const struct manual_command *c, FILE *out)
+static void help_commands(const struct page *p, const struct manual_command *c)
 {
-    fputs("\nCommands:\n", out);
+    char name[64];
+    fputs("Commands:\n", p->out);
     for (; c->name; c++) {
-        char left[48];
-        int n = snprintf(left, sizeof left, "%s %s", c->name, c->words);
-        bool fits = n <= COMMAND;
-        fprintf(out, "  %-*s%s%*s %s\n", COMMAND, left, fits ? "" : "\n  ", fits ? 0 : COMMAND, "",
-                c->summary);
+        snprintf(name, sizeof name, "%s %s", c->name, c->words);
+        help_entry(p, name, c->summary, COMMAND);
     }
+    fputc('\n', p->out);
 }
 
 void manual_help(const struct manual *m, FILE *out)
 {
-    fprintf(out, "Examples:\n%s\n%s\n", m->examples, m->about ? m->about : "");
-    fprintf(out, "Usage: %s %s\n", m->program, m->usage);
+    const struct page p = page_on(out);
+    help_examples(&p, m->examples);
+    if (m->about) {
+        flow_paragraphs(&p, m->about);
+        fputc('\n', out);
+    }
+    help_usage(&p, m, m->usage);
     if (m->commands)
-        help_commands(m->commands, out);
-    fputs(m->commands ? "\nOptions of every command:\n" : "\nOptions:\n", out);
-    help_options(m->options, out);
-    if (m->more)
-        fprintf(out, "\n%s", m->more);
+        help_commands(&p, m->commands);
+    help_options(&p, m->commands ? "Options of every command" : "Options", m->options);
+    if (m->more) {
+        fputc('\n', out);
+        flow_paragraphs(&p, m->more);
+    }
 }
 
 void manual_help_command(const struct manual *m, const struct manual_command *c, FILE *out)
 {
-    fprintf(out, "Examples:\n%s\nUsage: %s %s%s%s [OPTIONS]\n\n", c->examples, m->program, c->name,
-            *c->words ? " " : "", c->words);
-    if (c->about)
-        fprintf(out, "%s\n", c->about);
-    if (c->options) {
-        fputs("Options:\n", out);
-        help_options(c->options, out);
+    const struct page p = page_on(out);
+    help_examples(&p, c->examples);
+    char usage[128];
+    snprintf(usage, sizeof usage, "%s %s [OPTIONS]", c->name, c->words);
+    help_usage(&p, m, usage);
+    if (c->about) {
+        flow_paragraphs(&p, c->about);
         fputc('\n', out);
     }
-    fputs("Options of every command:\n", out);
-    help_options(m->options, out);
+    if (any_shown(c->options)) {
+        help_options(&p, "Options", c->options);
+        fputc('\n', out);
+    }
+    help_options(&p, "Options of every command", m->options);
 }
 
 /* --- the manual page ------------------------------------------------------------------------- */
@@ -103,23 +256,19 @@ static void roff_paragraphs(const char *text, FILE *out)
     }
 }
 
-/* The description of an example line begins after the first run of three spaces. */
 static void roff_examples(const char *text, FILE *out)
 {
     while (*text) {
-        size_t len = strcspn(text, "\n"), skip = strspn(text, " ");
-        const char *gap = strstr(text + skip, "   ");
-        size_t command = gap && gap < text + len ? (size_t)(gap - text) : len;
+        struct example e = example_at(text);
         fputs(".TP\n.B ", out);
-        roff(text + skip, command - skip, out);
+        roff(e.command, e.command_len, out);
         fputc('\n', out);
-        size_t said = command + strspn(text + command, " ");
-        if (said < len)
-            roff(text + said, len - said, out);
+        if (e.said)
+            roff(e.said, e.said_len, out);
         else
             fputs("\\&", out);
         fputc('\n', out);
-        text += len + (text[len] == '\n');
+        text += e.len + (text[e.len] == '\n');
     }
 }
 

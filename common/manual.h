@@ -5,13 +5,15 @@
 #include <stdio.h>
 
 /* What a program says of itself: help on a terminal and a manual page, both from the same table of
- * options (args.h) and, where the program has any, commands. Texts are plain and already broken
- * into lines of at most 79 characters. In `examples` each line is "  COMMAND   what it does". */
+ * options (args.h) and, where the program has any, commands. Texts are plain, an empty line between
+ * paragraphs; where their lines end is of no importance. In `examples` each line is
+ * "  COMMAND   what it does". Help is as wide as the terminal, up to 100 columns, and 80 elsewhere.
+ */
 
 struct manual_command {
     const char *name, *words, *summary; /* words: its arguments as usage shows them, or "" */
     const char *examples;
-    const char *about; /* a paragraph, or NULL */
+    const char *about; /* paragraphs, or NULL */
     const struct option_spec *options;
 };
 
@@ -19,7 +21,7 @@ struct manual {
     const char *program, *summary;
     const char *usage; /* what follows the program's name */
     const char *examples;
-    const char *about;                     /* paragraphs, an empty line between them; or NULL */
+    const char *about;                     /* paragraphs, or NULL */
     const struct option_spec *options;     /* of the program, and of each of its commands */
     const struct manual_command *commands; /* ends with a NULL name; NULL: there are none */
     const char *more;                      /* what closes the help: exit codes, files; or NULL */

@@ -156,7 +156,8 @@ static const struct option_spec OPTIONS[] = {
     {"limit", 0, "P%", "at most this share of each thread's time (default 100%)"},
     {"name", 0, "NAME", "what `hillsweep workers` shows (default: the host's name)"},
     {"yield", 0, "RULES",
-     "rest on owner=60s,load=50%,cpu=50%,memory=10%,battery,core (default: the last three)"},
+     "rest on owner=60s, load=50%, cpu=50%, memory=10%, battery, core; a list with commas "
+     "(default memory=10%,battery,core)"},
     {"full", 0, NULL, "this machine is the worker's alone: all cores, normal priority"},
     {"no-sandbox", 0, NULL, "may go on doing what a worker never does (for debuggers)"},
     {"lifeline", 0, "FD", "leave when this pipe ends"},

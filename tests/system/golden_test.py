@@ -23,6 +23,7 @@ hillsweep resluts
 hillsweep frobnicate
 hillsweep help frobnicate
 hillsweep Submit good.json
+hillsweep good.json
 hillsweep --broker
 hillsweep --borker tcp://127.0.0.1:1 list
 hillsweep --json=yes list

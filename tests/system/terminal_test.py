@@ -22,6 +22,7 @@ KINDS = {
     "none": dict(TERM="xterm", NO_COLOR="1"),
     "dumb": dict(TERM="dumb"),
 }
+KINDS_OF_HELP = ("hillsweep", "keys", "boundaries", "workers", "hillsweep-broker", "hillsweep-worker")
 ESCAPE = "\x1b"
 
 
@@ -193,10 +194,22 @@ class Terminals(House):
         script = self.client("completion", "fish", broker=False).stdout
         commands = re.findall(r"-n __fish_use_subcommand -a (\w+)", script)
         self.assertGreaterEqual(len(commands), 18)
-        for command in [""] + commands:
-            text = self.client(*command.split(), "--help", broker=False).stdout
-            self.assertTrue(text.startswith("Examples:\n  hillsweep "), command)
-            self.assertEqual([line for line in text.splitlines() if len(line) > 100], [], command)
+        for words in [["hillsweep"], *(["hillsweep", command] for command in commands),
+                      ["hillsweep-broker"], ["hillsweep-worker"]]:
+            text = self.program(*words, "--help").stdout
+            self.assertTrue(text.startswith("Examples:\n  hillsweep"), words)
+            self.assertEqual(self.wider(text, 80), [], words)
+            for columns in (60, 80, 120) if words[-1] in KINDS_OF_HELP else ():
+                t = Terminal([program(words[0]), *words[1:], "--help"], self.env, self.folder, columns)
+                self.assertEqual(t.finish(), 0)
+                shown = t.raw().replace("\r\n", "\n")
+                self.assertEqual(self.wider(shown, min(columns, 100)), [], words)
+                self.assertEqual(shown.split(), text.split())
+
+    def wider(self, text, columns):
+        """Lines that are, but for commands to copy, which end where they end."""
+        return [line for line in text.splitlines() if len(line) > columns and
+                not (line.startswith("  hillsweep") and "   " not in line[2:])]
 
 
 if __name__ == "__main__":

@@ -52,8 +52,21 @@ class Words(House):
         self.client("run", path, "-j", "0", code=2, broker=False)
 
     def test_a_word_that_is_no_folder_is_explained(self):
-        p = self.client("--connect-timeout", "50ms", "results", "jbo", code=7)
-        self.assertIn("there is none in jbo", p.stderr)
+        for command in ("results", "plot", "verify"):
+            p = self.client("--connect-timeout", "50ms", command, "jbo", code=7)
+            self.assertIn("there is none in jbo", p.stderr)
+
+    def test_values_that_the_help_names_are_taken(self):
+        """--log warn|info|debug: each of them, up to what comes after it on the command line."""
+        for name in ("hillsweep-broker", "hillsweep-worker"):
+            for option, values in re.findall(r"(--\S+) ([a-z]+(?:\|[a-z]+)+)",
+                                             self.program(name, "--help").stdout):
+                for value in values.split("|"):
+                    p = self.program(name, option, value, "--no-such-option")
+                    self.assertIn("no option --no-such-option", p.stderr)
+                    where = "--listen" if name.endswith("broker") else "--broker"
+                    p = self.program(name, option, value, where, "nonsense")
+                    self.assertIn('"nonsense" is not an endpoint', p.stderr, (option, value))
 
 
 if __name__ == "__main__":
