@@ -8,11 +8,13 @@
 #include "jobfile.h"
 #include "json.h"
 #include "number.h"
+#include "page.h"
 #include "probe.h"
 #include "roster.h"
 #include "text.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -204,62 +206,92 @@ static void advise_on_cost(struct check *c)
 
 /* --- how it is told -------------------------------------------------------------------------- */
 
+enum { LEFT = 11 };
+
+/* Whole on one line where a program reads it. */
+__attribute__((format(printf, 2, 3))) static void line(const char *label, const char *fmt, ...)
+{
+    const struct page page = page_on(stdout, SIZE_MAX, SIZE_MAX);
+    char text[2048];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    printf("%-*s", LEFT, label);
+    page_flow(&page, text, strlen(text), LEFT, LEFT);
+}
+
 static void print_fleet(const struct fleet *f)
 {
     char text[TEXT_MAX];
     if (!f->asked)
-        printf("workers    none: %s\n", f->why_not);
+        line("workers", "none: %s", f->why_not);
     else if (f->workers == 0)
-        printf("workers    none is connected at %s\n", f->broker);
+        line("workers", "none is connected at %s", f->broker);
     else if (f->share <= 0)
-        printf("workers    %lld at %s, all paused\n", (long long)f->workers, f->broker);
+        line("workers", "%lld at %s, all paused", (long long)f->workers, f->broker);
     else
-        printf("workers    about %s on %lld worker%s, %lld thread%s, at %s; binds: the %s\n",
-               duration_format(f->seconds, text), (long long)f->workers, f->workers == 1 ? "" : "s",
-               (long long)f->threads, f->threads == 1 ? "" : "s", f->broker, f->binds);
+        line("workers", "about %s on %lld worker%s, %lld thread%s, at %s; binds: the %s",
+             duration_format(f->seconds, text), (long long)f->workers, f->workers == 1 ? "" : "s",
+             (long long)f->threads, f->threads == 1 ? "" : "s", f->broker, f->binds);
 }
 
 static void print_error(const struct check *c)
 {
     static const char *const LED[] = {
-        [ERROR_METHOD] = "the method, within the tolerance",
+        [ERROR_METHOD] = "the method",
         [ERROR_INTERPOLATION] = "the interpolation of w",
         [ERROR_ROUNDING] = "rounding",
     };
     if (c->error == ERROR_UNKNOWN)
         return;
-    printf("error      led by %s; at most %.2g times the tolerance in %lld samples\n",
-           LED[c->error], c->samples.worst_error, (long long)c->samples.points);
+    line("error", "led by %s; at most %.3g times the tolerance in %lld samples", LED[c->error],
+         c->samples.worst_error, (long long)c->samples.points);
+}
+
+static void print_fields(const struct job *job)
+{
+    char number[NUMBER_TEXT];
+    struct buf names = {0};
+    for (size_t i = 0; i < job->output_count; i++)
+        buf_printf(&names, "%s%s", i ? " " : "", job->outputs[i].name);
+    number_format(job->tolerance, number);
+    line("fields", "%s%s, tolerance %s", buf_text(&names),
+         job->errors ? ", each with its error" : "", number);
+    buf_fini(&names);
+}
+
+static void print_time(const struct check *c)
+{
+    char a[TEXT_MAX], b[TEXT_MAX];
+    line("time", "about %s here on %lld thread%s (%.3g %s a point%s%s)",
+         duration_format(c->seconds, a), (long long)c->threads, c->threads == 1 ? "" : "s",
+         c->point_ns < 1000 ? c->point_ns : c->point_ns / 1000, c->point_ns < 1000 ? "ns" : "us",
+         c->probed ? ", " : ": a rough figure for a slow core", c->isa);
+    line("binds", "the %s (over 1 GbE the results take %s)", c->binds,
+         duration_format(wire_s(c), b));
 }
 
 static void print_plain(const struct session *s, const struct check *c)
 {
-    char a[TEXT_MAX], b[TEXT_MAX], number[NUMBER_TEXT];
+    char a[TEXT_MAX], b[TEXT_MAX];
     const struct job *job = c->job;
     if (*job->name)
-        printf("job        %s\n", job->name);
-    printf("points     %s (%zu q x %zu a)\n", count_format((uint64_t)c->points, a), job->q.count,
-           job->a.count);
-    printf("tiles      %u\n", job_tile_count(job));
-    printf("fields    ");
-    for (size_t i = 0; i < job->output_count; i++)
-        printf(" %s", job->outputs[i].name);
-    number_format(job->tolerance, number);
-    printf("%s, tolerance %s\n", job->errors ? ", each with its error" : "", number);
+        line("job", "%s", job->name);
+    line("points", "%s (%zu q x %zu a)", count_format((uint64_t)c->points, a), job->q.count,
+         job->a.count);
+    line("tiles", "%u", job_tile_count(job));
+    print_fields(job);
     print_error(c);
-    printf("on disk    %s", bytes_format(c->file_bytes, a));
-    if (c->free_bytes >= 0)
-        printf(" of %s free here", bytes_format(c->free_bytes, b));
-    printf("\nmemory     %s in numpy for one field; a worker needs less than 64 MB\n",
-           bytes_format(c->points * 8, a));
-    printf("time       about %s here on %lld thread%s (%.3g ns a point%s%s)\n",
-           duration_format(c->seconds, a), (long long)c->threads, c->threads == 1 ? "" : "s",
-           c->point_ns, c->probed ? ", " : ": a rough figure for a slow core", c->isa);
-    printf("binds      the %s (over 1 GbE the results take %s)\n", c->binds,
-           duration_format(wire_s(c), b));
+    bool known = c->free_bytes >= 0;
+    line("on disk", "%s%s%s%s", bytes_format(c->file_bytes, a), known ? " of " : "",
+         known ? bytes_format(c->free_bytes, b) : "", known ? " free here" : "");
+    line("memory", "%s in numpy for one field; a worker needs less than 64 MB",
+         bytes_format(c->points * 8, a));
+    print_time(c);
     print_fleet(&c->fleet);
     for (size_t i = 0; i < c->advice.count; i++)
-        printf("%s%s\n", i ? "           " : "advice     ", c->advice.items[i].text);
+        line(i ? "" : "advice", "%s", c->advice.items[i].text);
     if (!c->probed)
         session_say(s, "the solver was not asked: %s", c->probe_missing);
     session_say(s, "next: hillsweep run %s, or hillsweep submit %s", s->file, s->file);

@@ -50,6 +50,9 @@ static int keys_list(struct session *s, const char *folder, struct err *err)
     if (keyring_read(folder, &k, err))
         return -1;
     struct json_out *o = json_object(), *list = json_put_array(o, "keys");
+    int width = 0;
+    for (size_t i = 0; i < k.count; i++)
+        width = (int)strlen(k.entries[i].name) > width ? (int)strlen(k.entries[i].name) : width;
     for (size_t i = 0; i < k.count; i++) {
         const struct keyring_entry *e = &k.entries[i];
         const char *role = e->role ? role_name(e->role) : "revoked";
@@ -59,7 +62,7 @@ static int keys_list(struct session *s, const char *folder, struct err *err)
         json_put_string(one, "public", e->public);
         json_put_string(one, "since", e->since);
         if (!s->json)
-            printf("%-8s  %-32s  %s  %s\n", role, e->name, e->public, e->since);
+            printf("%-8s  %-*s  %s  %s\n", role, width, e->name, e->public, e->since);
     }
     if (s->json)
         print(o);

@@ -7,14 +7,32 @@
 #include <stdio.h>
 #include <string.h>
 
-static void print_worker(const struct json *w)
+enum { HOST_TEXT = 96 };
+
+static int host_format(const struct json *w, char out[HOST_TEXT])
 {
-    char rate[TEXT_MAX], host[96];
-    snprintf(host, sizeof host, "%s:%lld", json_get_string(w, "host", "?"),
-             (long long)json_get_integer(w, "pid", 0));
-    printf("%6lld  %-24s  %-11s  %7lld  %10s  %8lld  %-8s",
-           (long long)json_get_integer(w, "worker", 0), host, json_get_string(w, "state", "?"),
-           (long long)json_get_integer(w, "threads", 0),
+    return snprintf(out, HOST_TEXT, "%s:%lld", json_get_string(w, "host", "?"),
+                    (long long)json_get_integer(w, "pid", 0));
+}
+
+static int widest_host(const struct json *w)
+{
+    char host[HOST_TEXT];
+    int widest = (int)strlen("HOST:PID");
+    for (; w; w = json_next(w)) {
+        int n = host_format(w, host);
+        widest = n > widest ? n : widest;
+    }
+    return widest < HOST_TEXT ? widest : HOST_TEXT - 1;
+}
+
+static void print_worker(const struct json *w, int width)
+{
+    char rate[TEXT_MAX], host[HOST_TEXT];
+    host_format(w, host);
+    printf("%6lld  %-*s  %-9s  %7lld  %9s  %8lld  %-8s",
+           (long long)json_get_integer(w, "worker", 0), width, host,
+           json_get_string(w, "state", "?"), (long long)json_get_integer(w, "threads", 0),
            rate_format(json_get_number(w, "rate", 0), rate),
            (long long)json_get_integer(w, "tiles_done", 0), json_get_string(w, "isa", ""));
     const char *reason = json_get_string(w, "reason", "");
@@ -28,13 +46,14 @@ static int print_workers(struct session *s, const struct buf *json, struct err *
         return err_prefix(err, "the broker's answer cannot be read");
     const struct json *list = json_get(root, "workers");
     const struct json *w = list ? json_first(list) : NULL;
+    int width = widest_host(w);
     if (w)
-        printf("%6s  %-24s  %-11s  %7s  %10s  %8s  %-8s  %s\n", "WORKER", "HOST:PID", "STATE",
+        printf("%6s  %-*s  %-9s  %7s  %9s  %8s  %-8s  %s\n", "WORKER", width, "HOST:PID", "STATE",
                "THREADS", "RATE", "TILES", "CODE", "WHY");
     else
         session_say(s, "no workers; start one with: hillsweep-worker --broker ENDPOINT");
     for (; w; w = json_next(w))
-        print_worker(w);
+        print_worker(w, width);
     json_destroy(root);
     return 0;
 }

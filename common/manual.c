@@ -2,83 +2,21 @@
 #include "manual.h"
 
 #include "complete.h"
+#include "page.h"
 
 #include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 enum {
     LEFT = 32, /* columns before the help of an option */
     COMMAND = 25,
     EXAMPLE = 6,
-    WIDTH_LEAST = 60,
     WIDTH_USUAL = 80, /* where there is no terminal to ask */
     WIDTH_MOST = 100,
 };
 
-/* --- lines of the reader's width ---------------------------------------------------------------
- */
-
-struct page {
-    FILE *out;
-    size_t width;
-};
-
-static struct page page_on(FILE *out)
-{
-    struct winsize size = {0};
-    size_t width = WIDTH_USUAL;
-    if (isatty(fileno(out)) && ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        width = size.ws_col;
-    width = width < WIDTH_LEAST ? WIDTH_LEAST : width > WIDTH_MOST ? WIDTH_MOST : width;
-    return (struct page){out, width};
-}
-
-static void indent(const struct page *p, size_t columns)
-{
-    fprintf(p->out, "%*s", (int)columns, "");
-}
-
-/* Words from column `at` on, further lines from column `left` on. */
-static void flow(const struct page *p, const char *text, size_t len, size_t at, size_t left)
-{
-    bool begins = true;
-    for (const char *end = text + len; text < end;) {
-        size_t gap = strspn(text, " \n"), word = strcspn(text + gap, " \n");
-        text += gap;
-        if (text >= end)
-            break;
-        if (!begins && at + 1 + word > p->width) {
-            fputc('\n', p->out);
-            indent(p, left);
-            at = left;
-        } else if (!begins) {
-            fputc(' ', p->out);
-            at++;
-        }
-        fwrite(text, 1, word, p->out);
-        at += word;
-        text += word;
-        begins = false;
-    }
-    fputc('\n', p->out);
-}
-
-/* An empty line ends a paragraph. */
-static void flow_paragraphs(const struct page *p, const char *text)
-{
-    while (*text) {
-        const char *gap = strstr(text, "\n\n");
-        size_t len = gap ? (size_t)(gap - text) : strlen(text);
-        flow(p, text, len, 0, 0);
-        text += len;
-        if (gap)
-            fputc('\n', p->out);
-        text += strspn(text, "\n");
-    }
-}
+/* --- help ------------------------------------------------------------------------------------ */
 
 /* A line of examples: the command, and what is said of it after three spaces or more. */
 struct example {
@@ -112,15 +50,13 @@ static void help_examples(const struct page *p, const char *text)
         fwrite(text, 1, beside ? e.len : (size_t)(e.command - text) + e.command_len, p->out);
         fputc('\n', p->out);
         if (e.said && !beside) {
-            indent(p, EXAMPLE);
-            flow(p, e.said, e.said_len, EXAMPLE, EXAMPLE);
+            page_indent(p, EXAMPLE);
+            page_flow(p, e.said, e.said_len, EXAMPLE, EXAMPLE);
         }
         text += e.len + (text[e.len] == '\n');
     }
     fputc('\n', p->out);
 }
-
-/* --- help ------------------------------------------------------------------------------------ */
 
 static void option_text(const struct option_spec *o, char *out, size_t size)
 {
@@ -140,8 +76,8 @@ static void help_entry(const struct page *p, const char *name, const char *text,
         fputc('\n', p->out);
         at = 0;
     }
-    indent(p, left - at);
-    flow(p, text, strlen(text), left, left);
+    page_indent(p, left - at);
+    page_flow(p, text, strlen(text), left, left);
 }
 
 static void help_usage(const struct page *p, const struct manual *m, const char *usage)
@@ -149,7 +85,7 @@ static void help_usage(const struct page *p, const struct manual *m, const char 
     char text[256];
     snprintf(text, sizeof text, "%s %s", m->program, usage);
     fputs("Usage: ", p->out);
-    flow(p, text, strlen(text), 7, 7);
+    page_flow(p, text, strlen(text), 7, 7);
     fputc('\n', p->out);
 }
 
@@ -188,10 +124,10 @@ static void help_commands(const struct page *p, const struct manual_command *c)
 
 void manual_help(const struct manual *m, FILE *out)
 {
-    const struct page p = page_on(out);
+    const struct page p = page_on(out, WIDTH_USUAL, WIDTH_MOST);
     help_examples(&p, m->examples);
     if (m->about) {
-        flow_paragraphs(&p, m->about);
+        page_paragraphs(&p, m->about);
         fputc('\n', out);
     }
     help_usage(&p, m, m->usage);
@@ -200,19 +136,19 @@ void manual_help(const struct manual *m, FILE *out)
     help_options(&p, m->commands ? "Options of every command" : "Options", m->options);
     if (m->more) {
         fputc('\n', out);
-        flow_paragraphs(&p, m->more);
+        page_paragraphs(&p, m->more);
     }
 }
 
 void manual_help_command(const struct manual *m, const struct manual_command *c, FILE *out)
 {
-    const struct page p = page_on(out);
+    const struct page p = page_on(out, WIDTH_USUAL, WIDTH_MOST);
     help_examples(&p, c->examples);
     char usage[128];
     snprintf(usage, sizeof usage, "%s %s [OPTIONS]", c->name, c->words);
     help_usage(&p, m, usage);
     if (c->about) {
-        flow_paragraphs(&p, c->about);
+        page_paragraphs(&p, c->about);
         fputc('\n', out);
     }
     if (any_shown(c->options)) {

@@ -190,6 +190,20 @@ class Terminals(House):
         quiet = self.client("watch", job, "--quiet", "--timeout", "50ms", code=None)
         self.assertNotIn("/2,250,000", quiet.stderr)
 
+    def test_check_is_as_wide_as_the_terminal(self):
+        path = self.write_job(SMALL)
+        piped = self.client("check", path, broker=False).stdout.splitlines()
+        for columns in (60, 120):
+            t = self.run_in("16", "check", path, columns=columns, lines=40)
+            self.assertEqual(t.finish(), 0)
+            lines = t.raw().replace("\r", "").splitlines()
+            self.assertEqual([line for line in lines[:-1] if len(line) > columns], [])
+            memory = [i for i, line in enumerate(lines) if line.startswith("memory")][0]
+            shown = lines[memory:memory + 2] if columns == 60 else lines[memory:memory + 1]
+            self.assertIn(" ".join(line.strip() for line in shown), piped)
+            if columns == 60:
+                self.assertRegex(shown[1], r"^ {11}\S")
+
     def test_every_help_fits_a_terminal(self):
         script = self.client("completion", "fish", broker=False).stdout
         commands = re.findall(r"-n __fish_use_subcommand -a (\w+)", script)
