@@ -1,232 +1,43 @@
-/* Messages to bytes and back; see wire.h and PROTOCOL.md.
- *
- * The layout of each body stands once, in `body`, which walks a message with a cursor that either
- * writes or reads: what is encoded cannot differ from what is decoded. A reading cursor that runs
- * out of bytes goes bad and reads zeros from then on; the caller looks at the end. */
+/* Messages to bytes and back; see wire.h and PROTOCOL.md. The layout of each body stands once, in
+ * `body`, which walks a message with a cursor that either writes or reads. */
 #include "wire.h"
 
 #include "crc32c.h"
-#include <assert.h>
-#include <string.h>
-
-struct cursor {
-    struct buf *out;         /* writing when not NULL */
-    const unsigned char *in; /* reading */
-    size_t left;
-    bool bad;
-};
-
-static void bytes(struct cursor *c, void *value, size_t n)
-{
-    if (c->out) {
-        buf_add(c->out, value, n);
-        return;
-    }
-    if (c->bad || c->left < n) {
-        c->bad = true;
-        memset(value, 0, n);
-        return;
-    }
-    memcpy(value, c->in, n);
-    c->in += n;
-    c->left -= n;
-}
-
-/* Integers are little-endian on the wire and, so far, on every machine this is built for. */
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire is little-endian");
-
-static void u8(struct cursor *c, uint8_t *v)
-{
-    bytes(c, v, 1);
-}
-
-static void u16(struct cursor *c, uint16_t *v)
-{
-    bytes(c, v, 2);
-}
-
-static void u32(struct cursor *c, uint32_t *v)
-{
-    bytes(c, v, 4);
-}
-
-static void u64(struct cursor *c, uint64_t *v)
-{
-    bytes(c, v, 8);
-}
-
-static void token(struct cursor *c, struct token *t)
-{
-    u64(c, &t->hi);
-    u64(c, &t->lo);
-}
-
-static void span(struct cursor *c, struct wire_span *s, size_t len)
-{
-    if (c->out) {
-        buf_add(c->out, s->data, s->len);
-        return;
-    }
-    if (c->bad || c->left < len) {
-        c->bad = true;
-        *s = (struct wire_span){"", 0};
-        return;
-    }
-    *s = (struct wire_span){c->in, len};
-    c->in += len;
-    c->left -= len;
-}
-
-static void str(struct cursor *c, struct wire_span *s)
-{
-    uint16_t len = 0;
-    if (c->out) {
-        assert(s->len <= UINT16_MAX);
-        len = (uint16_t)s->len;
-    }
-    u16(c, &len);
-    span(c, s, len);
-}
-
-/* The rest of the body. */
-static void rest(struct cursor *c, struct wire_span *s)
-{
-    span(c, s, c->left);
-}
-
-static void holding(struct cursor *c, struct wire_holding *h)
-{
-    u32(c, &h->job);
-    u32(c, &h->first_tile);
-    u32(c, &h->tile_count);
-    u32(c, &h->first);
-    u32(c, &h->count);
-    token(c, &h->token);
-    uint8_t solved = h->solved;
-    u8(c, &solved);
-    h->solved = solved != 0;
-}
-
-static void progress(struct cursor *c, struct wire_progress *p)
-{
-    token(c, &p->token);
-    u64(c, &p->points_done);
-    u32(c, &p->cpu_ms);
-}
-
-static void tiles(struct cursor *c, struct wire_tiles *t)
-{
-    u32(c, &t->job);
-    u32(c, &t->first_tile);
-    u32(c, &t->tile_count);
-}
-
-enum { HOLDING_BYTES = 37, PROGRESS_BYTES = 28, TILES_BYTES = 12 };
-
-static void list_item(struct cursor *c, const struct wire_list *l, size_t item_bytes, uint32_t i)
-{
-    switch (item_bytes) {
-    case HOLDING_BYTES: {
-        struct wire_holding h = ((const struct wire_holding *)l->items)[i];
-        holding(c, &h);
-        break;
-    }
-    case PROGRESS_BYTES: {
-        struct wire_progress p = ((const struct wire_progress *)l->items)[i];
-        progress(c, &p);
-        break;
-    }
-    default: {
-        struct wire_tiles t = ((const struct wire_tiles *)l->items)[i];
-        tiles(c, &t);
-    }
-    }
-}
-
-static void list(struct cursor *c, struct wire_list *l, size_t item_bytes)
-{
-    u32(c, &l->count);
-    if (c->out) {
-        for (uint32_t i = 0; i < l->count; i++)
-            list_item(c, l, item_bytes, i);
-        return;
-    }
-    struct wire_span s;
-    if (l->count > WIRE_FRAME_MAX / item_bytes) {
-        c->bad = true;
-        l->count = 0;
-    }
-    span(c, &s, l->count * item_bytes);
-    l->raw = s.data;
-    l->items = NULL;
-    if (c->bad)
-        l->count = 0;
-}
-
-struct wire_holding wire_holding_at(const struct wire_list *l, uint32_t i)
-{
-    assert(i < l->count);
-    struct wire_holding h = {0};
-    if (!l->raw)
-        return ((const struct wire_holding *)l->items)[i];
-    holding(&(struct cursor){.in = l->raw + (size_t)i * HOLDING_BYTES, .left = HOLDING_BYTES}, &h);
-    return h;
-}
-
-struct wire_progress wire_progress_at(const struct wire_list *l, uint32_t i)
-{
-    assert(i < l->count);
-    struct wire_progress p = {0};
-    if (!l->raw)
-        return ((const struct wire_progress *)l->items)[i];
-    progress(&(struct cursor){.in = l->raw + (size_t)i * PROGRESS_BYTES, .left = PROGRESS_BYTES},
-             &p);
-    return p;
-}
-
-struct wire_tiles wire_tiles_at(const struct wire_list *l, uint32_t i)
-{
-    assert(i < l->count);
-    struct wire_tiles t = {0};
-    if (!l->raw)
-        return ((const struct wire_tiles *)l->items)[i];
-    tiles(&(struct cursor){.in = l->raw + (size_t)i * TILES_BYTES, .left = TILES_BYTES}, &t);
-    return t;
-}
+#include "wire_cursor.h"
 
 static void hello(struct cursor *c, struct wire_msg *m)
 {
-    u64(c, &m->hello.store);
-    u16(c, &m->hello.threads);
-    u32(c, &m->hello.hold_bytes);
-    u32(c, &m->hello.self_test);
-    u32(c, &m->hello.pid);
+    cursor_u64(c, &m->hello.store);
+    cursor_u16(c, &m->hello.threads);
+    cursor_u32(c, &m->hello.hold_bytes);
+    cursor_u32(c, &m->hello.self_test);
+    cursor_u32(c, &m->hello.pid);
     uint8_t paused = m->hello.paused;
-    u8(c, &paused);
+    cursor_u8(c, &paused);
     m->hello.paused = paused != 0;
-    u8(c, &m->hello.limit_percent);
-    str(c, &m->hello.version);
-    str(c, &m->hello.host);
-    str(c, &m->hello.isa);
-    list(c, &m->hello.holdings, HOLDING_BYTES);
+    cursor_u8(c, &m->hello.limit_percent);
+    cursor_str(c, &m->hello.version);
+    cursor_str(c, &m->hello.host);
+    cursor_str(c, &m->hello.isa);
+    cursor_holdings(c, &m->hello.holdings);
 }
 
 static void result(struct cursor *c, struct wire_msg *m)
 {
     uint8_t zero = 0;
-    u32(c, &m->result.job);
-    u32(c, &m->result.tile);
-    u32(c, &m->result.first);
-    u32(c, &m->result.count);
-    token(c, &m->result.token);
-    u16(c, &m->result.plane);
-    u8(c, &m->result.coding);
-    u8(c, &zero);
-    u32(c, &m->result.plane_bytes);
-    u32(c, &m->result.offset);
-    u32(c, &m->result.solve_us);
-    u32(c, &m->result.crc);
-    rest(c, &m->result.data);
+    cursor_u32(c, &m->result.job);
+    cursor_u32(c, &m->result.tile);
+    cursor_u32(c, &m->result.first);
+    cursor_u32(c, &m->result.count);
+    cursor_token(c, &m->result.token);
+    cursor_u16(c, &m->result.plane);
+    cursor_u8(c, &m->result.coding);
+    cursor_u8(c, &zero);
+    cursor_u32(c, &m->result.plane_bytes);
+    cursor_u32(c, &m->result.offset);
+    cursor_u32(c, &m->result.solve_us);
+    cursor_u32(c, &m->result.crc);
+    cursor_rest(c, &m->result.data);
 }
 
 void wire_whole_add(struct buf *wholes, const struct wire_whole *whole)
@@ -234,12 +45,12 @@ void wire_whole_add(struct buf *wholes, const struct wire_whole *whole)
     struct cursor c = {.out = wholes};
     struct wire_whole w = *whole;
     uint32_t len = (uint32_t)w.data.len;
-    u32(&c, &w.tile);
-    u32(&c, &w.solve_us);
-    u32(&c, &len);
-    u8(&c, &w.planes);
+    cursor_u32(&c, &w.tile);
+    cursor_u32(&c, &w.solve_us);
+    cursor_u32(&c, &len);
+    cursor_u8(&c, &w.planes);
     buf_add(wholes, w.codings, w.planes);
-    span(&c, &w.data, w.data.len);
+    cursor_span(&c, &w.data, w.data.len);
 }
 
 bool wire_whole_next(struct wire_span *wholes, struct wire_whole *out)
@@ -249,12 +60,12 @@ bool wire_whole_next(struct wire_span *wholes, struct wire_whole *out)
     uint32_t len = 0;
     if (wholes->len == 0)
         return false;
-    u32(&c, &out->tile);
-    u32(&c, &out->solve_us);
-    u32(&c, &len);
-    u8(&c, &out->planes);
-    span(&c, &codings, out->planes);
-    span(&c, &out->data, len);
+    cursor_u32(&c, &out->tile);
+    cursor_u32(&c, &out->solve_us);
+    cursor_u32(&c, &len);
+    cursor_u8(&c, &out->planes);
+    cursor_span(&c, &codings, out->planes);
+    cursor_span(&c, &out->data, len);
     out->codings = codings.data;
     *wholes = (struct wire_span){c.in, c.left};
     return !c.bad;
@@ -264,10 +75,10 @@ static void results(struct cursor *c, struct wire_msg *m)
 {
     struct wire_whole whole;
     uint32_t n = 0;
-    u32(c, &m->results.job);
-    token(c, &m->results.token);
-    u32(c, &m->results.count);
-    rest(c, &m->results.wholes);
+    cursor_u32(c, &m->results.job);
+    cursor_token(c, &m->results.token);
+    cursor_u32(c, &m->results.count);
+    cursor_rest(c, &m->results.wholes);
     struct wire_span left = m->results.wholes;
     while (!c->out && wire_whole_next(&left, &whole))
         n++;
@@ -277,31 +88,31 @@ static void results(struct cursor *c, struct wire_msg *m)
 
 static void lease(struct cursor *c, struct wire_msg *m)
 {
-    u32(c, &m->lease.job);
-    u32(c, &m->lease.first_tile);
-    u32(c, &m->lease.tile_count);
-    u32(c, &m->lease.first);
-    u32(c, &m->lease.count);
-    token(c, &m->lease.token);
-    u16(c, &m->lease.flags);
+    cursor_u32(c, &m->lease.job);
+    cursor_u32(c, &m->lease.first_tile);
+    cursor_u32(c, &m->lease.tile_count);
+    cursor_u32(c, &m->lease.first);
+    cursor_u32(c, &m->lease.count);
+    cursor_token(c, &m->lease.token);
+    cursor_u16(c, &m->lease.flags);
 }
 
 static void welcome(struct cursor *c, struct wire_msg *m)
 {
-    u64(c, &m->welcome.store);
-    u32(c, &m->welcome.worker);
-    u64(c, &m->welcome.window);
-    u16(c, &m->welcome.heartbeat_ms);
-    str(c, &m->welcome.version);
+    cursor_u64(c, &m->welcome.store);
+    cursor_u32(c, &m->welcome.worker);
+    cursor_u64(c, &m->welcome.window);
+    cursor_u16(c, &m->welcome.heartbeat_ms);
+    cursor_str(c, &m->welcome.version);
 }
 
 static void part(struct cursor *c, struct wire_msg *m)
 {
     if (m->type != WIRE_UPLOAD)
-        u32(c, &m->part.job);
-    u32(c, &m->part.total);
-    u32(c, &m->part.offset);
-    rest(c, &m->part.data);
+        cursor_u32(c, &m->part.job);
+    cursor_u32(c, &m->part.total);
+    cursor_u32(c, &m->part.offset);
+    cursor_rest(c, &m->part.data);
 }
 
 /* The short bodies. */
@@ -309,39 +120,39 @@ static void small(struct cursor *c, struct wire_msg *m)
 {
     switch (m->type) {
     case WIRE_HEARTBEAT:
-        u32(c, &m->heartbeat.hold_bytes);
-        u64(c, &m->heartbeat.sent_bytes);
-        list(c, &m->heartbeat.progress, PROGRESS_BYTES);
+        cursor_u32(c, &m->heartbeat.hold_bytes);
+        cursor_u64(c, &m->heartbeat.sent_bytes);
+        cursor_progress(c, &m->heartbeat.progress);
         break;
     case WIRE_GET_JOB:
     case WIRE_GET_TABLE:
-        u32(c, &m->get.job);
-        u32(c, &m->get.offset);
+        cursor_u32(c, &m->get.job);
+        cursor_u32(c, &m->get.offset);
         break;
     case WIRE_RETURN:
-        token(c, &m->give_back.token);
-        u32(c, &m->give_back.job);
-        u32(c, &m->give_back.first_tile);
-        u32(c, &m->give_back.tile_count);
-        str(c, &m->give_back.reason);
+        cursor_token(c, &m->give_back.token);
+        cursor_u32(c, &m->give_back.job);
+        cursor_u32(c, &m->give_back.first_tile);
+        cursor_u32(c, &m->give_back.tile_count);
+        cursor_str(c, &m->give_back.reason);
         break;
     case WIRE_JOB_FAIL:
-        u32(c, &m->job_fail.job);
-        u16(c, &m->job_fail.code);
-        str(c, &m->job_fail.text);
+        cursor_u32(c, &m->job_fail.job);
+        cursor_u16(c, &m->job_fail.code);
+        cursor_str(c, &m->job_fail.text);
         break;
     case WIRE_BYE:
-        str(c, &m->bye.reason);
+        cursor_str(c, &m->bye.reason);
         break;
     case WIRE_REFUSED:
-        u16(c, &m->refused.code);
-        u32(c, &m->refused.retry_ms);
-        str(c, &m->refused.text);
+        cursor_u16(c, &m->refused.code);
+        cursor_u32(c, &m->refused.retry_ms);
+        cursor_str(c, &m->refused.text);
         break;
     case WIRE_PONG:
-        u64(c, &m->pong.window);
-        u8(c, &m->pong.paused);
-        u8(c, &m->pong.limit_percent);
+        cursor_u64(c, &m->pong.window);
+        cursor_u8(c, &m->pong.paused);
+        cursor_u8(c, &m->pong.limit_percent);
         break;
     default:
         break;
@@ -373,34 +184,34 @@ static bool body(struct cursor *c, struct wire_msg *m)
         part(c, m);
         return true;
     case WIRE_ACK:
-        u64(c, &m->tiles.window);
-        list(c, &m->tiles.tiles, TILES_BYTES);
+        cursor_u64(c, &m->tiles.window);
+        cursor_tiles(c, &m->tiles.tiles);
         return true;
     case WIRE_DROP:
-        list(c, &m->tiles.tiles, TILES_BYTES);
+        cursor_tiles(c, &m->tiles.tiles);
         return true;
     case WIRE_REQUEST:
-        str(c, &m->request.op);
-        rest(c, &m->request.json);
+        cursor_str(c, &m->request.op);
+        cursor_rest(c, &m->request.json);
         return true;
     case WIRE_FETCH:
-        u32(c, &m->fetch.job);
-        str(c, &m->fetch.file);
-        u64(c, &m->fetch.offset);
-        u32(c, &m->fetch.length);
+        cursor_u32(c, &m->fetch.job);
+        cursor_str(c, &m->fetch.file);
+        cursor_u64(c, &m->fetch.offset);
+        cursor_u32(c, &m->fetch.length);
         return true;
     case WIRE_REPLY:
-        u16(c, &m->reply.code);
-        rest(c, &m->reply.json);
+        cursor_u16(c, &m->reply.code);
+        cursor_rest(c, &m->reply.json);
         return true;
     case WIRE_NOTICE:
-        rest(c, &m->reply.json);
+        cursor_rest(c, &m->reply.json);
         return true;
     case WIRE_PAGE:
-        u64(c, &m->page.file_bytes);
-        u8(c, &m->page.final);
-        u64(c, &m->page.offset);
-        rest(c, &m->page.data);
+        cursor_u64(c, &m->page.file_bytes);
+        cursor_u8(c, &m->page.final);
+        cursor_u64(c, &m->page.offset);
+        cursor_rest(c, &m->page.data);
         return true;
     case WIRE_HEARTBEAT:
     case WIRE_GET_JOB:
@@ -426,13 +237,13 @@ struct header {
 
 static void header(struct cursor *c, struct header *h)
 {
-    u32(c, &h->magic);
-    u16(c, &h->version);
-    u16(c, &h->type);
-    u64(c, &h->sender);
-    u64(c, &h->tag);
-    u32(c, &h->len);
-    u32(c, &h->crc);
+    cursor_u32(c, &h->magic);
+    cursor_u16(c, &h->version);
+    cursor_u16(c, &h->type);
+    cursor_u64(c, &h->sender);
+    cursor_u64(c, &h->tag);
+    cursor_u32(c, &h->len);
+    cursor_u32(c, &h->crc);
 }
 
 static uint32_t frame_crc(const unsigned char *frame, size_t len)
