@@ -226,14 +226,3 @@ void canvas_text(struct canvas *c, const struct canvas_font *font, double x, dou
     cairo_move_to(c->cairo, x - align * width, y + MIDDLE * font->size);
     cairo_show_text(c->cairo, text);
 }
-
-void canvas_text_up(struct canvas *c, const struct canvas_font *font, double x, double y,
-                    const char *text)
-{
-    const double right_angle = 1.57079632679489661923;
-    cairo_save(c->cairo);
-    cairo_translate(c->cairo, x, y);
-    cairo_rotate(c->cairo, -right_angle);
-    canvas_text(c, font, 0, 0, 0.5, text);
-    cairo_restore(c->cairo);
-}

@@ -56,8 +56,5 @@ double canvas_text_width(struct canvas *c, const struct canvas_font *font, const
  * the left of it: 0, 0.5, 1. */
 void canvas_text(struct canvas *c, const struct canvas_font *font, double x, double y, double align,
                  const char *text);
-/* Written upwards, centred on (x, y). */
-void canvas_text_up(struct canvas *c, const struct canvas_font *font, double x, double y,
-                    const char *text);
 
 #endif

@@ -147,12 +147,11 @@ static void count_fleet(struct fleet *f, const struct json *answer)
 {
     const struct json *list = json_get(answer, "workers");
     for (const struct json *w = list ? json_first(list) : NULL; w; w = json_next(w)) {
-        const struct json *paused = json_get(w, "paused");
         double threads = json_get_number(w, "threads", 0);
         double limit = json_get_number(w, "limit_percent", 100);
         f->workers++;
         f->threads += (int64_t)threads;
-        if (!paused || !json_bool(paused))
+        if (!json_get_bool(w, "paused", false))
             f->share += threads * (limit > 0 && limit < 100 ? limit / 100 : 1);
     }
 }

@@ -7,11 +7,6 @@ enum { BLOCK_MS = 500, BLOCKS_MIN = 4 };
 
 #define NINE_OF_TEN 1.64
 
-void pace_init(struct pace *p)
-{
-    *p = (struct pace){0};
-}
-
 /* Two blocks become one. */
 static void halve(struct pace *p)
 {

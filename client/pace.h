@@ -15,6 +15,7 @@
 
 #define PACE_BLOCKS 32
 
+/* Begins zeroed. */
 struct pace {
     int64_t block_ms; /* length of a block; 0: nothing was told yet */
     int64_t start_ms; /* of the block that is being filled */
@@ -23,7 +24,6 @@ struct pace {
     size_t count;
 };
 
-void pace_init(struct pace *p);
 void pace_tell(struct pace *p, int64_t now_ms, uint64_t points_done);
 
 /* Half the width of the band around an ETA of eta_s seconds; negative while it is not known. */

@@ -301,26 +301,9 @@ void json_add_integer(struct json_out *array, int64_t value)
     json_add(array, integer_item(value));
 }
 
-void json_add_bool(struct json_out *array, bool value)
-{
-    json_add(array, keep(cJSON_CreateBool(value)));
-}
-
-void json_add_null(struct json_out *array)
-{
-    json_add(array, keep(cJSON_CreateNull()));
-}
-
 struct json_out *json_add_object(struct json_out *array)
 {
     struct json_out *child = json_object();
-    json_add(array, child);
-    return child;
-}
-
-struct json_out *json_add_array(struct json_out *array)
-{
-    struct json_out *child = json_array();
     json_add(array, child);
     return child;
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -62,16 +61,4 @@ void log_info(const char *fmt, ...)
 void log_debug(const char *fmt, ...)
 {
     LINE(LOG_DEBUG, 0);
-}
-
-void log_fatal(const char *fmt, ...)
-{
-    LINE(LOG_WARN, errno);
-    exit(1);
-}
-
-void log_fatalx(const char *fmt, ...)
-{
-    LINE(LOG_WARN, 0);
-    exit(1);
 }

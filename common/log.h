@@ -1,8 +1,8 @@
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
 
-/* Log lines on standard error: "hillsweep-broker: text key=value". Six calls; warn and fatal add
- * strerror(errno), warnx and fatalx do not. The only global of the project. */
+/* Log lines on standard error: "hillsweep-broker: text key=value". warn adds
+ * strerror(errno), warnx does not. The only global of the project. */
 
 enum log_level { LOG_WARN, LOG_INFO, LOG_DEBUG };
 
@@ -14,7 +14,5 @@ void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warnx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void log_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
-void log_fatalx(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 #endif

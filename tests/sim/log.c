@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static bool told;
 
@@ -39,25 +38,4 @@ TELL(log_info)
 void log_debug(const char *fmt, ...)
 {
     (void)fmt;
-}
-
-static _Noreturn void end(const char *fmt, va_list ap)
-{
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
-    abort();
-}
-
-void log_fatal(const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    end(fmt, ap);
-}
-
-void log_fatalx(const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    end(fmt, ap);
 }

@@ -201,8 +201,10 @@ static const struct job *template(uint32_t q, uint32_t a, uint32_t fields, bool 
                "\"a\":{\"from\":1,\"to\":%u,\"count\":%u}},\"errors\":%s,"
                "\"output\":{\"F\":\"z(t[1])\"%s}}",
                q, q, a, a, errors ? "true" : "false", fields > 1 ? ",\"G\":\"dz(t[1])\"" : "");
-    if (job_parse((const char *)text.data, text.len, NULL, at, &err))
-        log_fatalx("%s", err.text);
+    if (job_parse((const char *)text.data, text.len, NULL, at, &err)) {
+        fprintf(stderr, "sim: %s\n", err.text);
+        abort();
+    }
     buf_fini(&text);
     return *at;
 }

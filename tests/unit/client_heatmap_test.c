@@ -176,9 +176,8 @@ static void a_frame_says_what_it_shows(void **state)
 
 static double band_after(const double *rates, size_t n, double eta_s)
 {
-    struct pace p;
+    struct pace p = {0};
     double points = 0;
-    pace_init(&p);
     pace_tell(&p, 0, 0);
     for (size_t i = 0; i < n; i++) {
         points += rates[i % 4] * 0.5;
@@ -204,10 +203,9 @@ static void a_steady_job_has_a_narrow_band(void **state)
 static void a_standing_job_has_none(void **state)
 {
     static const double NOTHING[] = {0, 0, 0, 0};
-    struct pace p;
+    struct pace p = {0};
     (void)state;
     assert_true(band_after(NOTHING, 20, 60) < 0);
-    pace_init(&p);
     pace_tell(&p, 0, 1000);
     pace_tell(&p, 5000, 10); /* fewer than before: it begins anew */
     assert_int_equal(p.count, 0);

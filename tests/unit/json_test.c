@@ -360,10 +360,7 @@ static void writes(void **state)
     json_put_integer(job, "id", 7);
     json_add_number(jobs, 2.5);
     json_add_integer(jobs, 3);
-    json_add_bool(jobs, false);
-    json_add_null(jobs);
     json_add_string(jobs, "s");
-    json_add_array(jobs);
     json_put_object(out, "empty");
     struct buf text = {0};
     json_print(out, false, &text);
@@ -372,14 +369,13 @@ static void writes(void **state)
         "{\"text\": \"a\\\"b\\\\c\\n\\t\\u0001\xC3\xA9 \xEF\xBF\xBDz\", \"none\": null, "
         "\"x\": 0.30000000000000004, \"nan\": null, \"n\": -9223372036854775808, \"yes\": true, "
         "\"null\": null, \"list\": [1, -0.5, null], "
-        "\"jobs\": [{\"id\": 7}, 2.5, 3, false, null, \"s\", []], \"empty\": {}}");
+        "\"jobs\": [{\"id\": 7}, 2.5, 3, \"s\"], \"empty\": {}}");
     struct json *v = parse(buf_text(&text));
     json_destroy(v);
     buf_clear(&text);
     json_print(out, true, &text);
     const char *pretty = buf_text(&text);
-    assert_non_null(
-        strstr(pretty, "\n  \"jobs\": [{\"id\": 7}, 2.5, 3, false, null, \"s\", []],\n"));
+    assert_non_null(strstr(pretty, "\n  \"jobs\": [{\"id\": 7}, 2.5, 3, \"s\"],\n"));
     assert_memory_equal(pretty, "{\n  \"text\": ", 12);
     assert_string_equal(strstr(pretty, "\n  \"empty"), "\n  \"empty\": {}\n}\n");
     json_out_destroy(out);
