@@ -272,9 +272,10 @@ int main(int argc, char **argv)
     s.seconds = seconds;
     if (checks)
         return check(s);
-    if (!workers != !tiles)
+    bool one = s.workers > 0;
+    if (one != (tiles > 0))
         return wrong("--tiles (1 to 7, as the table has them) and --workers go together");
-    if (workers) {
+    if (one) {
         s.kind = &kinds[(int)tiles - 1];
         one_play(&s);
     } else {
