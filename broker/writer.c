@@ -1,0 +1,316 @@
+/* See writer.h. A ring of tasks; a lot has one holder at any time. There are two threads, so that
+ * the disk has something to do while one of them waits for a processor, and so that lots go on
+ * while files are synced. A sync begins when all tasks before it are done. */
+#include "writer.h"
+
+#include "buf.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE = 2 << 20, TASKS = 4 * WRITER_LOTS, THREADS = 2 };
+
+struct task {
+    enum { WAITING, RUNNING, DONE } stage;
+    unsigned char *lot; /* NULL: none */
+    void *taken;        /* to be freed */
+    struct writer_stretch *stretches;
+    size_t stretch_count;
+    int *fds; /* to be synced */
+    size_t fd_count;
+};
+
+struct writer {
+    const struct disk *disk;
+    void (*done)(void *arg);
+    void *done_arg;
+    unsigned char *memory;
+    atomic_bool no_direct; /* the file system would not have it */
+    pthread_t threads[THREADS];
+    unsigned thread_count;
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t work, news;
+    unsigned char *free[WRITER_LOTS];
+    size_t free_count;
+    struct task tasks[TASKS]; /* a ring */
+    size_t first, count;
+    enum writer_state state;
+    struct writer_failure failure;
+    bool stop;
+};
+
+/* --- the thread ------------------------------------------------------------------------------ */
+
+/* How much of the whole pages is on the disk. What O_DIRECT does not take goes as all else. */
+static size_t put_direct(struct writer *w, const struct writer_stretch *s, size_t len)
+{
+    size_t done = 0;
+    while (done < len && done % WRITER_PAGE == 0) {
+        ssize_t n = w->disk->pwrite(s->direct, s->data + done, len - done, (off_t)(s->at + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EINVAL || errno == EOPNOTSUPP))
+            atomic_store(&w->no_direct, true);
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+    }
+    return done;
+}
+
+static int put_cached(struct writer *w, const struct writer_stretch *s, size_t from, size_t to)
+{
+    enum { WORTH = 128 << 10 }; /* a request of its own to the disk */
+    if (from == to)
+        return 0;
+    if (disk_put(w->disk, s->fd, s->data + from, to - from, s->at + from) != 0)
+        return -1;
+    if (to - from >= WORTH)
+        disk_start(w->disk, s->fd, s->at + from, to - from);
+    return 0;
+}
+
+static int put_stretch(struct writer *w, const struct writer_stretch *s)
+{
+    size_t head = (WRITER_PAGE - s->at % WRITER_PAGE) % WRITER_PAGE;
+    if (s->direct < 0 || atomic_load(&w->no_direct) || s->len < head + WRITER_PAGE)
+        return put_cached(w, s, 0, s->len);
+    size_t pages = (s->len - head) / WRITER_PAGE * WRITER_PAGE;
+    struct writer_stretch inner = *s;
+    inner.at += head;
+    inner.data += head;
+    size_t done = put_direct(w, &inner, pages);
+    return put_cached(w, s, 0, head) != 0 || put_cached(w, s, head + done, s->len) != 0 ? -1 : 0;
+}
+
+static int sync_all(struct writer *w, const struct task *t, int *fd)
+{
+    for (size_t i = 0; i < 2 * t->fd_count; i++) {
+        *fd = t->fds[i % t->fd_count];
+        if ((i < t->fd_count ? disk_settle(w->disk, *fd) : w->disk->fdatasync(*fd)) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* -1: *failure. */
+static int carry_out(struct writer *w, const struct task *t, struct writer_failure *failure)
+{
+    for (size_t i = 0; i < t->stretch_count; i++) {
+        failure->fd = t->stretches[i].fd;
+        if (put_stretch(w, &t->stretches[i]) != 0)
+            goto fail;
+    }
+    failure->sync = true;
+    if (sync_all(w, t, &failure->fd) == 0)
+        return 0;
+fail:
+    failure->error = errno;
+    return -1;
+}
+
+static void task_fini(struct task *t)
+{
+    free(t->taken);
+    free(t->stretches);
+    free(t->fds);
+}
+
+/* The first that may be begun; NULL: none. */
+static struct task *next_task(struct writer *w)
+{
+    bool all_done = true;
+    for (size_t i = 0; i < w->count; i++) {
+        struct task *t = &w->tasks[(w->first + i) % TASKS];
+        if (t->stage == WAITING && (t->fd_count == 0 || all_done))
+            return t;
+        all_done = all_done && t->stage == DONE;
+    }
+    return NULL;
+}
+
+/* What is done leaves the ring, in order. */
+static void finish(struct writer *w, struct task *t)
+{
+    if (t->lot)
+        w->free[w->free_count++] = t->lot;
+    task_fini(t);
+    t->stage = DONE;
+    for (; w->count > 0 && w->tasks[w->first].stage == DONE; w->count--)
+        w->first = (w->first + 1) % TASKS;
+    pthread_cond_signal(&w->news);
+    pthread_cond_signal(&w->work); /* a sync may be begun now */
+}
+
+/* With the mutex, but for the work itself. */
+static void do_task(struct writer *w, struct task *t)
+{
+    struct writer_failure failure = {0};
+    bool ends = t->fd_count > 0, failed = false;
+    t->stage = RUNNING;
+    if (w->state != WRITER_FAILED) {
+        pthread_mutex_unlock(&w->mutex);
+        failed = carry_out(w, t, &failure) != 0;
+        pthread_mutex_lock(&w->mutex);
+        if (failed && w->state != WRITER_FAILED) {
+            w->failure = failure;
+            w->state = WRITER_FAILED;
+        }
+        if (ends && w->state != WRITER_FAILED)
+            w->state = WRITER_SYNCED;
+    }
+    finish(w, t);
+    if (!w->done || !(ends || failed))
+        return;
+    pthread_mutex_unlock(&w->mutex);
+    w->done(w->done_arg);
+    pthread_mutex_lock(&w->mutex);
+}
+
+static void *writer_main(void *arg)
+{
+    struct writer *w = arg;
+    pthread_setname_np(pthread_self(), "writer");
+    pthread_mutex_lock(&w->mutex);
+    for (;;) {
+        struct task *t = next_task(w);
+        if (t)
+            do_task(w, t);
+        else if (w->stop && w->count == 0)
+            break;
+        else
+            pthread_cond_wait(&w->work, &w->mutex);
+    }
+    pthread_cond_broadcast(&w->work);
+    pthread_mutex_unlock(&w->mutex);
+    return NULL;
+}
+
+/* --- its owner ------------------------------------------------------------------------------- */
+
+/* Pages of 2 MiB where the kernel has them: it finds its way to the disk faster. */
+static unsigned char *make_memory(void)
+{
+    const size_t bytes = (size_t)WRITER_LOTS * WRITER_LOT_BYTES;
+    unsigned char *at = aligned_alloc(HUGE_PAGE, bytes);
+    if (at)
+        madvise(at, bytes, MADV_HUGEPAGE);
+    return at;
+}
+
+struct writer *writer_create(const struct disk *disk, void (*done)(void *arg), void *arg,
+                             struct err *err)
+{
+    struct writer *w = mem_alloc(1, sizeof *w);
+    w->disk = disk;
+    w->done = done;
+    w->done_arg = arg;
+    w->memory = make_memory();
+    for (size_t i = 0; i < WRITER_LOTS && w->memory; i++)
+        w->free[w->free_count++] = w->memory + i * WRITER_LOT_BYTES;
+    pthread_mutex_init(&w->mutex, NULL);
+    pthread_cond_init(&w->work, NULL);
+    pthread_cond_init(&w->news, NULL);
+    int rc = w->memory ? 0 : ENOMEM;
+    while (rc == 0 && w->thread_count < THREADS) {
+        rc = pthread_create(&w->threads[w->thread_count], NULL, writer_main, w);
+        w->thread_count += rc == 0;
+    }
+    if (w->thread_count > 0)
+        return w; /* one will do */
+    err_set(err, ERR_OTHER, "cannot start the writer's threads: %s", strerror(rc));
+    writer_destroy(w);
+    return NULL;
+}
+
+void writer_destroy(struct writer *w)
+{
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->mutex);
+    w->stop = true;
+    pthread_cond_broadcast(&w->work);
+    pthread_mutex_unlock(&w->mutex);
+    for (unsigned i = 0; i < w->thread_count; i++)
+        pthread_join(w->threads[i], NULL);
+    pthread_mutex_destroy(&w->mutex);
+    pthread_cond_destroy(&w->work);
+    pthread_cond_destroy(&w->news);
+    free(w->memory);
+    free(w);
+}
+
+unsigned char *writer_lot(struct writer *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    unsigned char *lot = w->free_count > 0 ? w->free[--w->free_count] : NULL;
+    pthread_mutex_unlock(&w->mutex);
+    return lot;
+}
+
+void writer_rest(struct writer *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    while (w->free_count == 0 && w->state != WRITER_SYNCED && w->state != WRITER_FAILED)
+        pthread_cond_wait(&w->news, &w->mutex);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+/* Waits for room in the ring: a task without a lot may find it full. */
+static void put_task(struct writer *w, struct task t)
+{
+    pthread_mutex_lock(&w->mutex);
+    while (w->count == TASKS)
+        pthread_cond_wait(&w->news, &w->mutex);
+    if (t.fd_count > 0 && w->state != WRITER_FAILED)
+        w->state = WRITER_SYNCING;
+    w->tasks[(w->first + w->count++) % TASKS] = t;
+    pthread_cond_signal(&w->work);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+void writer_put(struct writer *w, unsigned char *lot, void *taken,
+                const struct writer_stretch *stretches, size_t count)
+{
+    struct task t = {.lot = lot, .taken = taken, .stretch_count = count};
+    t.stretches = mem_alloc(count, sizeof *t.stretches);
+    memcpy(t.stretches, stretches, count * sizeof *stretches);
+    put_task(w, t);
+}
+
+void writer_sync(struct writer *w, const int *fds, size_t count)
+{
+    struct task t = {.fd_count = count};
+    t.fds = mem_alloc(count, sizeof *t.fds);
+    memcpy(t.fds, fds, count * sizeof *fds);
+    put_task(w, t);
+}
+
+enum writer_state writer_hear(struct writer *w, bool wait)
+{
+    pthread_mutex_lock(&w->mutex);
+    while (wait && w->state == WRITER_SYNCING)
+        pthread_cond_wait(&w->news, &w->mutex);
+    enum writer_state state = w->state;
+    if (state == WRITER_SYNCED)
+        w->state = WRITER_IDLE;
+    pthread_mutex_unlock(&w->mutex);
+    return state;
+}
+
+int writer_wait(struct writer *w, struct writer_failure *failure)
+{
+    pthread_mutex_lock(&w->mutex);
+    while (w->count > 0)
+        pthread_cond_wait(&w->news, &w->mutex);
+    int rc = w->state == WRITER_FAILED ? -1 : 0;
+    *failure = w->failure;
+    w->failure = (struct writer_failure){0};
+    w->state = WRITER_IDLE;
+    pthread_mutex_unlock(&w->mutex);
+    return rc;
+}
