@@ -189,6 +189,8 @@ static void keep(struct sink_result *r, const struct wire_msg *m, zmq_msg_t *fra
     part->count = m->result.count;
     part->plane = m->result.plane;
     part->coding = m->result.coding;
+    part->has_crc = true;
+    part->crc = m->result.crc;
     part->offset = m->result.offset;
     part->data = (const char *)zmq_msg_data(owner) + at;
     part->len = m->result.data.len;

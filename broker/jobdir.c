@@ -32,8 +32,9 @@ void jobdir_init(struct jobdir *d, const struct disk *disk, const char *path, co
 {
     *d = (struct jobdir){.disk = disk, .path = mem_strdup(path), .job = job};
     d->fds = mem_alloc(jobdir_slots(job), sizeof *d->fds);
+    d->direct = mem_alloc(jobdir_slots(job), sizeof *d->direct);
     for (unsigned i = 0; i < jobdir_slots(job); i++)
-        d->fds[i] = -1;
+        d->fds[i] = d->direct[i] = -1;
 }
 
 void jobdir_fini(struct jobdir *d)
@@ -42,6 +43,7 @@ void jobdir_fini(struct jobdir *d)
         return;
     jobdir_close_files(d);
     free(d->fds);
+    free(d->direct);
     free(d->path);
     *d = (struct jobdir){0};
 }
@@ -119,20 +121,28 @@ static int slot_missing(struct jobdir *d, const char *path, const char *what, st
     return err_hint(err, "bring the file back and start the broker again, or delete the job");
 }
 
-/* The descriptor of a slot, or -1. A job that is being finished may have its final name already. */
+/* A job that is being finished may have its final name already. */
+static int open_slot(const struct jobdir *d, unsigned slot, int flags, char path[PATH_MAX])
+{
+    char named[PATH_MAX];
+    jobdir_slot_path(d, slot, JOBDIR_PARTIAL, path);
+    jobdir_slot_path(d, slot, JOBDIR_FINAL, named);
+    int fd = open(path, flags | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        fd = open(named, flags | O_CLOEXEC);
+        if (fd >= 0)
+            memcpy(path, named, PATH_MAX);
+    }
+    return fd;
+}
+
+/* The descriptor of a slot, or -1. */
 int jobdir_open(struct jobdir *d, unsigned slot, struct err *err)
 {
     if (d->fds[slot] >= 0)
         return d->fds[slot];
-    char path[PATH_MAX], named[PATH_MAX];
-    jobdir_slot_path(d, slot, JOBDIR_PARTIAL, path);
-    jobdir_slot_path(d, slot, JOBDIR_FINAL, named);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT) {
-        fd = open(named, O_RDWR | O_CLOEXEC);
-        if (fd >= 0)
-            memcpy(path, named, sizeof path);
-    }
+    char path[PATH_MAX];
+    int fd = open_slot(d, slot, O_RDWR, path);
     struct stat st;
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR ? slot_missing(d, path, "missing", err)
@@ -164,6 +174,40 @@ static int slot_put(struct jobdir *d, unsigned slot, const void *data, size_t le
     return disk_fail(err, "write", path);
 }
 
+uint64_t jobdir_row(const struct jobdir *d, unsigned plane, size_t q)
+{
+    return NPY_HEADER + (uint64_t)q * d->job->a.count * tile_element(d->job, plane);
+}
+
+int jobdir_lend(struct jobdir *d, unsigned plane, int *fd, int *direct, struct err *err)
+{
+    enum { NONE = -2 };
+    char path[PATH_MAX];
+    *fd = jobdir_open(d, plane, err);
+    if (*fd < 0)
+        return -1;
+    if (d->direct[plane] == -1) {
+        int opened = open_slot(d, plane, O_WRONLY | O_DIRECT, path);
+        d->direct[plane] = opened < 0 ? NONE : opened;
+    }
+    *direct = d->direct[plane] == NONE ? -1 : d->direct[plane];
+    return 0;
+}
+
+bool jobdir_blame(const struct jobdir *d, int fd, const char *verb, int error, struct err *err)
+{
+    char path[PATH_MAX];
+    for (unsigned slot = 0; slot < jobdir_slots(d->job); slot++) {
+        if (d->fds[slot] != fd)
+            continue;
+        jobdir_slot_path(d, slot, JOBDIR_PARTIAL, path);
+        errno = error;
+        disk_fail(err, verb, path);
+        return true;
+    }
+    return false;
+}
+
 int jobdir_write(struct jobdir *d, unsigned plane, const struct job_tile *band, const void *rows,
                  struct err *err)
 {
@@ -171,7 +215,7 @@ int jobdir_write(struct jobdir *d, unsigned plane, const struct job_tile *band, 
         return -1;
     size_t element = tile_element(d->job, plane), all = d->job->a.count;
     size_t width = band->a1 - band->a0, height = band->q1 - band->q0;
-    uint64_t at = NPY_HEADER + ((uint64_t)band->q0 * all + band->a0) * element;
+    uint64_t at = jobdir_row(d, plane, band->q0) + band->a0 * element;
     if (width == all) { /* the rows follow one another in the file too */
         size_t len = height * width * element;
         if (slot_put(d, plane, rows, len, at, err) != 0)
@@ -230,7 +274,9 @@ void jobdir_close_files(struct jobdir *d)
     for (unsigned i = 0; i < jobdir_slots(d->job); i++) {
         if (d->fds[i] >= 0)
             close(d->fds[i]);
-        d->fds[i] = -1;
+        if (d->direct[i] >= 0)
+            close(d->direct[i]);
+        d->fds[i] = d->direct[i] = -1;
     }
 }
 

@@ -16,6 +16,7 @@ struct jobdir {
     char *path;            /* owned */
     const struct job *job; /* borrowed until jobdir_fini */
     int *fds;              /* by slot, -1: closed */
+    int *direct;           /* the same with O_DIRECT, -2: not to be had */
     bool lost;             /* a file was found missing or too short: an error said so */
 };
 
@@ -39,6 +40,12 @@ int jobdir_check(struct jobdir *d, struct err *err);
 /* Writes the rows of a band (tile.h) into the file of a plane. */
 int jobdir_write(struct jobdir *d, unsigned plane, const struct job_tile *band, const void *rows,
                  struct err *err);
+/* Where a row of a plane's file begins. */
+uint64_t jobdir_row(const struct jobdir *d, unsigned plane, size_t q);
+/* The descriptors by which somebody else writes it: *direct is with O_DIRECT, or -1. */
+int jobdir_lend(struct jobdir *d, unsigned plane, int *fd, int *direct, struct err *err);
+/* Of those that were lent: whether fd is one; err then says what (write, sync) failed, and why. */
+bool jobdir_blame(const struct jobdir *d, int fd, const char *verb, int error, struct err *err);
 /* Writes `count` encoded records of consecutive tiles. */
 int jobdir_records(struct jobdir *d, uint32_t first, uint32_t count, const void *records,
                    struct err *err);

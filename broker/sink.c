@@ -3,9 +3,11 @@
  * (sink_bands.c). */
 #include "sink_private.h"
 
+#include "buf.h"
 #include "log.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <time.h>
 
 #define QUIET_MS_MAX 20
@@ -22,6 +24,16 @@ int64_t sink_now_ms(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void *sink_room(unsigned char **memory, size_t *have, size_t bytes)
+{
+    if (bytes > *have) {
+        free(*memory);
+        *memory = mem_alloc(bytes, 1);
+        *have = bytes;
+    }
+    return *memory;
 }
 
 static struct timespec after_ms(int ms)
@@ -81,7 +93,7 @@ static void gather(struct sink *s)
     if (!s->orders || s->gather_ms == 0 || s->bands.bytes >= GATHER_BYTES)
         return;
     s->gather_bytes = GATHER_BYTES - s->bands.bytes;
-    for (int rc = 0; !s->stop && rc != ETIMEDOUT && !sink_is_gathered(s);)
+    for (int rc = 0; !s->stop && !s->writer_news && rc != ETIMEDOUT && !sink_is_gathered(s);)
         rc = pthread_cond_timedwait(&s->cond, &s->mutex, &until);
     s->gather_bytes = 0;
 }
@@ -94,23 +106,25 @@ static int quiet_ms(const struct sink *s)
     return ms < QUIET_MS_MAX ? (int)ms : QUIET_MS_MAX;
 }
 
-/* All orders that have come. Quiet: there are none, since the sink is to stop, or nothing came for
- * a while, although there is something that waits for more. */
-static struct order *take_orders(struct sink *s, bool *quiet)
+/* All orders that have come, or none: because of news of the writer; or, `quiet`, since the sink is
+ * to stop (*stop), or nothing came for a while, although there is something that waits for more. */
+static struct order *take_orders(struct sink *s, bool *quiet, bool *stop)
 {
     int rc = 0;
     pthread_mutex_lock(&s->mutex);
     struct timespec until = after_ms(quiet_ms(s));
-    while (!s->orders && !s->stop && rc != ETIMEDOUT)
+    while (!s->orders && !s->stop && !s->writer_news && rc != ETIMEDOUT)
         rc = s->bands.count > 0 ? pthread_cond_timedwait(&s->cond, &s->mutex, &until)
                                 : pthread_cond_wait(&s->cond, &s->mutex);
     gather(s);
     struct order *all = s->orders;
+    *stop = s->stop;
+    *quiet = !all && (s->stop || rc == ETIMEDOUT);
+    s->writer_news = false;
     s->order_bytes = 0;
     s->orders = NULL;
     s->orders_end = &s->orders;
     pthread_mutex_unlock(&s->mutex);
-    *quiet = !all;
     return all;
 }
 
@@ -120,6 +134,7 @@ static void carry_out(struct sink *s, struct order *todo)
         struct order *first = todo;
         if (first->type >= ORDER_SUBMIT) {
             todo = first->next;
+            sink_land(s, true);
             sink_alone(s, first);
         } else {
             todo = sink_group(s, first);
@@ -131,10 +146,16 @@ static void carry_out(struct sink *s, struct order *todo)
 void *sink_main(void *arg)
 {
     struct sink *s = arg;
-    bool quiet;
+    bool quiet, stop;
     struct order *orders;
-    while ((orders = take_orders(s, &quiet)) || s->bands.count > 0)
-        carry_out(s, sink_bands(s, orders, quiet));
+    pthread_setname_np(pthread_self(), "sink");
+    do {
+        orders = take_orders(s, &quiet, &stop);
+        sink_land(s, false);
+        if (orders || s->bands.count > 0)
+            carry_out(s, sink_bands(s, orders, quiet));
+    } while (!stop || orders || s->bands.count > 0);
+    sink_land(s, true);
     struct err err = {0};
     if (!s->given_up && sink_rest(s, &err) != 0)
         log_debug("%s", err.text); /* the statuses are written again at the next start */

@@ -33,6 +33,7 @@ struct sink_config {
     void *wake_arg;
     const struct disk *disk; /* NULL: the system's; for tests (disk.h) */
     int retry_ms;            /* between attempts after a storage error; 0: 1000 */
+    size_t long_bytes;       /* what runs of tiles go by the writer; 0: 1 MiB; for tests */
 };
 
 /* Opens, locks and recovers DATA (another broker on it: ERR_STORAGE saying so), without a thread
@@ -71,7 +72,9 @@ int sink_start(struct sink *s, struct err *err); /* starts the thread */
 struct sink_part {
     uint32_t first, count; /* points of the tile that this part's plane covers */
     uint16_t plane;
-    uint8_t coding;  /* enum wire_coding */
+    uint8_t coding; /* enum wire_coding */
+    bool has_crc;
+    uint32_t crc;    /* CRC-32C of data, as whoever made them says */
     uint32_t offset; /* of data in the coded plane */
     const void *data;
     size_t len;

@@ -1,7 +1,7 @@
 /* One group: the orders that came while the last one was being written. Tiles are written
- * (sink_tiles.c), everything is synced and committed at once, and then told. An attempt that fails
- * at any point is made again from the start, with the data written anew, since after a failed
- * fdatasync nobody knows what is on disk. */
+ * (sink_tiles.c), everything is synced and committed at once, and then told; large results in a
+ * stream overlap (sink_land.c). An attempt that fails at any point is made again from the start,
+ * with the data written anew, since after a failed fdatasync nobody knows what is on disk. */
 #include "sink_group.h"
 
 #include "queue.h"
@@ -91,15 +91,23 @@ static int commit_order(struct sink *s, const struct order *o, struct err *err)
     }
 }
 
-static int commit_all(struct sink *s, struct group *g, struct err *err)
+static int commit_one(struct sink *s, const struct group *g, struct err *err)
 {
-    if (store_begin(s->store, err) != 0)
-        return -1;
     for (size_t i = 0; i < g->run_count; i++)
         if (commit_run(s, g, &g->runs[i], err) != 0)
             return -1;
     for (const struct order *o = g->orders; o; o = o->next)
         if (commit_order(s, o, err) != 0)
+            return -1;
+    return g->run_count > 0 ? store_set_seq(s->store, g->seq, err) : 0;
+}
+
+static int commit_all(struct sink *s, const struct group *first, struct err *err)
+{
+    if (store_begin(s->store, err) != 0)
+        return -1;
+    for (const struct group *g = first; g; g = g->next)
+        if (commit_one(s, g, err) != 0)
             return -1;
     for (size_t i = 0; i < s->live_count; i++) {
         const struct live *l = s->lives[i];
@@ -107,8 +115,6 @@ static int commit_all(struct sink *s, struct group *g, struct err *err)
             store_status_clean(s->store, l->id, l->status_synced, err) != 0)
             return -1;
     }
-    if (g->run_count > 0 && store_set_seq(s->store, g->seq, err) != 0)
-        return -1;
     return store_commit(s->store, err);
 }
 
@@ -155,24 +161,46 @@ static int write_copies(struct sink *s, const struct group *g, struct err *err)
     return 0;
 }
 
-static int attempt(struct sink *s, struct group *g, struct err *err)
+int group_commit(struct sink *s, struct group *first, struct err *err)
 {
-    for (size_t i = 0; i < s->live_count; i++)
-        if (sink_mend(s, s->lives[i], err) != 0)
-            return -1;
-    if (group_write_tiles(s, g, err) != 0 || write_drives(s, g, err) != 0 ||
-        write_copies(s, g, err) != 0 || sync_touched(s, err) != 0)
-        return -1;
-    if (commit_all(s, g, err) == 0)
+    if (commit_all(s, first, err) == 0)
         return 0;
     store_rollback(s->store);
     return -1;
 }
 
+static int attempt(struct sink *s, struct group *g, struct err *err)
+{
+    for (size_t i = 0; i < s->live_count; i++)
+        if (sink_mend(s, s->lives[i], err) != 0)
+            return -1;
+    g->seq = s->seq + 1;
+    if (group_write_tiles(s, g, err) != 0) {
+        sink_drain(s, NULL);
+        return -1;
+    }
+    if (sink_drain(s, err) != 0 || write_drives(s, g, err) != 0 || write_copies(s, g, err) != 0 ||
+        sync_touched(s, err) != 0)
+        return -1;
+    return group_commit(s, g, err);
+}
+
+struct patience {
+    struct group *g;
+    struct err failed;
+};
+
 static int group_step(struct sink *s, void *arg, struct err *err)
 {
+    struct patience *p = arg;
+    if (p->failed.code != ERR_NONE && !sink_forget_lost(s, &p->failed)) {
+        *err = p->failed;
+        p->failed = (struct err){0};
+        return -1;
+    }
+    p->failed = (struct err){0};
     do {
-        if (attempt(s, arg, err) == 0)
+        if (attempt(s, p->g, err) == 0)
             return 0;
     } while (sink_forget_lost(s, err));
     return -1;
@@ -217,15 +245,14 @@ static void tell_order(struct sink *s, const struct order *o)
 }
 
 /* The statuses of what is durable now. What cannot be written is in doubt, and mended. */
-static void write_statuses(const struct group *g)
+static void write_statuses(struct sink *s, const struct group *g)
 {
     for (size_t i = 0; i < g->run_count; i++) {
-        const struct run *run = &g->runs[i];
+        struct run *run = &g->runs[i];
         struct live *l = g->entries[run->first].live;
         if (g->entries[run->first].fate != FATE_STORE || l->over || l->status_stale)
             continue;
-        unsigned plane = tile_status_plane(l->spec);
-        if (jobdir_write(&l->dir, plane, &run->band, run->status, NULL) != 0)
+        if (run_write_statuses(s, l, run, NULL) != 0)
             l->status_stale = true;
         else
             l->status_written = g->seq;
@@ -241,7 +268,7 @@ static int mend_step(struct sink *s, void *arg, struct err *err)
     return 0;
 }
 
-static void succeed(struct sink *s, struct group *g)
+void group_succeed(struct sink *s, struct group *g)
 {
     if (g->run_count > 0)
         s->seq = g->seq;
@@ -252,7 +279,18 @@ static void succeed(struct sink *s, struct group *g)
     for (const struct order *o = g->orders; o; o = o->next)
         tell_order(s, o);
     sink_tell(s);
-    write_statuses(g);
+    write_statuses(s, g);
+    group_close(g);
+}
+
+void group_carry_out(struct sink *s, struct group *g, struct err *failed)
+{
+    struct patience p = {g, *failed};
+    *failed = (struct err){0};
+    if (sink_persist(s, group_step, &p))
+        group_succeed(s, g);
+    else
+        group_close(g);
 }
 
 /* --- a group --------------------------------------------------------------------------------- */
@@ -286,27 +324,38 @@ static struct order *cut(const struct sink *s, struct order *orders)
     return rest;
 }
 
-static void set_gather(struct sink *s, const struct group *g, int64_t took_ms)
+static void set_gather(struct sink *s, size_t bytes, int64_t took_ms)
 {
     enum { STREAM_BYTES = 1 << 20, GATHER_MS_MAX = 20 };
-    size_t bytes = 0;
-    for (size_t i = 0; i < g->entry_count; i++)
-        bytes += g->entries[i].result->data_bytes;
     if (bytes < STREAM_BYTES)
         took_ms = 0;
     s->gather_ms = (int)(took_ms < GATHER_MS_MAX ? took_ms : GATHER_MS_MAX);
 }
 
+static size_t result_bytes(const struct group *g)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < g->entry_count; i++)
+        bytes += g->entries[i].result->data_bytes;
+    return bytes;
+}
+
 struct order *sink_group(struct sink *s, struct order *orders)
 {
-    struct group g;
+    struct err failed = {0};
     struct order *rest = cut(s, orders);
     int64_t start_ms = sink_now_ms();
-    group_open(&g, s, orders);
-    if (sink_persist(s, group_step, &g))
-        succeed(s, &g);
-    set_gather(s, &g, sink_now_ms() - start_ms);
-    group_close(&g);
+    struct group *g = group_open(s, orders);
+    size_t bytes = result_bytes(g);
+    bool stream = group_is_stream(s, g) && sink_writer(s);
+    if (!stream || !group_launch(s, g, &failed)) {
+        if (stream)
+            sink_land_again(s, &failed);
+        else
+            sink_land(s, true);
+        group_carry_out(s, g, &failed);
+    }
+    set_gather(s, bytes, s->under_way ? 0 : sink_now_ms() - start_ms);
     sink_persist(s, mend_step, NULL);
     sink_bound_files(s);
     return rest;

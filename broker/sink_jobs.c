@@ -341,6 +341,7 @@ void sink_bound_files(struct sink *s)
         open += jobdir_has_open_files(&s->lives[i]->dir);
     if (open <= OPEN_JOBS)
         return;
+    sink_land(s, true);
     if (sink_persist(s, rest_step, NULL))
         for (size_t i = 0; i < s->live_count; i++)
             jobdir_close_files(&s->lives[i]->dir);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define RETRY_MS     1000
+#define LONG_BYTES   (1u << 20)
 #define LOCK_WAIT_MS 5000
 #define LOCK_NAP_MS  10
 
@@ -71,6 +72,7 @@ static struct sink *sink_create(const struct sink_config *config)
     s->wake_arg = config->wake_arg;
     s->disk = config->disk ? config->disk : &disk_system;
     s->retry_ms = config->retry_ms ? config->retry_ms : RETRY_MS;
+    s->long_bytes = config->long_bytes ? config->long_bytes : LONG_BYTES;
     s->lock_fd = -1;
     s->orders_end = &s->orders;
     pthread_mutex_init(&s->mutex, NULL);
@@ -151,6 +153,7 @@ void sink_close(struct sink *s)
         pthread_cond_signal(&s->cond);
         pthread_join(s->thread, NULL);
     }
+    writer_destroy(s->writer);
     while (s->orders) { /* of a sink that was never started */
         struct order *o = s->orders;
         s->orders = o->next;

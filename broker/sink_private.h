@@ -5,6 +5,7 @@
 #include "jobdir.h"
 #include "sink.h"
 #include "store.h"
+#include "writer.h"
 #include <pthread.h>
 
 /* What the files of the sink share. Everything without a remark belongs to the sink's thread
@@ -64,10 +65,12 @@ struct live {
     bool has_table;
     bool adopted; /* at start: a copy tells of it, the database does not */
     bool changed; /* the card is not yet in the copy (at start: in the database) */
+    bool odd;     /* what came last had to be put right */
     bool recut;   /* its tiles in the database are others than its job's: nothing can be compared */
     /* Commits of tiles whose statuses are in status.npy: in the database as such <= known to be
      * durable <= written. Stale: what is written beyond `synced` is in doubt. */
     uint64_t status_clean, status_synced, status_written;
+    uint64_t status_syncing; /* those that the group under way syncs */
     bool status_stale;
 };
 
@@ -113,8 +116,12 @@ struct sink {
     uint64_t seq; /* of the last commit with tiles */
     bool stalled, given_up;
     struct bands bands;
-    int gather_ms; /* to wait for more before the next group: results come in a stream */
-    bool rebuilt;  /* the database was damaged and has been made anew */
+    int gather_ms;           /* to wait for more before the next group: results come in a stream */
+    size_t long_bytes;       /* of a run that goes by the writer */
+    struct writer *writer;   /* NULL before the first such run */
+    struct group *under_way; /* all of them put to the writer, and their sync: one commit */
+    struct group *ahead;     /* put to the writer as well, their sync is to follow */
+    bool rebuilt;            /* the database was damaged and has been made anew */
     unsigned char *band, *scratch;
     size_t band_bytes, scratch_bytes;
 
@@ -126,7 +133,7 @@ struct sink {
     size_t order_bytes, gather_bytes; /* of results in them; that the thread waits for, 0: none */
     int64_t put_ms;                   /* when the last order came */
     double gap_ms;                    /* usually between two; pauses count little */
-    bool stop;
+    bool stop, writer_news;           /* of a sync or a failure, since the thread has looked */
     struct news news;
 };
 
@@ -185,8 +192,13 @@ void *sink_room(unsigned char **memory, size_t *have, size_t bytes);
  * nothing has come for a while, or the sink is closing. */
 struct order *sink_bands(struct sink *s, struct order *orders, bool quiet);
 
-/* sink_group.c: carries out a run of orders as one commit; returns the rest. */
+/* sink_group.c: carries out a run of orders as one commit; returns the rest. Large results in a
+ * stream are left under way, so that the next group is made meanwhile. */
 struct order *sink_group(struct sink *s, struct order *orders);
+
+/* sink_land.c: what is under way is committed and told as soon as it is synced; or waited for.
+ * After a failure it is carried out again from the start, with patience (sink_persist). */
+void sink_land(struct sink *s, bool wait);
 
 /* sink_verify.c: looks at tiles from *tile on, puts right what it can, tells what it found, and
  * moves *tile; true when that was the end. */

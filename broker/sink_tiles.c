@@ -1,17 +1,13 @@
-/* The tiles of a group (sink_group.h). They are sorted; neighbours of a band make a *run*. It is
- * taken a *strip* of rows at a time, all planes of which stay in the processor's cache while they
- * are decoded side by side, judged, checksummed and written: where a run is all of its band, in
- * one stretch of the file. */
+/* The tiles of a group (sink_group.h). They are sorted; neighbours of a band make a *run*, which is
+ * written as one (sink_run.c). */
 #include "sink_group.h"
 
 #include "buf.h"
-#include "crc32c.h"
 #include "unfold.h"
 
 #include <stdlib.h>
 
-#define STRIP_BYTES (1u << 19) /* or one row */
-#define ROW_BYTES   (4u << 20) /* of all planes: what a run is not made longer than */
+#define ROW_BYTES (4u << 20) /* of all planes: what a run is not made longer than */
 
 /* --- planning -------------------------------------------------------------------------------- */
 
@@ -25,9 +21,18 @@ static int by_tile(const void *x, const void *y)
     return a->arrival < b->arrival ? -1 : 1;
 }
 
-void group_open(struct group *g, struct sink *s, struct order *orders)
+/* Leaves are believed until they are expanded. */
+static bool fits(const struct live *l, const struct sink_result *r)
 {
-    *g = (struct group){.orders = orders, .seq = s->seq + 1};
+    if (l && unfold_is_due(l->spec, r))
+        return unfold_takes(l->spec) && r->tile < job_tile_count(l->spec);
+    return l && tile_fits(l->spec, r, NULL, NULL) == 0;
+}
+
+struct group *group_open(struct sink *s, struct order *orders)
+{
+    struct group *g = mem_alloc(1, sizeof *g);
+    g->orders = orders;
     size_t n = 0;
     for (const struct order *o = g->orders; o; o = o->next)
         n += o->result_count;
@@ -39,16 +44,32 @@ void group_open(struct group *g, struct sink *s, struct order *orders)
             e->result = r;
             e->live = l;
             e->arrival = g->entry_count++;
-            e->fits = l && unfold(&l->expander, l->spec, r, NULL) == 0 &&
-                      tile_fits(l->spec, r, NULL, NULL) == 0;
+            e->fits = fits(l, r);
         }
     }
     qsort(g->entries, g->entry_count, sizeof *g->entries, by_tile);
+    return g;
 }
 
 static bool same_tile(const struct entry *a, const struct entry *b)
 {
     return a->result->job == b->result->job && a->result->tile == b->result->tile;
+}
+
+bool group_has(const struct group *g, uint32_t job, uint32_t tile)
+{
+    size_t from = 0, to = g->entry_count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        const struct sink_result *r = g->entries[middle].result;
+        if (r->job == job && r->tile == tile)
+            return true;
+        if (r->job < job || (r->job == job && r->tile < tile))
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return false;
 }
 
 /* The first result of an open tile is stored, whatever was asked for; all others are compared. A
@@ -70,11 +91,6 @@ static void decide_fates(struct group *g)
     }
 }
 
-static size_t points(const struct job_tile *t)
-{
-    return (t->q1 - t->q0) * (t->a1 - t->a0);
-}
-
 /* Whether the tile of e lies to the right of the run's band, and there is room for it. */
 static bool continues(const struct group *g, const struct run *run, const struct entry *e,
                       const struct job_tile *at)
@@ -88,7 +104,7 @@ static bool continues(const struct group *g, const struct run *run, const struct
 static void free_runs(struct group *g)
 {
     for (size_t i = 0; i < g->run_count; i++)
-        free(g->runs[i].status);
+        free(g->runs[i].memory);
     g->run_count = 0;
 }
 
@@ -125,146 +141,10 @@ void group_close(struct group *g)
         g->orders = o->next;
         sink_order_free(o);
     }
+    free(g);
 }
 
-/* --- writing a run --------------------------------------------------------------------------- */
-
-void *sink_room(unsigned char **memory, size_t *have, size_t bytes)
-{
-    if (bytes > *have) {
-        free(*memory);
-        *memory = mem_alloc(bytes, 1);
-        *have = bytes;
-    }
-    return *memory;
-}
-
-/* Rows of a run: values, then errors in s->band, statuses as part of those of the run. */
-struct strip {
-    const struct run *run;
-    struct entry *entries; /* of the run */
-    const struct job *job;
-    struct job_tile rows;
-    uint8_t *status;
-    unsigned char *planes;
-    bool whole;     /* all rows of the run: planes follow one another in a tile's CRC, */
-    uint32_t *crcs; /* else each has its own, goes on in the next strip, and is joined; [entry][] */
-};
-
-static void *plane_at(const struct strip *p, unsigned plane)
-{
-    size_t n = points(&p->rows), values = p->job->output_count * n * sizeof(double);
-    if (plane == tile_status_plane(p->job))
-        return p->status;
-    return plane % 2 ? p->planes + values + plane / 2 * n * sizeof(float)
-                     : p->planes + plane / 2 * n * sizeof(double);
-}
-
-static void decode(const struct strip *p, unsigned plane)
-{
-    for (size_t i = 0; i < p->run->count; i++)
-        tile_decode(p->job, p->entries[i].result, plane, &p->rows, plane_at(p, plane));
-}
-
-/* What comes from workers becomes what may be stored; whether all of it is done and finite. */
-static bool judge(const struct strip *p)
-{
-    unsigned status = tile_status_plane(p->job);
-    size_t n = points(&p->rows);
-    decode(p, status);
-    bool usual = tile_judge_statuses(p->status, n);
-    for (unsigned plane = 0; plane < status; plane += 2) {
-        decode(p, plane);
-        usual = tile_judge_values(plane_at(p, plane), p->status, n) && usual;
-    }
-    for (unsigned plane = 0; plane < status; plane++) {
-        if (plane % 2 == 0 && !usual) {
-            tile_clean_values(plane_at(p, plane), p->status, n);
-        } else if (plane % 2 && p->job->errors) {
-            decode(p, plane);
-            tile_clean_errors(plane_at(p, plane), usual ? NULL : p->status, n);
-        }
-    }
-    return usual;
-}
-
-/* That part of the entry's tile which is in the strip. */
-static struct job_tile part_of(const struct strip *p, const struct entry *e)
-{
-    struct job_tile at = job_tile(p->job, e->result->tile);
-    at.q0 = p->rows.q0;
-    at.q1 = p->rows.q1;
-    return at;
-}
-
-static void checksum(const struct strip *p, unsigned plane)
-{
-    unsigned planes = tile_status_plane(p->job) + 1;
-    for (size_t i = 0; i < p->run->count; i++) {
-        struct job_tile at = part_of(p, &p->entries[i]);
-        uint32_t *crc = &p->crcs[i * planes + (p->whole ? 0 : plane)];
-        *crc = tile_crc(*crc, &at, &p->rows, tile_element(p->job, plane), plane_at(p, plane));
-    }
-}
-
-static int take_strip(const struct strip *p, struct err *err)
-{
-    unsigned status = tile_status_plane(p->job);
-    bool usual = judge(p);
-    for (size_t i = 0; i < p->run->count && !usual; i++) {
-        struct job_tile at = part_of(p, &p->entries[i]);
-        tile_count_statuses(&at, &p->rows, p->status, &p->entries[i].record);
-    }
-    for (unsigned plane = 0; plane <= status; plane++) {
-        if (!tile_has_plane(p->job, plane))
-            continue;
-        checksum(p, plane);
-        if (p->entries->fate == FATE_STORE && plane < status && /* statuses: after the commit */
-            jobdir_write(&p->entries->live->dir, plane, &p->rows, plane_at(p, plane), err) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* A tile's CRC from those of its planes. */
-static uint32_t joined_crc(const struct job *job, uint32_t tile, const uint32_t *crcs)
-{
-    uint32_t crc = crcs[0];
-    size_t n = job_tile_points(job, tile);
-    for (unsigned plane = 1; plane <= tile_status_plane(job); plane++)
-        if (tile_has_plane(job, plane))
-            crc = crc32c_join(crc, crcs[plane], n * tile_element(job, plane));
-    return crc;
-}
-
-static int write_run(struct sink *s, struct group *g, struct run *run, struct err *err)
-{
-    struct entry *entries = &g->entries[run->first];
-    const struct job *job = entries->live->spec;
-    unsigned planes = tile_status_plane(job) + 1;
-    size_t width = run->band.a1 - run->band.a0, row_bytes = width * job_point_bytes(job);
-    size_t most = row_bytes < STRIP_BYTES ? STRIP_BYTES / row_bytes : 1;
-    struct strip strip = {.run = run, .entries = entries, .job = job, .rows = run->band};
-    strip.whole = run->band.q1 - run->band.q0 <= most;
-    run->status = mem_alloc(points(&run->band), 1);
-    strip.planes = sink_room(&s->band, &s->band_bytes, most * row_bytes);
-    strip.crcs = mem_alloc(run->count * planes, sizeof *strip.crcs);
-    for (struct entry *e = entries; e < entries + run->count; e++)
-        e->record = (struct tile_record){.tile = e->result->tile, .seq = (uint32_t)g->seq};
-    int rc = 0;
-    for (size_t q = run->band.q0; q < run->band.q1 && rc == 0; q = strip.rows.q1) {
-        strip.rows.q0 = q;
-        strip.rows.q1 = run->band.q1 - q < most ? run->band.q1 : q + most;
-        strip.status = run->status + (q - run->band.q0) * width;
-        rc = take_strip(&strip, err);
-    }
-    for (size_t i = 0; i < run->count; i++)
-        entries[i].record.crc =
-            strip.whole ? strip.crcs[i * planes]
-                        : joined_crc(job, entries[i].result->tile, strip.crcs + i * planes);
-    free(strip.crcs);
-    return rc;
-}
+/* --- writing them ---------------------------------------------------------------------------- */
 
 static int write_records(struct sink *s, struct group *g, struct err *err)
 {
@@ -317,11 +197,14 @@ static int compare_all(struct sink *s, struct group *g, struct err *err)
 
 int group_write_tiles(struct sink *s, struct group *g, struct err *err)
 {
-    plan_runs(g);
-    for (size_t i = 0; i < g->run_count; i++)
-        if (write_run(s, g, &g->runs[i], err) != 0)
-            return -1;
-    if (compare_all(s, g, err) != 0)
+    enum run_end end;
+    do {
+        plan_runs(g);
+        end = RUN_WRITTEN;
+        for (size_t i = 0; i < g->run_count && end == RUN_WRITTEN; i++)
+            end = run_write(s, g, &g->runs[i], err);
+    } while (end == RUN_UNFIT);
+    if (end == RUN_FAILED || compare_all(s, g, err) != 0)
         return -1;
     return write_records(s, g, err);
 }

@@ -206,7 +206,7 @@ static bool all_done(const uint8_t *status, size_t n)
     return other == 0;
 }
 
-bool tile_judge_statuses(uint8_t *status, size_t n)
+bool tile_judge_statuses(uint8_t *status, size_t n, bool *changed)
 {
     bool all = true;
     for (size_t from = 0; from < n; from += STRETCH) {
@@ -214,13 +214,17 @@ bool tile_judge_statuses(uint8_t *status, size_t n)
         if (all_done(status + from, to - from))
             continue;
         all = false;
-        for (size_t i = from; i < to; i++)
-            status[i] = status[i] - 1u <= LIMITED - 1u ? status[i] : FAILED;
+        for (size_t i = from; i < to; i++) {
+            if (status[i] - 1u <= LIMITED - 1u)
+                continue;
+            status[i] = FAILED;
+            *changed = true;
+        }
     }
     return all;
 }
 
-bool tile_judge_values(const double *values, uint8_t *status, size_t n)
+bool tile_judge_values(const double *values, uint8_t *status, size_t n, bool *changed)
 {
     bool all = true;
     for (size_t from = 0; from < n; from += STRETCH) {
@@ -233,12 +237,13 @@ bool tile_judge_values(const double *values, uint8_t *status, size_t n)
             if (size < INFINITE || (status[i] != DONE && status[i] != LIMITED))
                 continue;
             status[i] = size == INFINITE ? OVERFLOWED : FAILED;
+            *changed = true;
         }
     }
     return all;
 }
 
-void tile_clean_values(double *values, const uint8_t *status, size_t n)
+void tile_clean_values(double *values, const uint8_t *status, size_t n, bool *changed)
 {
     const uint64_t nan_bits = NAN64;
     for (size_t from = 0; from < n; from += STRETCH) {
@@ -246,13 +251,16 @@ void tile_clean_values(double *values, const uint8_t *status, size_t n)
         if (!any_status(FAILED, status + from, to - from) &&
             !any_nonfinite(values + from, to - from))
             continue;
-        for (size_t i = from; i < to; i++)
-            if (status[i] == FAILED || values[i] != values[i])
-                memcpy(&values[i], &nan_bits, sizeof nan_bits);
+        for (size_t i = from; i < to; i++) {
+            if (status[i] != FAILED && values[i] == values[i])
+                continue;
+            *changed = *changed || bits64(values[i]) != nan_bits;
+            memcpy(&values[i], &nan_bits, sizeof nan_bits);
+        }
     }
 }
 
-void tile_clean_errors(float *errors, const uint8_t *status, size_t n)
+void tile_clean_errors(float *errors, const uint8_t *status, size_t n, bool *changed)
 {
     const uint32_t nan_bits = NAN32;
     for (size_t from = 0; from < n; from += STRETCH) {
@@ -260,9 +268,12 @@ void tile_clean_errors(float *errors, const uint8_t *status, size_t n)
         if ((!status || !any_status(FAILED, status + from, to - from)) &&
             !any_nan(errors + from, to - from))
             continue;
-        for (size_t i = from; i < to; i++)
-            if ((status && status[i] == FAILED) || errors[i] != errors[i])
-                memcpy(&errors[i], &nan_bits, sizeof nan_bits);
+        for (size_t i = from; i < to; i++) {
+            if ((!status || status[i] != FAILED) && errors[i] == errors[i])
+                continue;
+            *changed = *changed || bits32(errors[i]) != nan_bits;
+            memcpy(&errors[i], &nan_bits, sizeof nan_bits);
+        }
     }
 }
 
@@ -280,6 +291,53 @@ uint32_t tile_crc(uint32_t crc, const struct job_tile *at, const struct job_tile
     for (size_t q = at->q0; q < at->q1; q++)
         crc = crc32c(crc, band_row(at, band, element, rows, q), (at->a1 - at->a0) * element);
     return crc;
+}
+
+/* Of n elements that are alike, from that of one. */
+static uint32_t alike_crc(uint32_t one, size_t n, size_t element)
+{
+    uint32_t crc = 0, some = one; /* of `have` elements */
+    for (size_t have = 1; n > 0; n /= 2, have *= 2) {
+        if (n % 2)
+            crc = crc32c_join(crc, some, have * element);
+        some = crc32c_join(some, some, have * element);
+    }
+    return crc;
+}
+
+/* The part of a plane that begins at this byte, and its bytes in the plane. */
+static const struct sink_part *part_at(const struct sink_result *r, unsigned plane, size_t element,
+                                       size_t at, size_t *len)
+{
+    for (size_t i = 0; i < r->part_count; i++) {
+        const struct sink_part *p = &r->parts[i];
+        bool same = p->coding == WIRE_SAME;
+        *len = same ? p->count * element : p->len;
+        if (p->plane == plane && p->first * element + (same ? 0 : p->offset) == at && *len > 0)
+            return p;
+    }
+    return NULL;
+}
+
+bool tile_parts_crc(const struct job *job, const struct sink_result *result, uint32_t *crc)
+{
+    enum { PARTS_MOST = 400 }; /* else it is faster to look at the bytes */
+    size_t points = job_tile_points(job, result->tile), len;
+    *crc = 0;
+    if (result->part_count > PARTS_MOST)
+        return false;
+    for (unsigned plane = 0; plane <= tile_status_plane(job); plane++) {
+        size_t element = tile_element(job, plane), all = points * element;
+        for (size_t at = 0; tile_has_plane(job, plane) && at < all; at += len) {
+            const struct sink_part *p = part_at(result, plane, element, at, &len);
+            if (!p || !p->has_crc || len > all - at)
+                return false;
+            uint32_t of_part =
+                p->coding == WIRE_SAME ? alike_crc(p->crc, p->count, element) : p->crc;
+            *crc = crc32c_join(*crc, of_part, len);
+        }
+    }
+    return true;
 }
 
 void tile_count_statuses(const struct job_tile *at, const struct job_tile *band,

@@ -37,15 +37,20 @@ void tile_decode(const struct job *job, const struct sink_result *result, unsign
                  const struct job_tile *band, unsigned char *out);
 
 /* The rules above, on n points. Judging returns whether all is as usual: statuses 1, values finite;
- * where that is so there is nothing to clean but errors, with status NULL. */
-bool tile_judge_statuses(uint8_t *status, size_t n);
-bool tile_judge_values(const double *values, uint8_t *status, size_t n);
-void tile_clean_values(double *values, const uint8_t *status, size_t n);
-void tile_clean_errors(float *errors, const uint8_t *status, size_t n);
+ * where that is so there is nothing to clean but errors, with status NULL. *changed becomes true
+ * where anything was put right, and else stays. */
+bool tile_judge_statuses(uint8_t *status, size_t n, bool *changed);
+bool tile_judge_values(const double *values, uint8_t *status, size_t n, bool *changed);
+void tile_clean_values(double *values, const uint8_t *status, size_t n, bool *changed);
+void tile_clean_errors(float *errors, const uint8_t *status, size_t n, bool *changed);
 
 /* Goes on with a CRC through the rectangle `at` within a band of elements of this size. */
 uint32_t tile_crc(uint32_t crc, const struct job_tile *at, const struct job_tile *band,
                   size_t element, const unsigned char *rows);
+
+/* The CRC that the tile has if nothing of it is put right, from those of its parts; false: they do
+ * not tell. So what was damaged on its way through this process differs from its record. */
+bool tile_parts_crc(const struct job *job, const struct sink_result *result, uint32_t *crc);
 
 /* A tile's record in tiles.crc, at tile * TILE_RECORD_BYTES: u32 magic, tile, crc of the planes,
  * points failed, overflow, limited, commit sequence (low bits), CRC-32C of the first 28 bytes. */

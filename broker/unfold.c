@@ -17,7 +17,7 @@ struct unfolded {
     struct sink_part parts[];
 };
 
-static bool is_folded(const struct job *job, const struct sink_result *result)
+bool unfold_is_due(const struct job *job, const struct sink_result *result)
 {
     return result->part_count > 0 && result->parts[0].plane == WIRE_LEAVES_PLANE(job->output_count);
 }
@@ -115,13 +115,21 @@ static void drop(struct unfolded *u)
     free(u);
 }
 
-static void release(struct sink_result *r)
+void unfold_undo(struct sink_result *r)
 {
     struct unfolded *u = r->unfolded;
+    if (!u)
+        return;
     r->parts = u->folded;
     r->part_count = u->folded_count;
     r->release = u->release;
+    r->unfolded = NULL;
     drop(u);
+}
+
+static void release(struct sink_result *r)
+{
+    unfold_undo(r);
     r->release(r);
 }
 
@@ -156,7 +164,7 @@ static int expand(struct expander *e, const struct job *job, const struct sink_r
 int unfold(struct expander **expander, const struct job *job, struct sink_result *r,
            struct err *err)
 {
-    if (!is_folded(job, r) || r->tile >= job_tile_count(job))
+    if (!unfold_is_due(job, r) || r->tile >= job_tile_count(job))
         return 0;
     if (!unfold_takes(job))
         return err_set(err, ERR_OTHER, "results of this job cannot come as leaves");

@@ -18,4 +18,10 @@ bool unfold_takes(const struct job *job);
 int unfold(struct expander **expander, const struct job *job, struct sink_result *result,
            struct err *err);
 
+/* Whether it came as leaves and still is. */
+bool unfold_is_due(const struct job *job, const struct sink_result *result);
+
+/* Back to the leaves: the planes' memory is free. */
+void unfold_undo(struct sink_result *result);
+
 #endif

@@ -86,13 +86,19 @@ static void store(const struct job *job, struct sink_result *result)
     double *values = malloc(n * sizeof *values);
     float *errors = malloc(n * sizeof *errors);
     uint8_t *status = malloc(n);
+    uint32_t told, crc = 0;
+    bool changed = false, tells = tile_parts_crc(job, result, &told);
     tile_decode(job, result, 2, &band, status);
     tile_decode(job, result, 0, &band, (unsigned char *)values);
     tile_decode(job, result, 1, &band, (unsigned char *)errors);
-    tile_judge_statuses(status, n);
-    tile_judge_values(values, status, n);
-    tile_clean_values(values, status, n);
-    tile_clean_errors(errors, status, n);
+    tile_judge_statuses(status, n, &changed);
+    tile_judge_values(values, status, n, &changed);
+    tile_clean_values(values, status, n, &changed);
+    tile_clean_errors(errors, status, n, &changed);
+    crc = tile_crc(crc, &band, &band, sizeof *values, (unsigned char *)values);
+    crc = tile_crc(crc, &band, &band, sizeof *errors, (unsigned char *)errors);
+    crc = tile_crc(crc, &band, &band, 1, status);
+    assert(!tells || changed || told == crc);
     for (size_t i = 0; i < n; i++) {
         assert(status[i] >= 1 && status[i] <= 4);
         assert((status[i] != 1 && status[i] != 4) || isfinite(values[i]));

@@ -227,15 +227,13 @@ static void record(struct rig *r, const struct job *job)
     assert_true(crash_count > 200);
 }
 
-static void test_every_crash_state(void **state)
+static void every_crash_state(struct rig *r, struct job *job, size_t stride)
 {
-    struct rig *r = *state;
-    struct job *job = make_job(4, 9, 1, true, 1e8);
     const char *text = getenv("CRASH_STATES");
     unsigned each = text ? (unsigned)atoi(text) : 1, states = 0;
     assert_true(job_tile_count(job) > 8 && job_tile_count(job) < TILES);
     record(r, job);
-    for (size_t upto = 0; upto <= crash_count; upto += STRIDE) {
+    for (size_t upto = 0; upto <= crash_count; upto += stride) {
         check_state(r, job, upto, CRASH_KILL, 0);
         check_state(r, job, upto, CRASH_SYNCED_ONLY, 0);
         for (unsigned seed = 1; seed <= each; seed++)
@@ -245,6 +243,23 @@ static void test_every_crash_state(void **state)
     print_message("%zu calls, %u disks\n", crash_count, states);
     crash_reset();
     job_destroy(job);
+}
+
+static void test_every_crash_state(void **state)
+{
+    every_crash_state(*state, make_job(4, 9, 1, true, 1e8), STRIDE);
+}
+
+/* The same of results that are left under way: whole pages past the cache, parts of pages through
+ * it, syncs and writes of the writer's threads among the sink's own. */
+static void test_every_crash_state_of_a_stream(void **state)
+{
+    struct rig *r = *state;
+    struct job *job = make_job(600, 50, 1, true, 3e3);
+    r->config.long_bytes = 1;
+    assert_int_equal(job->a_blocks, 1);
+    assert_true(job_tile(job, 0).q1 * job->a.count * sizeof(double) > 3 * 4096);
+    every_crash_state(r, job, getenv("CRASH_STATES") ? STRIDE : 2 * STRIDE + 1);
 }
 
 /* The folder of a run is the user's: that nothing is left in it of a submission that a power cut
@@ -265,6 +280,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_every_crash_state, crash_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_every_crash_state_of_a_stream, crash_setup,
+                                        rig_teardown),
         cmocka_unit_test_setup_teardown(test_every_kill_of_a_run, crash_setup, rig_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
  * result is the same as ever. */
 #include "sink_rig.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/wait.h>
@@ -30,7 +31,8 @@ struct written {
 };
 static struct written unsynced[65536];
 static atomic_int early_commits; /* syncs of the database before what it speaks of was synced */
-static size_t unsynced_count;    /* all calls come from one thread at a time */
+static size_t unsynced_count;
+static pthread_mutex_t unsynced_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards both */
 
 static ssize_t bad_pwrite(int fd, const void *data, size_t len, off_t at)
 {
@@ -41,9 +43,12 @@ static ssize_t bad_pwrite(int fd, const void *data, size_t len, off_t at)
     }
     struct stat st;
     len = len > 5000 ? len - 1000 : len; /* short ones in between */
+    pthread_mutex_lock(&unsynced_mutex);
     if (fstat(fd, &st) == 0 && unsynced_count < sizeof unsynced / sizeof *unsynced)
         unsynced[unsynced_count++] = (struct written){st.st_dev, st.st_ino, at, len};
-    return pwrite(fd, data, len, at);
+    ssize_t n = pwrite(fd, data, len, at);
+    pthread_mutex_unlock(&unsynced_mutex);
+    return n;
 }
 
 /* A sync that fails has lost what was written since the last one, as it may be on a real disk. */
@@ -53,6 +58,7 @@ static int bad_sync(int fd, int (*sync)(int fd))
     bool lose = bad();
     int why = errno;
     assert_int_equal(fstat(fd, &st), 0);
+    pthread_mutex_lock(&unsynced_mutex);
     size_t kept = 0;
     for (size_t i = 0; i < unsynced_count; i++) {
         struct written w = unsynced[i];
@@ -68,6 +74,7 @@ static int bad_sync(int fd, int (*sync)(int fd))
                 abort();
     }
     unsynced_count = kept;
+    pthread_mutex_unlock(&unsynced_mutex);
     errno = why;
     return lose ? -1 : sync(fd);
 }
@@ -137,8 +144,10 @@ static int vfs_truncate(sqlite3_file *f, sqlite3_int64 size)
 }
 static int vfs_sync(sqlite3_file *f, int flags)
 {
+    pthread_mutex_lock(&unsynced_mutex);
     if (unsynced_count > 0)
         atomic_fetch_add(&early_commits, 1);
+    pthread_mutex_unlock(&unsynced_mutex);
     return bad() ? SQLITE_IOERR_FSYNC : REAL(f)->pMethods->xSync(REAL(f), flags);
 }
 static int vfs_size(sqlite3_file *f, sqlite3_int64 *size)
@@ -327,17 +336,17 @@ static void whole_life(struct rig *r, const struct job *job, const struct conten
     rig_close(r);
 }
 
-static void test_every_call_failing_once(void **state)
+static void every_call_failing_once(size_t long_bytes, long stride)
 {
-    (void)state;
     static const int kinds[] = {EIO, ENOSPC, EROFS};
     struct content c = {.salt = 6, .odd = true};
     struct job *job = make_job(6, 9, 2, true, 1e6);
     long total = 1;
     unsigned stalls = 0;
-    for (long n = 0; n <= total; n++) {
+    for (long n = 0; n <= total; n += stride) {
         void *rig;
         fault_setup(&rig);
+        ((struct rig *)rig)->config.long_bytes = long_bytes;
         atomic_store(&calls, 0);
         atomic_store(&fail_at, n);
         atomic_store(&fail_errno, kinds[n % 3]);
@@ -348,8 +357,21 @@ static void test_every_call_failing_once(void **state)
         assert_int_equal(rig_teardown(&rig), 0);
     }
     assert_true(total > 50);
-    assert_true(stalls > 20);
+    assert_true(stalls > 20 / stride);
     job_destroy(job);
+}
+
+static void test_every_call_failing_once(void **state)
+{
+    (void)state;
+    every_call_failing_once(0, 1);
+}
+
+/* The same with results under way (sink_land.c). */
+static void test_calls_failing_under_way(void **state)
+{
+    (void)state;
+    every_call_failing_once(1, 3);
 }
 
 /* Data first: whenever the database is synced, nothing that was written to a file is still waiting
@@ -543,6 +565,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fault_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_call_failing_once),
+        cmocka_unit_test(test_calls_failing_under_way),
         TEST(test_data_are_synced_before_the_commit),
         TEST(test_a_full_disk),
         TEST(test_closing_on_a_full_disk),

@@ -312,6 +312,10 @@ static inline struct sink_result *make_result(const struct job *job, uint32_t id
         if (cut < points)
             add_piece(r, plane, bytes.data, cut, points - cut, element, &seed);
     }
+    for (size_t i = 0; i < r->part_count && seed % 2; i++) {
+        r->parts[i].has_crc = true;
+        r->parts[i].crc = crc32c(0, r->parts[i].data, r->parts[i].len);
+    }
     buf_fini(&bytes);
     return r;
 }

@@ -109,7 +109,8 @@ static void plain_open(const struct chart *c, struct plain *p)
         p->fd[i] = open(p->path[i], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         p->failed |=
             p->fd[i] < 0 || fallocate(p->fd[i], 0, 0, (off_t)(HEAD + points * plane_bytes[i])) != 0;
-        warm(p->fd[i]);
+        if (!getenv("FRESH"))
+            warm(p->fd[i]);
     }
 }
 
@@ -162,6 +163,7 @@ static struct took plain(const struct chart *c, size_t sync_bytes)
 
 struct round {
     struct took own, same, sink;
+    double writer_ns; /* what the writer's threads have of the sink's */
     double broker_ns; /* loop and I/O */
     size_t memory;
 };
@@ -188,7 +190,8 @@ static int by_broker(const struct chart *c, struct round *r)
         .endpoint = h.endpoint, .workers = WORKERS, .solve_us = 1000, .hosts = 1, .job = c->job};
     int rc = house_submit_file(&h, c->path, 1, 0) || house_command(&h, "pause", "1");
     snprintf(folder, sizeof folder, "%s/data/jobs/1", h.folder);
-    warm_folder(folder);
+    if (!getenv("FRESH"))
+        warm_folder(folder);
     struct farm *f = farm_create(&config);
     rc = rc || !farm_run(f, 60, all_in, NULL) || house_command(&h, "resume", "1") ? -1 : 0;
     struct house_cpu before = house_cpu(&h);
@@ -198,6 +201,7 @@ static int by_broker(const struct chart *c, struct round *r)
     struct farm_figures figures = farm_figures(f);
     r->sink = (struct took){figures.last_s - figures.first_s,
                             (double)(after.sink - before.sink) / c->points};
+    r->writer_ns = (double)(after.writer - before.writer) / c->points;
     r->broker_ns = (double)(after.loop - before.loop + after.io - before.io) / c->points;
     r->memory = house_memory_most(&h);
     farm_destroy(f);
@@ -237,15 +241,17 @@ static int take_rounds(const struct chart *c, unsigned rounds)
     printf("%.3g points, %u tiles in %u bands, %d bytes a point, %s; round 0 warms the disk\n",
            c->points, job_tile_count(c->job), c->job->q_blocks, POINT_BYTES, doors[c->door]);
     printf("                 MB/s               broker of       processor time, ns a point\n");
-    printf("round  plain same pattern broker  plain  same   plain  same  sink  loop, i/o"
+    printf("round  plain same pattern broker  plain  same   plain  same  sink = own + writer  "
+           "loop, i/o"
            "  broker MiB\n");
     for (unsigned i = 0; i <= rounds; i++) {
         struct round r = {0};
         if (take_round(c, i, &r))
             return -1;
-        printf("%5u %6.0f %12.0f %6.0f %6.2f %5.2f %7.2f %5.2f %5.2f %10.2f %11zu\n", i,
-               mb / r.own.s, mb / r.same.s, mb / r.sink.s, r.own.s / r.sink.s, r.same.s / r.sink.s,
-               r.own.cpu_ns, r.same.cpu_ns, r.sink.cpu_ns, r.broker_ns, r.memory >> 20);
+        printf("%5u %6.0f %12.0f %6.0f %6.2f %5.2f %7.2f %5.2f %5.2f = %.2f + %.2f  %9.2f %11zu\n",
+               i, mb / r.own.s, mb / r.same.s, mb / r.sink.s, r.own.s / r.sink.s,
+               r.same.s / r.sink.s, r.own.cpu_ns, r.same.cpu_ns, r.sink.cpu_ns,
+               r.sink.cpu_ns - r.writer_ns, r.writer_ns, r.broker_ns, r.memory >> 20);
         fflush(stdout);
         if (i > 0) {
             of_own[i - 1] = r.own.s / r.sink.s;

@@ -36,7 +36,8 @@ int house_metric(const struct house *h, const char *name, double *value);
 /* Processor time of the broker's threads, and how long they have waited for a core that others had,
  * in ns (/proc/PID/task/N/schedstat). */
 struct house_cpu {
-    uint64_t loop, io, sink; /* sink: all threads but the others */
+    uint64_t loop, io, sink; /* sink: all threads but the others, */
+    uint64_t writer;         /* those of its writer among them */
     uint64_t loop_wait, io_wait, sink_wait;
     double at_s; /* when; of a difference: the time between */
 };

@@ -274,6 +274,8 @@ struct house_cpu house_cpu(const struct house *h)
             add(text, &cpu.io, &cpu.io_wait);
         else
             add(text, &cpu.sink, &cpu.sink_wait);
+        if (strncmp(name, "writer", 6) == 0)
+            cpu.writer += strtoull(text, NULL, 10);
     }
     if (dir)
         closedir(dir);
@@ -282,10 +284,10 @@ struct house_cpu house_cpu(const struct house *h)
 
 struct house_cpu house_cpu_since(struct house_cpu now, struct house_cpu before)
 {
-    return (struct house_cpu){now.loop - before.loop,       now.io - before.io,
-                              now.sink - before.sink,       now.loop_wait - before.loop_wait,
-                              now.io_wait - before.io_wait, now.sink_wait - before.sink_wait,
-                              now.at_s - before.at_s};
+    return (struct house_cpu){now.loop - before.loop,           now.io - before.io,
+                              now.sink - before.sink,           now.writer - before.writer,
+                              now.loop_wait - before.loop_wait, now.io_wait - before.io_wait,
+                              now.sink_wait - before.sink_wait, now.at_s - before.at_s};
 }
 
 void house_say_cpu(const struct house_cpu *c)

@@ -1,0 +1,254 @@
+/* Groups under way: with every run put to the writer and a disk that takes its time at any call,
+ * tiles are stored in any order, twice, and between orders of all kinds; a disk that fails in the
+ * middle of it. Every byte and every record is right, and what is told is in order. */
+#include "sink_rig.h"
+
+static atomic_ulong moods;
+static atomic_long calls, fail_from, fail_to; /* calls that fail, with EIO */
+static atomic_bool lazy;
+
+static unsigned long mood(unsigned long below)
+{
+    uint64_t x = atomic_fetch_add(&moods, 1);
+    return mix(x) % below;
+}
+
+static bool moody(void)
+{
+    long n = atomic_fetch_add(&calls, 1);
+    struct timespec nap = {.tv_nsec = (long)mood(300) * 1000};
+    if (atomic_load(&lazy) && mood(4) == 0)
+        nanosleep(&nap, NULL);
+    errno = EIO;
+    return n >= atomic_load(&fail_from) && n < atomic_load(&fail_to);
+}
+
+static ssize_t moody_pwrite(int fd, const void *data, size_t len, off_t at)
+{
+    return moody() ? -1 : pwrite(fd, data, len, at);
+}
+
+static int moody_fdatasync(int fd)
+{
+    return moody() ? -1 : fdatasync(fd);
+}
+
+static int moody_fsync(int fd)
+{
+    return moody() ? -1 : fsync(fd);
+}
+
+static int moody_range(int fd, off_t at, off_t len, unsigned flags)
+{
+    return moody() ? -1 : sync_file_range(fd, at, len, flags);
+}
+
+static struct disk disk;
+
+static int stream_setup(void **state)
+{
+    rig_setup(state);
+    struct rig *r = *state;
+    disk = disk_system;
+    disk.pwrite = moody_pwrite;
+    disk.fdatasync = moody_fdatasync;
+    disk.fsync = moody_fsync;
+    disk.sync_file_range = moody_range;
+    r->config.disk = &disk;
+    r->config.long_bytes = 1;
+    atomic_store(&lazy, true);
+    atomic_store(&fail_from, 0);
+    atomic_store(&fail_to, 0);
+    return 0;
+}
+
+/* --- what is stored -------------------------------------------------------------------------- */
+
+static void check_records(const struct job *job, const char *folder, const struct content *c)
+{
+    char path[300];
+    size_t len;
+    snprintf(path, sizeof path, "%s/tiles.crc", folder);
+    unsigned char *bytes = read_whole(path, &len);
+    unsigned fields = (unsigned)job->output_count;
+    assert_int_equal(len, 32 * (size_t)job_tile_count(job));
+    for (uint32_t tile = 0; tile < job_tile_count(job); tile++) {
+        struct job_tile t = job_tile(job, tile);
+        uint32_t crc = 0, there;
+        for (unsigned plane = 0; plane <= 2 * fields; plane++) {
+            for (size_t i = 0; i < job_tile_points(job, tile); i++) {
+                size_t q = t.q0 + i / (t.a1 - t.a0), a = t.a0 + i % (t.a1 - t.a0);
+                uint64_t value = right_value(c, fields, plane / 2, q, a);
+                uint32_t error = right_error(c, fields, plane / 2, q, a);
+                uint8_t status = right_status(c, fields, q, a);
+                if (plane == 2 * fields)
+                    crc = crc32c(crc, &status, 1);
+                else if (plane % 2 == 0)
+                    crc = crc32c(crc, &value, 8);
+                else if (job->errors)
+                    crc = crc32c(crc, &error, 4);
+            }
+        }
+        memcpy(&there, bytes + 32 * (size_t)tile + 8, 4);
+        assert_int_equal(there, crc);
+    }
+    free(bytes);
+}
+
+/* --- any order, between anything ------------------------------------------------------------- */
+
+enum { OTHER = 99 };
+
+/* Something else to do, while results are under way. */
+static void intrude(struct rig *r, uint32_t id, const struct job *job, const struct content *c,
+                    uint32_t stored)
+{
+    switch (mood(9)) {
+    case 0:
+        sink_frontier(r->sink, id, stored);
+        break;
+    case 1:
+        sink_job_state(r->sink, id, JOB_PAUSED, "for lunch");
+        sink_job_state(r->sink, id, JOB_RUNNING, "");
+        break;
+    case 2:
+        sink_job_priority(r->sink, id, (int32_t)mood(10));
+        break;
+    case 3:
+        sink_verify(r->sink, id);
+        break;
+    case 4: /* a straggler's, perhaps of one that is under way */
+        sink_store(r->sink, make_result(job, id, stored, c, stored));
+        break;
+    case 5:
+        sink_submit(r->sink, OTHER, OTHER, 0, "me", job);
+        sink_store(r->sink, make_result(job, OTHER, 0, c, 5));
+        sink_delete(r->sink, OTHER);
+        break;
+    default:
+        break;
+    }
+}
+
+static void count(struct rig *r)
+{
+    while (sink_next(r->sink, &r->last)) {
+        enum sink_event_type type = r->last.type;
+        r->durable += type == SINK_DURABLE && r->last.job != OTHER;
+        r->stalled += type == SINK_STALLED;
+        r->resumed += type == SINK_RESUMED;
+        assert_int_not_equal(type, SINK_DIFFERS);
+        assert_int_not_equal(type, SINK_DAMAGED);
+        assert_int_not_equal(type, SINK_MENDED);
+        if (type == SINK_REFUSED)
+            fail_msg("refused: %s", r->last.err.text);
+        assert_true(type != SINK_DROPPED || r->last.job == OTHER);
+    }
+}
+
+static void store_among_others(struct rig *r, uint32_t id, const struct job *job,
+                               const struct content *c, uint64_t seed)
+{
+    uint32_t n = job_tile_count(job), *order = shuffled(n, seed);
+    r->durable = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        sink_store(r->sink, make_result(job, id, order[i], c, seed + i));
+        intrude(r, id, job, c, order[mood(i + 1)]);
+        if (mood(8) == 0)
+            sem_wait(&r->woken);
+        count(r);
+    }
+    for (; r->durable < n; count(r))
+        sem_wait(&r->woken);
+    free(order);
+}
+
+static const struct shape {
+    size_t n_q, n_a;
+    unsigned fields;
+    bool errors;
+    double span;
+} shapes[] = {{300, 60, 1, true, 1e4},
+              {40, 33, 2, true, 1e6},
+              {200, 700, 1, false, 10},
+              {64, 61, 3, true, 1e5}};
+
+static void a_life(struct rig *r, uint32_t id, const struct shape *s, bool odd)
+{
+    struct content c = {.salt = id, .odd = odd};
+    struct job *job = make_job(s->n_q, s->n_a, s->fields, s->errors, s->span);
+    char folder[160];
+    rig_submit(r, id, job);
+    store_among_others(r, id, job, &c, id);
+    sink_finish(r->sink, id);
+    rig_wait(r, SINK_FINISHED);
+    folder_of(r, id, folder);
+    check_planes(job, folder, ".npy", &c, NULL);
+    check_records(job, folder, &c);
+    job_destroy(job);
+}
+
+static void test_any_order_among_others(void **state)
+{
+    struct rig *r = *state;
+    rig_open(r);
+    for (uint32_t id = 1; id <= 8; id++)
+        a_life(r, id, &shapes[id % 4], id % 3 == 0);
+    assert_int_equal(r->stalled, 0);
+}
+
+/* Lots end within pages, of every plane at another place; a band is more than one lot. */
+static void test_several_lots_to_a_band(void **state)
+{
+    struct rig *r = *state;
+    const struct shape large = {512, 801, 1, true, 10};
+    atomic_store(&lazy, false);
+    rig_open(r);
+    a_life(r, 1, &large, false);
+    a_life(r, 2, &large, true);
+}
+
+/* Whatever is under way when some calls fail is there in the end, and is told once. */
+static void test_failures_on_the_way(void **state)
+{
+    struct rig *r = *state;
+    long begin = 0;
+    rig_open(r);
+    atomic_store(&lazy, false);
+    for (uint32_t id = 1; id <= 40; id++) {
+        struct content c = {.salt = id};
+        struct job *job = make_job(40, 33, 1, true, 1e6);
+        uint32_t n = job_tile_count(job), *order = shuffled(n, id);
+        char folder[160];
+        rig_submit(r, id, job);
+        begin = atomic_load(&calls) + (long)mood(40);
+        atomic_store(&fail_to, begin + 1 + (long)mood(6));
+        atomic_store(&fail_from, begin);
+        r->durable = 0;
+        for (uint32_t i = 0; i < n; i++)
+            sink_store(r->sink, make_result(job, id, order[i], &c, id + i));
+        for (; r->durable < n; count(r))
+            sem_wait(&r->woken);
+        atomic_store(&fail_to, 0);
+        sink_finish(r->sink, id);
+        rig_wait(r, SINK_FINISHED);
+        assert_int_equal(r->durable, n);
+        folder_of(r, id, folder);
+        check_planes(job, folder, ".npy", &c, NULL);
+        check_records(job, folder, &c);
+        free(order);
+        job_destroy(job);
+    }
+    assert_true(r->stalled > 5);
+    assert_int_equal(r->stalled, r->resumed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_any_order_among_others, stream_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_several_lots_to_a_band, stream_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_failures_on_the_way, stream_setup, rig_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
