@@ -25,6 +25,7 @@ struct house {
 enum house_door { HOUSE_TCP, HOUSE_CURVE, HOUSE_IPC };
 
 int house_open(struct house *h, const char *under, enum house_door door);
+int house_again(struct house *h);  /* another broker, which finds what this one leaves */
 void house_close(struct house *h); /* ends the broker, removes the folder */
 /* Queues a grid of q x a points, each of them a tile, so many times. */
 int house_submit(const struct house *h, unsigned q, unsigned a, unsigned times, int priority);
@@ -112,7 +113,7 @@ void nicely(void *(*run)(void *), void *arg);
 
 /* --- scale.c: 5,000 workers, a million tiles, a thousand queued jobs --- */
 
-int scale_bench(const char *under, unsigned workers, unsigned tiles, unsigned jobs);
+int scale_bench(const char *under, unsigned workers, unsigned jobs, bool brief);
 
 double seconds_now(void);
 

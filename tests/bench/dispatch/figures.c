@@ -59,7 +59,8 @@ struct work {
 static void *be_nice(void *arg)
 {
     const struct work *work = arg;
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), PEERS_NICE);
+    id_t me = (id_t)syscall(SYS_gettid);
+    setpriority(PRIO_PROCESS, me, getpriority(PRIO_PROCESS, me) + PEERS_NICE);
     return work->run(work->arg);
 }
 

@@ -67,19 +67,12 @@ static void be_the_broker(const struct house *h, int ready, int lifeline)
     _exit(127);
 }
 
-int house_open(struct house *h, const char *under, enum house_door door)
+static int start(struct house *h)
 {
     int ready[2], lifeline[2];
     char line[8];
-    bool curve = door == HOUSE_CURVE;
-    *h = (struct house){.curve = curve};
-    snprintf(h->folder, sizeof h->folder, "%s/dispatch-XXXXXX", under);
-    if (!mkdtemp(h->folder) || (curve && make_keys(h)) || pipe(ready) || pipe(lifeline))
+    if (pipe(ready) || pipe(lifeline))
         return -1;
-    if (door == HOUSE_IPC)
-        snprintf(h->endpoint, sizeof h->endpoint, "ipc://%s/broker", h->folder);
-    else
-        snprintf(h->endpoint, sizeof h->endpoint, "tcp://127.0.0.1:%u", free_port());
     h->pid = fork();
     if (h->pid == 0) {
         close(ready[0]);
@@ -92,12 +85,41 @@ int house_open(struct house *h, const char *under, enum house_door door)
     fcntl(h->lifeline, F_SETFD, FD_CLOEXEC);
     ssize_t n = read(ready[0], line, sizeof line);
     close(ready[0]);
-    if (curve)
-        setenv("HILLSWEEP_KEYS", h->keys, 1);
     if (n > 0)
         return 0;
     fprintf(stderr, "the broker did not start: see %s/log\n", h->folder);
     return -1;
+}
+
+int house_open(struct house *h, const char *under, enum house_door door)
+{
+    bool curve = door == HOUSE_CURVE;
+    *h = (struct house){.curve = curve};
+    snprintf(h->folder, sizeof h->folder, "%s/dispatch-XXXXXX", under);
+    if (!mkdtemp(h->folder) || (curve && make_keys(h)))
+        return -1;
+    if (door == HOUSE_IPC)
+        snprintf(h->endpoint, sizeof h->endpoint, "ipc://%s/broker", h->folder);
+    else
+        snprintf(h->endpoint, sizeof h->endpoint, "tcp://127.0.0.1:%u", free_port());
+    if (curve)
+        setenv("HILLSWEEP_KEYS", h->keys, 1);
+    return start(h);
+}
+
+static void stop(struct house *h)
+{
+    close(h->lifeline);
+    if (h->pid > 0) {
+        kill(h->pid, SIGTERM);
+        waitpid(h->pid, NULL, 0);
+    }
+}
+
+int house_again(struct house *h)
+{
+    stop(h);
+    return start(h);
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
@@ -108,11 +130,7 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 
 void house_close(struct house *h)
 {
-    close(h->lifeline);
-    if (h->pid > 0) {
-        kill(h->pid, SIGTERM);
-        waitpid(h->pid, NULL, 0);
-    }
+    stop(h);
     nftw(h->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 

@@ -264,7 +264,7 @@ int main(int argc, char **argv)
                    ? 1
                    : 0;
     if (o.scale > 0)
-        return scale_bench(o.under, o.scale, o.tiles, o.jobs ? o.jobs : 1000) ? 1 : 0;
+        return scale_bench(o.under, o.scale, o.jobs ? o.jobs : 1000, false) ? 1 : 0;
     o.rounds = o.rounds ? o.rounds : 3;
     o.jobs = o.jobs ? o.jobs : 1;
     return all_rounds(&o);

@@ -1,6 +1,8 @@
-/* Five thousand workers, a million tiles of one job, a thousand jobs that wait: what a broker holds
- * in memory for each, how soon work goes out at half of what it can do, and whether it answers a
- * person meanwhile. */
+/* Five thousand workers, jobs of a million tiles, a thousand other jobs that are queued: what a
+ * broker holds in memory for each, how soon workers are welcome, and how long work and messages
+ * wait at several loads, while a person asks for status. A worker takes as long for a tile as the
+ * load says and sends each answer by itself; a broker for each load, which finds jobs and files of
+ * the one before, so that the figures it exports are of that load alone. */
 #include "dispatch.h"
 
 #include "door.h"
@@ -11,21 +13,19 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { SIDE = 1000, HOSTS = 1000, FIRST = 10, KIB = 1024, ASKED_MAX = 4096 };
+enum { SIDE = 1000, BIG_JOBS = 4, HOSTS = 1000, FIRST = 10, KIB = 1024, ASKED_MAX = 4096 };
 
 struct scale {
     struct house h;
     struct farm *f;
-    unsigned workers;
-    double start_s; /* when they began to come in */
-    uint64_t tiles, jobs;
+    unsigned workers, jobs;
 };
 
 /* --- a person who looks ---------------------------------------------------------------------- */
 
 struct person {
     const struct house *h;
-    atomic_bool goes;
+    atomic_bool gone;
     double ms[ASKED_MAX];
     size_t asked, failed;
 };
@@ -33,7 +33,7 @@ struct person {
 static void *look(void *arg)
 {
     struct person *p = arg;
-    while (!p->goes && p->asked < ASKED_MAX) {
+    while (!p->gone && p->asked < ASKED_MAX) {
         double start_s = seconds_now();
         p->failed += house_command(p->h, "status", "last") != 0;
         p->ms[p->asked++] = 1000 * (seconds_now() - start_s);
@@ -57,68 +57,10 @@ static bool all_welcome(const struct farm_figures *now, void *arg)
     return now->welcome == ((struct scale *)arg)->workers;
 }
 
-static bool first_job(const struct farm_figures *now, void *arg)
+static bool never(const struct farm_figures *now, void *arg)
 {
-    return now->acked >= ((struct scale *)arg)->tiles;
-}
-
-static bool all_jobs(const struct farm_figures *now, void *arg)
-{
-    const struct scale *s = arg;
-    return now->acked >= s->tiles + s->jobs * SIDE;
-}
-
-static int come_in(struct scale *s, double tiles_per_s)
-{
-    size_t before = house_memory(&s->h);
-    double start_s = s->start_s = seconds_now();
-    struct farm_config config = {.endpoint = s->h.endpoint,
-                                 .workers = s->workers,
-                                 .bundle = 256,
-                                 .solve_us = 1,
-                                 .hosts = HOSTS};
-    s->f = farm_create(&config);
-    farm_pace(s->f, tiles_per_s);
-    if (!farm_run(s->f, 120, all_welcome, s))
-        return -1;
-    printf("%u workers came in in %.1f s: %.1f KiB each\n", s->workers, seconds_now() - start_s,
-           (double)(house_memory(&s->h) - before) / KIB / s->workers);
-    return 0;
-}
-
-static void end(struct scale *s)
-{
-    if (s->f)
-        farm_destroy(s->f);
-    s->f = NULL;
-    house_close(&s->h);
-}
-
-static double say_rate(struct scale *s, const char *what, uint64_t tiles, double start_s)
-{
-    double rate = (double)tiles / (seconds_now() - start_s);
-    printf("%s: %.0f tiles/s, most memory %.1f MiB\n", what, rate,
-           (double)house_memory_most(&s->h) / KIB / KIB);
-    say_latency(&s->h);
-    return rate;
-}
-
-/* One job alone, as fast as all can: the rate of which the next step takes half. */
-static int saturate(struct scale *s, const char *under, double *rate)
-{
-    if (house_open(&s->h, under, HOUSE_TCP))
-        return -1;
-    int rc = come_in(s, 0);
-    if (rc == 0)
-        rc = house_submit(&s->h, (unsigned)(s->tiles / SIDE), SIDE, 1, 0);
-    double start_s = seconds_now();
-    if (rc == 0 && !farm_run(s->f, 300, first_job, s))
-        rc = -1;
-    char what[100];
-    snprintf(what, sizeof what, "as fast as %u workers can", s->workers);
-    *rate = say_rate(s, what, s->tiles, start_s);
-    end(s);
-    return rc;
+    (void)now, (void)arg;
+    return false;
 }
 
 /* Jobs are queued while nobody is there: what each takes is what the process has grown by. */
@@ -126,65 +68,97 @@ static int queue_jobs(struct scale *s)
 {
     size_t empty = house_memory(&s->h);
     double start_s = seconds_now();
-    if (house_submit(&s->h, 1, SIDE, (unsigned)s->jobs, 0))
+    if (house_submit(&s->h, 1, SIDE, s->jobs, 0))
         return -1;
     size_t queued = house_memory(&s->h);
-    printf("%llu jobs of %d tiles queued in %.0f s: %.1f KiB each\n", (unsigned long long)s->jobs,
-           SIDE, seconds_now() - start_s, (double)(queued - empty) / KIB / (double)s->jobs);
-    if (house_submit(&s->h, (unsigned)(s->tiles / SIDE), SIDE, 1, FIRST))
-        return -1;
+    printf("%u jobs of %d tiles queued in %.0f s: %.1f KiB each\n", s->jobs, SIDE,
+           seconds_now() - start_s, (double)(queued - empty) / KIB / s->jobs);
+    for (int i = 0; i < BIG_JOBS; i++)
+        if (house_submit(&s->h, SIDE, SIDE, 1, FIRST - i)) /* one after the other */
+            return -1;
     double grown = (double)house_memory(&s->h) - (double)queued;
-    printf("one job of %llu tiles, to go first: %.1f bytes a pending tile\n",
-           (unsigned long long)s->tiles, grown / (double)s->tiles);
+    printf("%d jobs of 10^6 tiles, to go first: %.2f bytes a pending tile\n", BIG_JOBS,
+           grown / (1e6 * BIG_JOBS));
+    printf("at most it may take 64 MB and 32 KiB a worker: %.0f MiB\n",
+           64e6 / KIB / KIB + 32.0 / KIB * s->workers);
     return 0;
 }
 
-static int at_half(struct scale *s)
+/* All at once, and they are given work at once. */
+static int come_in(struct scale *s, double tiles_per_s)
+{
+    size_t before = house_memory(&s->h);
+    double start_s = seconds_now();
+    struct farm_config config = {.endpoint = s->h.endpoint,
+                                 .workers = s->workers,
+                                 .bundle = 256,
+                                 .solve_us = 1,
+                                 .together = 1,
+                                 .hosts = HOSTS};
+    s->f = farm_create(&config);
+    farm_pace(s->f, tiles_per_s);
+    if (!farm_run(s->f, 60, all_welcome, s)) {
+        struct farm_figures f = farm_figures(s->f);
+        fprintf(stderr, "only %u of %u workers are welcome after a minute\n", f.welcome,
+                s->workers);
+        return -1;
+    }
+    printf("        %u workers welcome after %.1f s: %.1f KiB each\n", s->workers,
+           seconds_now() - start_s, (double)(house_memory(&s->h) - before) / KIB / s->workers);
+    return 0;
+}
+
+static void say_load(struct scale *s, const struct farm_figures *before,
+                     const struct house_cpu *cpu)
+{
+    struct farm_figures now = farm_figures(s->f);
+    printf("        %.0f tiles/s durable, most memory %.1f MiB",
+           (double)(now.acked - before->acked) / cpu->at_s,
+           (double)house_memory_most(&s->h) / KIB / KIB);
+    if (now.asked_who > 0 || now.broken > 0)
+        printf(", %u WHO, %u broken", now.asked_who, now.broken);
+    printf("\n");
+    say_latency(&s->h);
+    house_say_cpu(cpu);
+    farm_say_types(&now, before, cpu->at_s, "s");
+}
+
+/* tiles_per_s 0: as fast as all can. */
+static int at_load(struct scale *s, double tiles_per_s, double seconds)
 {
     static struct person person;
     pthread_t thread;
-    char what[100];
+    if (tiles_per_s > 0)
+        printf("%.0f tiles/s, of %.0f ms each:\n", tiles_per_s, 1000 * s->workers / tiles_per_s);
+    else
+        printf("as fast as all can:\n");
+    fflush(stdout);
+    if (house_again(&s->h) || come_in(s, tiles_per_s))
+        return -1;
     person = (struct person){.h = &s->h};
     pthread_create(&thread, NULL, look, &person);
-    bool done = farm_run(s->f, 300, first_job, s);
-    person.goes = true;
-    snprintf(what, sizeof what, "half of that, a lease answered together");
-    say_rate(s, what, s->tiles, s->start_s); /* the first begin while others come in */
+    struct farm_figures before = farm_figures(s->f);
+    struct house_cpu start = house_cpu(&s->h);
+    farm_run(s->f, seconds, never, NULL);
+    struct house_cpu cpu = house_cpu_since(house_cpu(&s->h), start);
+    say_load(s, &before, &cpu);
+    person.gone = true;
     pthread_join(thread, NULL);
     say_person(&person);
-    return done ? 0 : -1;
+    farm_destroy(s->f);
+    s->f = NULL;
+    return 0;
 }
 
-static int the_queued(struct scale *s)
+int scale_bench(const char *under, unsigned workers, unsigned jobs, bool brief)
 {
-    char what[100];
-    farm_pace(s->f, 0);
-    double start_s = seconds_now();
-    bool done = farm_run(s->f, 300, all_jobs, s);
-    snprintf(what, sizeof what, "then the %llu jobs, as fast as all can",
-             (unsigned long long)s->jobs);
-    say_rate(s, what, s->jobs * SIDE, start_s);
-    return done ? 0 : -1;
-}
-
-int scale_bench(const char *under, unsigned workers, unsigned tiles, unsigned jobs)
-{
-    struct scale s = {.workers = workers, .tiles = tiles / SIDE * SIDE, .jobs = jobs};
-    double rate;
-    if (saturate(&s, under, &rate))
-        return -1;
-    printf("\nat most it may take 64 MB and 32 KiB a worker: %.0f MiB\n",
-           64e6 / KIB / KIB + 32.0 / KIB * workers);
+    static const double loads[] = {5000, 20000, 50000, 100000, 0}, few[] = {20000, 0};
+    struct scale s = {.workers = workers, .jobs = jobs};
     if (house_open(&s.h, under, HOUSE_TCP))
         return -1;
     int rc = queue_jobs(&s);
-    rc = rc ? rc : come_in(&s, rate / 2);
-    rc = rc ? rc : at_half(&s);
-    rc = rc ? rc : the_queued(&s);
-    struct farm_figures f = s.f ? farm_figures(s.f) : (struct farm_figures){0};
-    if (rc || f.asked_who > 0)
-        printf("%u came in, %llu tiles are durable, %u times a worker was asked who it is\n",
-               f.welcome, (unsigned long long)f.acked, f.asked_who);
-    end(&s);
+    for (size_t i = 0; rc == 0 && i < (brief ? sizeof few : sizeof loads) / sizeof *loads; i++)
+        rc = at_load(&s, brief ? few[i] : loads[i], brief ? 3 : 6);
+    house_close(&s.h);
     return rc;
 }
