@@ -94,7 +94,7 @@ int door_bind(void *zmq_ctx, const char *endpoint, const struct key *key, void *
         return err_set(err, ERR_OTHER, "%s is in use by another broker", endpoint);
     void *s = zmq_socket(zmq_ctx, ZMQ_ROUTER);
     int mandatory = 1; /* cannot be read back */
-    if (!s || !door_set_limits(s, endpoint) || !door_set_keepalive(s) ||
+    if (!s || !door_set_limits(s, endpoint) || !door_set_keepalive(s) || !door_set_backlog(s) ||
         (key && !door_set_broker_key(s, key)) ||
         (!key && !door_keeps(s, ZMQ_MECHANISM, ZMQ_NULL)) ||
         (kind == DOOR_IPC && !door_set_own_user(s)) ||

@@ -7,7 +7,10 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { CURVE_ENVELOPE = 33 };
+enum {
+    CURVE_ENVELOPE = 33,
+    BACKLOG = 4096, /* or net.core.somaxconn, where that is less */
+};
 
 /* Without it a socket with a domain and no handler lets everybody in. zmq.h of 4.3.4 hides its name
  * among the drafts; the library has it. */
@@ -46,6 +49,14 @@ bool door_set_keepalive(void *s)
 {
     return set_int(s, ZMQ_TCP_KEEPALIVE, 1) && set_int(s, ZMQ_TCP_KEEPALIVE_IDLE, 4) &&
            set_int(s, ZMQ_TCP_KEEPALIVE_INTVL, 1) && set_int(s, ZMQ_TCP_KEEPALIVE_CNT, 4);
+}
+
+/* All workers of a building may come at once, when the power is back or the broker has been
+ * restarted. Whom the kernel finds no place for is left to its timers, for half a minute and more.
+ */
+bool door_set_backlog(void *s)
+{
+    return set_int(s, ZMQ_BACKLOG, BACKLOG);
 }
 
 /* A peer does, and asks for no timer at the other end. */

@@ -9,6 +9,7 @@ enum { DOOR_HANDSHAKE_MS = 3000 };
 bool door_keeps(void *socket, int option, int value);
 bool door_set_limits(void *socket, const char *endpoint); /* of sizes and times */
 bool door_set_keepalive(void *socket);                    /* of the broker */
+bool door_set_backlog(void *socket);                      /* of the broker */
 bool door_set_heartbeat(void *socket);                    /* of its peers */
 bool door_set_broker_key(void *socket, const struct key *key);
 bool door_set_peer_key(void *socket, const struct key *key, size_t pin);

@@ -38,6 +38,11 @@ bool queue_pending(struct queue *q, struct queue_action *action)
     *action = q->actions[q->action_first];
     q->action_first = (q->action_first + 1) % q->action_cap;
     q->action_count--;
+    struct worker *told = action->type <= ACTION_WHO ? worker_find(q, action->worker) : NULL;
+    if (told)
+        told->told_ms = q->now_ms;
+    if (told && (action->type == ACTION_PONG || action->type == ACTION_PROBE))
+        told->pong_ms = q->now_ms;
     return true;
 }
 

@@ -105,6 +105,12 @@ static bool may_have(const struct queue *q, const struct worker *w)
     return false;
 }
 
+static bool awaits(const struct queue *q)
+{
+    const struct job_entry *first = offer_first(q);
+    return q->turn_awaited && first && job_awaits_frontier(first);
+}
+
 /* When all is given out nobody waits for work that there is, and nobody is forgotten. */
 static void check_lines(const struct queue *q)
 {
@@ -119,7 +125,7 @@ static void check_lines(const struct queue *q)
         if (!rest || w->state != WORKER_UP || w->paused || w->hold_bytes == 0)
             continue;
         assert(w->line == LINE_HUNGRY || w->lease_count > 0);
-        assert(w->line != LINE_HUNGRY || !may_have(q, w));
+        assert(w->line != LINE_HUNGRY || awaits(q) || !may_have(q, w));
     }
     heap_check(&q->due);
     for (enum line line = LINE_READY; line < LINES; line++)

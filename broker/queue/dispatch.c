@@ -43,15 +43,22 @@ static struct job_entry *search_job(struct queue *q, const struct worker *w)
 }
 
 /* Jobs that it may not work on, and pieces, depend on the worker; all else is there for everybody
- * or for nobody. */
+ * or for nobody. The job whose turn it is may have to wait for its frontier to be durable, which
+ * takes one group of the sink's. Were the others' tiles given out meanwhile, with many jobs that
+ * group would have to do with the files of all of them, and the next one again. */
 static struct job_entry *choose_job(struct queue *q, const struct worker *w)
 {
     struct job_entry *j;
     uint32_t tile;
     if (w->banned_count > 0 || q->jobs_in_pieces > 0)
         return search_job(q, w);
-    while ((j = offer_first(q)) && !has_work(q, j, w, &tile))
+    while ((j = offer_first(q)) && !has_work(q, j, w, &tile)) {
+        if (job_awaits_frontier(j)) {
+            q->turn_awaited = true;
+            return NULL;
+        }
         offer_withdraw(q, j);
+    }
     return j;
 }
 
@@ -183,9 +190,9 @@ static void put_out(struct queue *q, struct worker *w, struct job_entry *j, stru
     a->count = l->count;
     a->token = l->token;
     a->flags = l->flags;
-    uint64_t granted = w->granted, window = window_renew(q, w);
-    if (window > granted && w->at_sink == 0) /* else an ACK will bring it */
-        action_pong(q, w, window);
+    uint64_t granted = w->granted;
+    if (!window_covers(w) && window_renew(q, w) > granted && w->at_sink == 0)
+        action_pong(q, w, w->granted); /* else an ACK will bring it */
     if (job_can(j, JOB_EV_LEASE) && !(l->flags & WIRE_LEASE_VERIFY))
         job_event(q, j, JOB_EV_LEASE, "");
 }

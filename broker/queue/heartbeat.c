@@ -7,6 +7,9 @@
 
 enum { UNNAMED_MAX = 2, WHO_AGAIN_MS = 1500, PART_MS = 15000, OVER_MS = 3000 };
 
+/* A worker that has been told something just now knows that the broker is there, and its window. */
+enum { TOLD_MS = 900 };
+
 /* Points are done by lanes, several at once; some machines are slow, and the cost is an estimate.
  */
 int64_t hung_after_ms(const struct queue *q, const struct job_entry *j)
@@ -112,6 +115,12 @@ static void read_progress(struct queue *q, struct worker *w, const struct wire_l
     }
 }
 
+static bool is_to_hear(const struct queue *q, const struct worker *w)
+{
+    return q->now_ms - w->told_ms >= TOLD_MS || q->now_ms - w->pong_ms >= PONG_EVERY_MS ||
+           w->paused || w->limit_percent != 100;
+}
+
 void queue_worker_heartbeat(struct queue *q, int64_t now_ms, uint32_t worker,
                             const struct wire_msg *heartbeat)
 {
@@ -135,7 +144,9 @@ void queue_worker_heartbeat(struct queue *q, int64_t now_ms, uint32_t worker,
     if (lost || (w->who_ms > 0 && now_ms - w->who_ms >= WHO_AGAIN_MS))
         ask_who(q, w);
     read_progress(q, w, &heartbeat->heartbeat.progress);
-    action_pong(q, w, window_renew(q, w));
+    uint64_t granted = w->granted;
+    if (window_renew(q, w) > granted || is_to_hear(q, w))
+        action_pong(q, w, w->granted);
     dispatch_soon(q, w);
 }
 

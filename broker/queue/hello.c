@@ -176,6 +176,7 @@ uint32_t queue_worker_hello(struct queue *q, int64_t now_ms, uint64_t session,
     w->hello_tag = hello->tag;
     w->who_ms = 0;
     w->heard_ms = w->probed_ms = now_ms;
+    w->told_ms = w->pong_ms = now_ms - PONG_EVERY_MS;
     deadline_set(q, w, now_ms + q->config.silence_ms);
     window_reset(q, w);
     for (uint32_t i = 0; i < hello->hello.holdings.count; i++) {

@@ -344,6 +344,11 @@ void job_check_complete(struct queue *q, struct job_entry *j)
         job_event(q, j, JOB_EV_COMPLETE, "");
 }
 
+bool job_awaits_frontier(const struct job_entry *j)
+{
+    return job_is_live(j) && j->tiles.cursor >= j->frontier && j->frontier < j->frontier_asked;
+}
+
 /* The frontier runs ahead of the cursor by as many tiles as are out and not yet durable, so that
  * the next ones may go as soon as these are done, and not much further: what lies below it waits
  * after a restart. Twice as many where that was not enough: tiles that are answered faster than the
@@ -353,7 +358,9 @@ void job_ask_frontier(struct queue *q, struct job_entry *j)
     if (job_state_is_over(j->state) || j->frontier_asked >= j->tiles.count)
         return;
     uint32_t out = j->tiles.in_state[TILE_LEASED] + j->tiles.in_state[TILE_ARRIVED];
-    uint32_t ahead = out > q->config.frontier_ahead ? out : q->config.frontier_ahead;
+    uint32_t ahead = 2 * (uint32_t)q->workers_up; /* what they ask for when the job begins */
+    ahead = ahead > q->config.frontier_ahead ? ahead : q->config.frontier_ahead;
+    ahead = ahead > out ? ahead : out;
     if (j->frontier_short)
         ahead *= 2;
     if (j->frontier_asked >= j->tiles.cursor + ahead / 2)

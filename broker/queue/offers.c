@@ -27,6 +27,14 @@ void offers_init(struct queue *q)
     heap_init(&q->offers, before, offsetof(struct job_entry, offer_at));
 }
 
+/* Another job may come first now, of which there is something. */
+static void turn_moved(struct queue *q)
+{
+    if (q->turn_awaited)
+        dispatch_appeared(q);
+    q->turn_awaited = false;
+}
+
 void offer_put(struct queue *q, struct job_entry *j)
 {
     if (job_is_live(j))
@@ -36,11 +44,13 @@ void offer_put(struct queue *q, struct job_entry *j)
 void offer_moved(struct queue *q, struct job_entry *j)
 {
     heap_moved(&q->offers, j);
+    turn_moved(q);
 }
 
 void offer_withdraw(struct queue *q, struct job_entry *j)
 {
     heap_remove(&q->offers, j);
+    turn_moved(q);
 }
 
 struct job_entry *offer_first(const struct queue *q)

@@ -77,6 +77,8 @@ static void worker_tick(struct queue *q, struct worker *w)
         death_of_worker(q, w, true);
         return;
     }
+    if (w->probed_ms < w->told_ms)
+        w->probed_ms = w->told_ms; /* anything that is sent to it finds out */
     if (w->lease_count > 0 && quiet >= PROBE_QUIET_MS &&
         q->now_ms - w->probed_ms >= PROBE_EVERY_MS) {
         w->probed_ms = q->now_ms;

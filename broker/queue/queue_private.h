@@ -18,6 +18,7 @@ enum {
     DEATHS_TO_FAIL = 3, /* a single point that was alone there so often is failed */
     PROBE_QUIET_MS = 300,
     PROBE_EVERY_MS = 500,
+    PONG_EVERY_MS = 3000, /* at least so often, for windows and wishes that were lost on the way */
     STRAGGLE_EVERY_MS = 200,
     LATE_MS = 500,     /* a tick as late as this tells that the broker itself did not run */
     FORGET_MS = 60000, /* a worker unheard of for this long may be forgotten */
@@ -169,6 +170,7 @@ uint32_t tile_points(const struct job_entry *j, uint32_t tile);
 uint64_t tile_bytes(const struct job_entry *j, uint32_t tile);
 void job_check_complete(struct queue *q, struct job_entry *j);
 void job_ask_frontier(struct queue *q, struct job_entry *j);
+bool job_awaits_frontier(const struct job_entry *j); /* nothing of it can go out before that */
 
 /* --- leases (lease_table.c) --- */
 
@@ -272,11 +274,13 @@ struct worker {
     int64_t part_ms;    /* when it last sent a part that was taken */
     int64_t who_ms;     /* when it was last asked for another one; 0: it has answered */
     int64_t heard_ms, doubted_ms, probed_ms;
+    int64_t told_ms, pong_ms;   /* when anything was put out for it, and a PONG */
     struct lease *first, *last; /* active leases, oldest first */
     uint32_t lease_count;
-    uint64_t bytes_in_hand, points_in_hand;         /* leased, not durable */
-    uint32_t tiles_in_hand;                         /* or pieces */
-    uint64_t largest_bytes;                         /* of the tiles it was leased */
+    uint64_t bytes_in_hand, points_in_hand; /* leased, not durable */
+    uint32_t tiles_in_hand;                 /* or pieces */
+    uint64_t largest_bytes;                 /* of the tiles it was leased */
+    uint64_t answer_bytes; /* of a tile that it has in hand, or had last, on average; 0: unknown */
     uint64_t granted, received, unsettled, at_sink; /* window.c */
     bool starved;                                   /* waits for window: in this list */
     struct worker *starved_next, *starved_prev;
@@ -339,6 +343,7 @@ struct queue {
     size_t line_count[LINES];
     size_t hungry_left; /* so many of them are still to be asked */
     bool appeared;      /* there may be work for those who are hungry */
+    bool turn_awaited;  /* they wait for the frontier of the job whose turn it is */
     struct heap due;    /* workers by due_ms, deadline.c */
     int64_t held_ms;    /* when to look for tiles that are held */
     int64_t straggle_ms;
@@ -388,7 +393,8 @@ void window_leave_sink(struct queue *q, struct worker *w, uint64_t bytes); /* an
 /* How many bytes a worker may have to solve, of results of so many bytes: no more of short ones
  * than it may send. What is under way lies closer together then, and so do the files' pages. */
 uint64_t window_to_solve(const struct queue *q, uint64_t bytes);
-uint64_t window_in_use(const struct worker *w);           /* of the sink's budget */
+bool window_covers(const struct worker *w);     /* short answers of all that it has in hand */
+uint64_t window_in_use(const struct worker *w); /* of the sink's budget */
 uint64_t window_renew(struct queue *q, struct worker *w); /* grants what it can; the window */
 
 /* The tile has become durable: it may be drawn. */

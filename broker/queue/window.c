@@ -27,7 +27,23 @@ static bool is_used_up(const struct worker *w)
 /* They travel together, and an ACK for them comes soon. */
 static bool has_short_answers(const struct worker *w)
 {
-    return w->bytes_in_hand < (uint64_t)w->tiles_in_hand * WIRE_WHOLE_MAX;
+    return w->answer_bytes > 0 && w->answer_bytes < WIRE_WHOLE_MAX;
+}
+
+/* Room beyond what it has in hand: for a few short answers of the next lease, so that it need not
+ * be told of more with each. */
+static uint64_t ahead_bytes(const struct queue *q, const struct worker *w)
+{
+    enum { AHEAD_BYTES = 1024, OF_BUDGET = 8 };
+    if (!has_short_answers(w))
+        return 0;
+    uint64_t most = q->config.sink_bytes / OF_BUDGET / (q->workers_up ? q->workers_up : 1);
+    return most < AHEAD_BYTES ? most : AHEAD_BYTES;
+}
+
+bool window_covers(const struct worker *w)
+{
+    return has_short_answers(w) && open_bytes(w) + w->unsettled >= w->bytes_in_hand;
 }
 
 uint64_t window_in_use(const struct worker *w)
@@ -39,7 +55,7 @@ uint64_t window_in_use(const struct worker *w)
 static uint64_t worth_telling(const struct worker *w, uint64_t share)
 {
     enum { MESSAGE_ANSWERS = 256 };
-    uint64_t half = share / 2, message = w->bytes_in_hand / w->tiles_in_hand * MESSAGE_ANSWERS;
+    uint64_t half = share / 2, message = w->answer_bytes * MESSAGE_ANSWERS;
     return half > message ? half : message < share ? message : share;
 }
 
@@ -168,12 +184,14 @@ uint64_t window_renew(struct queue *q, struct worker *w)
     if (w->state == WORKER_GONE || q->stalled)
         return w->granted;
     uint64_t budget = q->config.sink_bytes;
-    double mean = w->tiles_in_hand > 0 ? (double)w->bytes_in_hand / w->tiles_in_hand : 0;
-    uint64_t share = share_of(q, mean);
+    if (w->tiles_in_hand > 0)
+        w->answer_bytes = w->bytes_in_hand / w->tiles_in_hand;
+    uint64_t share = share_of(q, (double)w->answer_bytes);
+    uint64_t most = w->bytes_in_hand + ahead_bytes(q, w);
     if (share < w->largest_bytes)
         share = w->largest_bytes;
-    if (share > w->bytes_in_hand)
-        share = w->bytes_in_hand;
+    if (share > most)
+        share = most;
     uint64_t used = window_in_use(w), room = budget > q->granted_sum ? budget - q->granted_sum : 0;
     uint64_t more = share > used ? share - used : 0;
     if (w->at_sink > 0 && has_short_answers(w) && more < worth_telling(w, share)) {

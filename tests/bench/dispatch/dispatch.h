@@ -113,7 +113,9 @@ void nicely(void *(*run)(void *), void *arg);
 
 /* --- scale.c: 5,000 workers, a million tiles, a thousand queued jobs --- */
 
-int scale_bench(const char *under, unsigned workers, unsigned jobs, bool brief);
+/* loads: tiles a second, with commas between; 0: as fast as all can. */
+int scale_bench(const char *under, unsigned workers, unsigned jobs, const char *loads,
+                double seconds);
 
 double seconds_now(void);
 

@@ -28,7 +28,7 @@ enum { COUNTS_MAX = 16, ROUNDS_MAX = 64, SIDE = 1000, HOSTS = 64, LOAD_SECONDS =
 struct options {
     unsigned workers[COUNTS_MAX], count, tiles, bundle, jobs, solve_us, rounds, scale;
     bool curve, tcp, libzmq;
-    const char *under;
+    const char *under, *loads;
     double raw_seconds, chart, load;
 };
 
@@ -69,6 +69,8 @@ static bool take_option(struct options *o, const char *name, const char *value)
         return take_workers(o, value), true;
     if (strcmp(name, "--under") == 0)
         return o->under = value, true;
+    if (strcmp(name, "--loads") == 0)
+        return o->loads = value, true;
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         if (strcmp(name, options[i].name) != 0)
             continue;
@@ -251,6 +253,7 @@ int main(int argc, char **argv)
                         .bundle = 256,
                         .solve_us = 1,
                         .under = "/tmp",
+                        .loads = "5000,20000,50000,100000,0",
                         .raw_seconds = 2,
                         .load = 0.5};
     signal(SIGPIPE, SIG_IGN);
@@ -264,7 +267,7 @@ int main(int argc, char **argv)
                    ? 1
                    : 0;
     if (o.scale > 0)
-        return scale_bench(o.under, o.scale, o.jobs ? o.jobs : 1000, false) ? 1 : 0;
+        return scale_bench(o.under, o.scale, o.jobs ? o.jobs : 1000, o.loads, 6) ? 1 : 0;
     o.rounds = o.rounds ? o.rounds : 3;
     o.jobs = o.jobs ? o.jobs : 1;
     return all_rounds(&o);

@@ -150,15 +150,18 @@ static int at_load(struct scale *s, double tiles_per_s, double seconds)
     return 0;
 }
 
-int scale_bench(const char *under, unsigned workers, unsigned jobs, bool brief)
+int scale_bench(const char *under, unsigned workers, unsigned jobs, const char *loads,
+                double seconds)
 {
-    static const double loads[] = {5000, 20000, 50000, 100000, 0}, few[] = {20000, 0};
     struct scale s = {.workers = workers, .jobs = jobs};
     if (house_open(&s.h, under, HOUSE_TCP))
         return -1;
     int rc = queue_jobs(&s);
-    for (size_t i = 0; rc == 0 && i < (brief ? sizeof few : sizeof loads) / sizeof *loads; i++)
-        rc = at_load(&s, brief ? few[i] : loads[i], brief ? 3 : 6);
+    while (rc == 0 && *loads) {
+        char *end;
+        rc = at_load(&s, strtod(loads, &end), seconds);
+        loads = *end ? end + 1 : end;
+    }
     house_close(&s.h);
     return rc;
 }
