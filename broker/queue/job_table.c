@@ -380,6 +380,5 @@ void queue_frontier_durable(struct queue *q, int64_t now_ms, uint32_t job, uint3
     if (!j || frontier <= j->frontier || frontier > j->tiles.count)
         return;
     j->frontier = frontier;
-    offer_put(q, j);
     dispatch_appeared(q);
 }

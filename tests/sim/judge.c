@@ -215,6 +215,18 @@ void judge_blame(struct sim *s, uint32_t worker)
             sim_fail(s, "%s is blamed for a result that another one garbled", w->host);
 }
 
+/* Another result of the tile is with the sink, which has not told what became of it: when the one
+ * that was there before did not fit, this is the one that is stored. */
+static bool is_untold(const struct queue *q, const struct sink_result *r)
+{
+    for (size_t i = 0; i < q->worker_count; i++)
+        for (const struct lease *l = q->workers[i]->first; l; l = l->next)
+            if (l->worker != r->worker && lease_has(l, r->job, r->tile) &&
+                l->tile[r->tile - l->first_tile] == LEASE_ARRIVED)
+                return true;
+    return false;
+}
+
 void judge_store(struct sim *s, const struct sink_result *r, bool stored_before)
 {
     s->again_left -= r->job == 1 && s->again[r->tile]; /* it was on its way */
@@ -222,7 +234,9 @@ void judge_store(struct sim *s, const struct sink_result *r, bool stored_before)
         s->again[r->tile] = false;
     sim_trace(s, "the sink is given job %u tile %u of worker %u%s", r->job, r->tile, r->worker,
               r->compare ? " to compare" : "");
-    if (!r->compare && stored_before && !s->jobs[r->job].rotted) /* else it may not know yet */
+    /* it may not know yet */
+    bool unknown = s->jobs[r->job].rotted || is_untold(s->house.s.queue, r);
+    if (!r->compare && stored_before && !unknown)
         sim_fail(s, "job %u tile %u is durable and goes to the sink to be stored again", r->job,
                  r->tile);
 }

@@ -37,9 +37,9 @@ MUTANTS = {
         "broker/queue/heartbeat.c",
         "return ++l->unnamed >= UNNAMED_MAX && l->pending > 0;",
         "return false;"),
-    "a job is not offered again when its frontier is durable": (
+    "who waits for a frontier is not asked when it is durable": (
         "broker/queue/job_table.c",
-        "    j->frontier = frontier;\n    offer_put(q, j);\n",
+        "    j->frontier = frontier;\n    dispatch_appeared(q);\n",
         "    j->frontier = frontier;\n"),
     "what came back is not offered": (
         "broker/queue/job_table.c",
