@@ -47,8 +47,11 @@ int entrance_open(struct server *s, struct err *err)
     s->key_turn = gate_key(s->gate, &key);
     const struct key *mine = s->config->keys ? &key : NULL;
     int rc = door_bind(s->zmq_ctx, s->config->listen, mine, &s->socket, err);
-    if (rc == 0 && mine)
+    if (rc == 0 && mine) {
+        gate_trial(s->gate, true);
         rc = door_self_test(s->zmq_ctx, s->socket, mine, err);
+        gate_trial(s->gate, false);
+    }
     if (rc == 0 && mine)
         log_info("strangers are refused, as tried just now public_key=%s", key.public);
     key_wipe(&key);

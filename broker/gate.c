@@ -39,7 +39,7 @@ struct gate {
     void *arg;
     struct stamp allowed_stamp, key_stamp;
     _Atomic uint64_t refusals;
-    atomic_bool stop;
+    atomic_bool stop, trial;
     bool running;
 
     pthread_mutex_t lock; /* what follows */
@@ -207,6 +207,17 @@ static uint32_t judge(struct gate *g, const struct request *r)
     return number;
 }
 
+static void note_refusal(struct gate *g, const struct request *r, int64_t *said_ms, int64_t now_ms)
+{
+    if (atomic_load(&g->trial))
+        return;
+    if (atomic_fetch_add(&g->refusals, 1) == 0 || now_ms >= *said_ms + SAY_MS) {
+        log_info("an unknown key was refused address=%.60s refusals=%" PRIu64,
+                 r->frames == ZAP_FRAMES ? r->text[3] : "?", atomic_load(&g->refusals));
+        *said_ms = now_ms;
+    }
+}
+
 static void answer(struct gate *g, int64_t *said_ms, int64_t now_ms)
 {
     struct request r = {0};
@@ -216,11 +227,8 @@ static void answer(struct gate *g, int64_t *said_ms, int64_t now_ms)
     uint32_t user = judge(g, &r);
     if (user)
         snprintf(id, sizeof id, "%" PRIu32, user);
-    else if (atomic_fetch_add(&g->refusals, 1) == 0 || now_ms >= *said_ms + SAY_MS) {
-        log_info("an unknown key was refused address=%.60s refusals=%" PRIu64,
-                 r.frames == ZAP_FRAMES ? r.text[3] : "?", atomic_load(&g->refusals));
-        *said_ms = now_ms;
-    }
+    else
+        note_refusal(g, &r, said_ms, now_ms);
     zmq_send(g->zap, "1.0", 3, ZMQ_SNDMORE);
     zmq_send(g->zap, r.text[1], r.len[1], ZMQ_SNDMORE);
     zmq_send(g->zap, user ? "200" : "400", 3, ZMQ_SNDMORE);
@@ -366,6 +374,11 @@ unsigned gate_key(struct gate *g, struct key *key)
     unsigned turn = g->key_turn;
     pthread_mutex_unlock(&g->lock);
     return turn;
+}
+
+void gate_trial(struct gate *g, bool on)
+{
+    atomic_store(&g->trial, on);
 }
 
 uint64_t gate_refusals(struct gate *g)

@@ -87,7 +87,9 @@ class Strangers(Doors):
         self.assertIsNone(p.receive(0.2))
 
     def test_without_a_key_with_a_random_one_and_with_a_revoked_one(self):
-        self.open()
+        broker = self.open()
+        with open(broker.log_path) as f:  # the broker's own knock is no stranger's
+            self.assertNotIn("was refused", f.read())
         known = peer.read_key(self.key("anna"))
         public, secret = zmq.curve_keypair()
         random_key = dict(public=public.decode(), secret=secret.decode(), broker=known["broker"])
@@ -103,6 +105,8 @@ class Strangers(Doors):
                 self.knock(key, plain)
         self.assertEqual(me.ask("workers"), (0, {"workers": []}))
         self.assert_nothing_came()
+        with open(broker.log_path) as f:
+            self.assertRegex(f.read(), r"an unknown key was refused address=127\.0\.0\.1 refusals=1\n")
 
     def test_the_programs_say_who_is_refused(self):
         self.open()
