@@ -247,6 +247,7 @@ static int open_talk(struct loop *l, struct err *err)
     struct talk_config talk = {
         .session = door_random() | 1,
         .host = c->host,
+        .pid = (uint32_t)getpid(),
         .hold_bytes = c->hold_bytes ? c->hold_bytes : default_hold(c->threads),
         .self_test = selftest_run(&failure),
         .share = c->share,

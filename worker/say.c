@@ -4,7 +4,6 @@
 #include "crc32c.h"
 #include "log.h"
 #include <stdlib.h>
-#include <unistd.h>
 
 enum {
     HELLO_AGAIN_MS = 1000,
@@ -42,7 +41,7 @@ void say_hello(struct talk *t, int64_t now_ms)
                   .threads = (uint16_t)pool_threads(t->pool),
                   .hold_bytes = talk_hold_bytes(t),
                   .self_test = t->config.self_test,
-                  .pid = (uint32_t)getpid(),
+                  .pid = t->config.pid,
                   .paused = t->paused,
                   .limit_percent = t->limit_percent,
                   .version = wire_str(HILLSWEEP_VERSION),

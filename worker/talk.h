@@ -27,6 +27,7 @@ typedef int talk_send_fn(void *arg, const void *frame, size_t len);
 struct talk_config {
     uint64_t session;     /* random, not 0 */
     const char *host;     /* what `workers` shows; borrowed for ever */
+    uint32_t pid;         /* what tells it from others there */
     uint64_t hold_bytes;  /* answers it is willing to hold */
     uint32_t self_test;   /* CRC-32C of the known answers; 0: failed */
     double share;         /* --limit, in (0, 1] */

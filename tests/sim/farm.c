@@ -27,6 +27,7 @@ void farm_start(struct sim *s, uint32_t worker)
         return;
     struct talk_config config = {.session = dice_bits(&s->dice) | 1,
                                  .host = w->host,
+                                 .pid = 100 * (worker + 1) + w->life,
                                  .hold_bytes = s->knobs.hold_bytes,
                                  .whole_bytes = s->knobs.whole_bytes,
                                  .self_test = !w->weak,
