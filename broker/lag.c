@@ -27,8 +27,9 @@ void lag_add(struct lag *p, uint64_t now_ns, uint64_t took_ns, uint64_t weight)
 {
     if (p->since_ns == 0)
         p->since_ns = now_ns;
-    if (now_ns - p->since_ns >= MINUTE_NS) {
-        p->before = now_ns - p->since_ns < 2 * MINUTE_NS ? p->now : (struct lag_minute){0};
+    uint64_t period_ns = p->period_ns ? p->period_ns : MINUTE_NS;
+    if (now_ns - p->since_ns >= period_ns) {
+        p->before = now_ns - p->since_ns < 2 * period_ns ? p->now : (struct lag_minute){0};
         p->now = (struct lag_minute){0};
         p->since_ns = now_ns;
     }

@@ -12,7 +12,8 @@ struct lag {
     struct lag_minute {
         uint64_t weight[LAG_BUCKETS], total, max_ns;
     } now, before;
-    uint64_t since_ns; /* when `now` began */
+    uint64_t since_ns;  /* when `now` began */
+    uint64_t period_ns; /* instead of a minute; 0: a minute */
 };
 
 /* Something took so long, with a weight (1: an event; a duration: that share of the time). */

@@ -310,12 +310,22 @@ struct json_out *json_add_object(struct json_out *array)
 
 /* ---- printing ---- */
 
+/* Characters from s on that stand for themselves; most strings are nothing else. */
+static size_t plain_run(const char *s)
+{
+    size_t n = 0;
+    while ((unsigned char)s[n] >= ' ' && (unsigned char)s[n] < 0x80 && s[n] != '"' && s[n] != '\\')
+        n++;
+    return n;
+}
+
 static void print_string(const char *s, struct buf *text)
 {
     static const char escaped[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
-    size_t len = strlen(s);
+    size_t plain = plain_run(s), len = plain + strlen(s + plain);
     buf_str(text, "\"");
-    for (size_t i = 0, n; i < len; i += n ? n : 1) {
+    buf_add(text, s, plain);
+    for (size_t i = plain, n; i < len; i += n ? n : 1) {
         const char *e = strchr(escaped, s[i]);
         n = json_utf8((const unsigned char *)s + i, len - i);
         if (e)

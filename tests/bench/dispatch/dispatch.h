@@ -32,7 +32,12 @@ int house_submit(const struct house *h, unsigned q, unsigned a, unsigned times, 
 /* Queues the document in this file. */
 int house_submit_file(const struct house *h, const char *path, unsigned times, int priority);
 int house_command(const struct house *h, const char *command, const char *argument);
-int house_metric(const struct house *h, const char *name, double *value);
+/* What it exports, asked for once; NaN: it does not. */
+struct house_metric {
+    const char *name, *label;
+    double value;
+};
+void house_metrics(const struct house *h, struct house_metric *metrics, size_t count);
 
 /* Processor time of the broker's threads, and how long they have waited for a core that others had,
  * in ns (/proc/PID/task/N/schedstat). */

@@ -34,19 +34,17 @@ double median(double *values, size_t count)
 /* As `hillsweep status --metrics` has them, in ms. */
 void say_latency(const struct house *h)
 {
-    static const struct {
-        const char *name, *label;
-    } figures[] = {{"hillsweep_dispatch_seconds{quantile=\"0.5\"}", "dispatch p50"},
-                   {"hillsweep_dispatch_seconds{quantile=\"0.99\"}", "p99"},
-                   {"hillsweep_loop_lag_seconds{quantile=\"0.99\"}", "   loop lag p99"},
-                   {"hillsweep_loop_lag_seconds{quantile=\"0.999\"}", "p99.9"},
-                   {"hillsweep_loop_lag_seconds{quantile=\"1\"}", "longest"}};
+    struct house_metric figures[] = {
+        {"hillsweep_dispatch_seconds{quantile=\"0.5\"}", "dispatch p50", 0},
+        {"hillsweep_dispatch_seconds{quantile=\"0.99\"}", "p99", 0},
+        {"hillsweep_loop_lag_seconds{quantile=\"0.99\"}", "   loop lag p99", 0},
+        {"hillsweep_loop_lag_seconds{quantile=\"0.999\"}", "p99.9", 0},
+        {"hillsweep_loop_lag_seconds{quantile=\"1\"}", "longest", 0}};
+    size_t count = sizeof figures / sizeof *figures;
+    house_metrics(h, figures, count);
     printf("        exported, ms:");
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
-        double v;
-        if (house_metric(h, figures[i].name, &v) == 0)
-            printf(" %s %.3g", figures[i].label, 1000 * v);
-    }
+    for (size_t i = 0; i < count; i++)
+        printf(" %s %.3g", figures[i].label, 1000 * figures[i].value);
     printf("\n");
     fflush(stdout);
 }

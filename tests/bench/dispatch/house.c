@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <math.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -233,21 +234,24 @@ int house_submit(const struct house *h, unsigned q, unsigned a, unsigned times, 
     return house_submit_file(h, path, times, priority);
 }
 
-int house_metric(const struct house *h, const char *name, double *value)
+void house_metrics(const struct house *h, struct house_metric *metrics, size_t count)
 {
     pid_t pid;
     char line[512];
-    int fd = client(h, &pid, "status", "--metrics", NULL), rc = -1;
+    int fd = client(h, &pid, "status", "--metrics", NULL);
     FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
-    size_t len = strlen(name);
+    for (size_t i = 0; i < count; i++)
+        metrics[i].value = NAN;
     while (file && fgets(line, sizeof line, file))
-        if (strncmp(line, name, len) == 0 && line[len] == ' ') {
-            *value = strtod(line + len, NULL);
-            rc = 0;
+        for (size_t i = 0; i < count; i++) {
+            size_t len = strlen(metrics[i].name);
+            if (strncmp(line, metrics[i].name, len) == 0 && line[len] == ' ')
+                metrics[i].value = strtod(line + len, NULL);
         }
     if (file)
         fclose(file);
-    return finish(pid) || rc ? -1 : 0;
+    if (fd >= 0)
+        finish(pid);
 }
 
 /* --- /proc ----------------------------------------------------------------------------------- */
