@@ -41,15 +41,14 @@ static size_t points(const struct job_tile *t)
 
 /* --- a strip --------------------------------------------------------------------------------- */
 
-static void decode(const struct strip *p, unsigned plane)
+/* Whether it is known to be as usual. */
+static bool decode(const struct strip *p, unsigned plane)
 {
+    bool usual = true;
     for (size_t i = 0; i < p->run->count; i++)
-        tile_decode(p->job, p->entries[i].result, plane, &p->rows, p->plane[plane]);
-}
-
-static double *values_of(const struct strip *p, unsigned plane)
-{
-    return (double *)(void *)p->plane[plane];
+        usual =
+            tile_decode(p->job, p->entries[i].result, plane, &p->rows, p->plane[plane]) && usual;
+    return usual;
 }
 
 /* What comes from workers becomes what may be stored; whether all of it is done and finite. */
@@ -57,20 +56,17 @@ static bool judge(struct strip *p)
 {
     uint8_t *status = p->plane[p->status];
     size_t n = points(&p->rows);
-    decode(p, p->status);
-    bool usual = tile_judge_statuses(status, n, &p->changed);
+    bool usual = decode(p, p->status) || tile_judge_statuses(status, n, &p->changed);
     for (unsigned plane = 0; plane < p->status; plane += 2) {
-        decode(p, plane);
-        usual = tile_judge_values(values_of(p, plane), status, n, &p->changed) && usual;
+        double *values = (double *)(void *)p->plane[plane];
+        usual = (decode(p, plane) || tile_judge_values(values, status, n, &p->changed)) && usual;
     }
     for (unsigned plane = 0; plane < p->status; plane++) {
-        if (plane % 2 == 0 && !usual) {
-            tile_clean_values(values_of(p, plane), status, n, &p->changed);
-        } else if (plane % 2 && p->job->errors) {
-            decode(p, plane);
-            tile_clean_errors((float *)(void *)p->plane[plane], usual ? NULL : status, n,
-                              &p->changed);
-        }
+        void *at = p->plane[plane];
+        if (plane % 2 == 0 && !usual)
+            tile_clean_values(at, status, n, &p->changed);
+        else if (plane % 2 && p->job->errors && (!decode(p, plane) || !usual))
+            tile_clean_errors(at, usual ? NULL : status, n, &p->changed);
     }
     return usual;
 }

@@ -69,91 +69,7 @@ int tile_fits(const struct job *job, const struct sink_result *result, uint32_t 
     return 0;
 }
 
-/* --- decoding -------------------------------------------------------------------------------- */
-
-/* Some rows of a tile's plane and where they go; all in bytes. */
-struct window {
-    unsigned char *origin;    /* of byte `from` */
-    size_t row_bytes, stride; /* there, and here */
-    size_t from, to;          /* of the plane */
-};
-
-static struct window window_of(const struct job_tile *at, const struct job_tile *band,
-                               size_t element, unsigned char *out)
-{
-    size_t q0 = at->q0 > band->q0 ? at->q0 : band->q0, q1 = at->q1 < band->q1 ? at->q1 : band->q1;
-    size_t width = band->a1 - band->a0, row_bytes = (at->a1 - at->a0) * element;
-    return (struct window){
-        .origin = out + ((q0 - band->q0) * width + (at->a0 - band->a0)) * element,
-        .row_bytes = row_bytes,
-        .stride = width * element,
-        .from = (q0 - at->q0) * row_bytes,
-        .to = q1 > q0 ? (q1 - at->q0) * row_bytes : 0,
-    };
-}
-
-/* Where byte `pos` of the plane goes, and how many bytes follow in its row. */
-struct spot {
-    unsigned char *at;
-    size_t left;
-};
-
-static struct spot window_spot(const struct window *w, size_t pos)
-{
-    size_t row = (pos - w->from) / w->row_bytes, column = (pos - w->from) % w->row_bytes;
-    return (struct spot){w->origin + row * w->stride + column, w->row_bytes - column};
-}
-
-static void put_raw(const struct window *w, size_t pos, size_t end, const unsigned char *data)
-{
-    while (pos < end) {
-        struct spot spot = window_spot(w, pos);
-        size_t n = end - pos < spot.left ? end - pos : spot.left;
-        memcpy(spot.at, data, n);
-        pos += n;
-        data += n;
-    }
-}
-
-static void put_same(const struct window *w, size_t pos, size_t end, const void *one,
-                     size_t element)
-{
-    while (pos < end) {
-        struct spot spot = window_spot(w, pos);
-        size_t n = end - pos < spot.left ? end - pos : spot.left;
-        if (element == 1)
-            memset(spot.at, *(const unsigned char *)one, n);
-        else
-            for (size_t i = 0; i < n; i += element)
-                memcpy(spot.at + i, one, element);
-        pos += n;
-    }
-}
-
-void tile_decode(const struct job *job, const struct sink_result *result, unsigned plane,
-                 const struct job_tile *band, unsigned char *out)
-{
-    struct job_tile at = job_tile(job, result->tile);
-    size_t element = tile_element(job, plane);
-    struct window w = window_of(&at, band, element, out);
-    for (size_t i = 0; i < result->part_count; i++) {
-        const struct sink_part *p = &result->parts[i];
-        if (p->plane != plane)
-            continue;
-        size_t begin = p->first * element + (p->coding == WIRE_SAME ? 0 : p->offset);
-        size_t len = p->coding == WIRE_SAME ? p->count * element : p->len;
-        size_t from = begin > w.from ? begin : w.from;
-        size_t to = begin + len < w.to ? begin + len : w.to;
-        if (from >= to)
-            continue;
-        if (p->coding == WIRE_SAME)
-            put_same(&w, from, to, p->data, element);
-        else
-            put_raw(&w, from, to, (const unsigned char *)p->data + (from - begin));
-    }
-}
-
-/* --- the rules ------------------------------------------------------------------------------- */
+/* --- looking --------------------------------------------------------------------------------- */
 
 /* What is usual, nothing to be put right, is found out for a stretch of points at once and without
  * branches. */
@@ -205,6 +121,116 @@ static bool all_done(const uint8_t *status, size_t n)
         other |= status[i] ^ DONE;
     return other == 0;
 }
+
+/* Whether n bytes of a plane of such elements are as usual. */
+static bool is_usual(const unsigned char *at, size_t n, size_t element)
+{
+    const void *p = at;
+    if (n % element)
+        return false; /* nobody knows */
+    return element == 1   ? all_done(p, n)
+           : element == 4 ? !any_nan(p, n / element)
+                          : !any_nonfinite(p, n / element);
+}
+
+/* --- decoding -------------------------------------------------------------------------------- */
+
+/* Some rows of a tile's plane and where they go; all in bytes. */
+struct window {
+    unsigned char *origin;    /* of byte `from` */
+    size_t row_bytes, stride; /* there, and here */
+    size_t from, to;          /* of the plane */
+};
+
+static struct window window_of(const struct job_tile *at, const struct job_tile *band,
+                               size_t element, unsigned char *out)
+{
+    size_t q0 = at->q0 > band->q0 ? at->q0 : band->q0, q1 = at->q1 < band->q1 ? at->q1 : band->q1;
+    size_t width = band->a1 - band->a0, row_bytes = (at->a1 - at->a0) * element;
+    return (struct window){
+        .origin = out + ((q0 - band->q0) * width + (at->a0 - band->a0)) * element,
+        .row_bytes = row_bytes,
+        .stride = width * element,
+        .from = (q0 - at->q0) * row_bytes,
+        .to = q1 > q0 ? (q1 - at->q0) * row_bytes : 0,
+    };
+}
+
+/* Where byte `pos` of the plane goes, and how many bytes follow in its row. */
+struct spot {
+    unsigned char *at;
+    size_t left;
+};
+
+static struct spot window_spot(const struct window *w, size_t pos)
+{
+    size_t row = (pos - w->from) / w->row_bytes, column = (pos - w->from) % w->row_bytes;
+    return (struct spot){w->origin + row * w->stride + column, w->row_bytes - column};
+}
+
+/* What was copied is looked at while it is in the fastest cache. */
+static bool put_raw(const struct window *w, size_t pos, size_t end, const unsigned char *data,
+                    size_t element)
+{
+    enum { AT_ONCE = 4096 };
+    bool usual = pos % element == 0;
+    while (pos < end) {
+        struct spot spot = window_spot(w, pos);
+        size_t left = end - pos < spot.left ? end - pos : spot.left;
+        for (size_t n; left > 0; left -= n, pos += n, data += n, spot.at += n) {
+            n = left < AT_ONCE ? left : AT_ONCE;
+            memcpy(spot.at, data, n);
+            usual = usual && is_usual(spot.at, n, element);
+        }
+    }
+    return usual;
+}
+
+static bool put_same(const struct window *w, size_t pos, size_t end, const void *one,
+                     size_t element)
+{
+    double aligned;
+    memcpy(&aligned, one, element);
+    while (pos < end) {
+        struct spot spot = window_spot(w, pos);
+        size_t n = end - pos < spot.left ? end - pos : spot.left;
+        if (element == 1)
+            memset(spot.at, *(const unsigned char *)one, n);
+        else
+            for (size_t i = 0; i < n; i += element)
+                memcpy(spot.at + i, one, element);
+        pos += n;
+    }
+    return is_usual((const unsigned char *)&aligned, element, element);
+}
+
+bool tile_decode(const struct job *job, const struct sink_result *result, unsigned plane,
+                 const struct job_tile *band, unsigned char *out)
+{
+    struct job_tile at = job_tile(job, result->tile);
+    size_t element = tile_element(job, plane);
+    struct window w = window_of(&at, band, element, out);
+    bool usual = true;
+    for (size_t i = 0; i < result->part_count; i++) {
+        const struct sink_part *p = &result->parts[i];
+        if (p->plane != plane)
+            continue;
+        size_t begin = p->first * element + (p->coding == WIRE_SAME ? 0 : p->offset);
+        size_t len = p->coding == WIRE_SAME ? p->count * element : p->len;
+        size_t from = begin > w.from ? begin : w.from;
+        size_t to = begin + len < w.to ? begin + len : w.to;
+        if (from >= to)
+            continue;
+        const unsigned char *data = p->data;
+        bool of_part = p->coding == WIRE_SAME
+                           ? put_same(&w, from, to, data, element)
+                           : put_raw(&w, from, to, data + (from - begin), element);
+        usual = usual && of_part;
+    }
+    return usual;
+}
+
+/* --- the rules ------------------------------------------------------------------------------- */
 
 bool tile_judge_statuses(uint8_t *status, size_t n, bool *changed)
 {

@@ -32,13 +32,14 @@ int tile_fits(const struct job *job, const struct sink_result *result, uint32_t 
 
 /* Copies those rows of the result's plane that are in the rectangle `band` (it has all columns of
  * the tile) to `out`, where element (q, a) lies at
- * ((q - band.q0) * (band.a1 - band.a0) + (a - band.a0)) * element. */
-void tile_decode(const struct job *job, const struct sink_result *result, unsigned plane,
+ * ((q - band.q0) * (band.a1 - band.a0) + (a - band.a0)) * element. Returns whether they are known
+ * to be as usual: statuses 1, values finite, errors no NaN. */
+bool tile_decode(const struct job *job, const struct sink_result *result, unsigned plane,
                  const struct job_tile *band, unsigned char *out);
 
-/* The rules above, on n points. Judging returns whether all is as usual: statuses 1, values finite;
- * where that is so there is nothing to clean but errors, with status NULL. *changed becomes true
- * where anything was put right, and else stays. */
+/* The rules above, on n points that are not known to be as usual. Judging returns whether all is as
+ * usual: statuses 1, values finite; where that is so there is nothing to clean but errors, with
+ * status NULL. *changed becomes true where anything was put right, and else stays. */
 bool tile_judge_statuses(uint8_t *status, size_t n, bool *changed);
 bool tile_judge_values(const double *values, uint8_t *status, size_t n, bool *changed);
 void tile_clean_values(double *values, const uint8_t *status, size_t n, bool *changed);

@@ -1,13 +1,12 @@
-/* A chart on its way from workers that have it at once to the disk, against a program that does
- * nothing but write the same bytes to files allocated in the same way: in the sink's pattern (band
- * after band of tiles, synced after each), and as it would do for itself (64 MiB between syncs).
- * The three take turns, each on files whose pages are in memory already (read once, as holes):
- * where the machine is a guest that gives free memory back to its host, the first to write pays for
- * fetching it again, several times what writing costs, and not twice the same. */
+/* A chart on its way from workers that have it at once to the disk, against programs that do
+ * nothing but write the same bytes to files allocated in the same way: as a program would for
+ * itself (64 MiB between syncs), in the sink's pattern (band after band of tiles, synced after
+ * each), both through the page cache, and 24 MiB between syncs past it (O_DIRECT). All take turns,
+ * each on files of its own that are new: allocated, never written, none of their pages in memory.
+ */
 #include "dispatch.h"
 
 #include "buf.h"
-#include <dirent.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
@@ -19,7 +18,10 @@
 enum { WORKERS = 4, ROUNDS_MAX = 32, HEAD = 4096, PLANES = 3, POINT_BYTES = 13 };
 
 #define CHART_BYTES (1u << 20)
+#define PAST_BYTES  (4u << 20) /* at a time, with O_DIRECT */
 #define SYNC_BYTES  (64u << 20)
+#define PAST_SYNC   (24u << 20)
+#define PAGE        4096u
 
 static const size_t plane_bytes[PLANES] = {sizeof(double), sizeof(float), 1};
 
@@ -29,7 +31,7 @@ struct chart {
     struct job *job;
     double points;
     enum house_door door;
-    unsigned char *bytes; /* CHART_BYTES to write */
+    unsigned char *bytes; /* PAST_BYTES to write */
 };
 
 struct took {
@@ -68,31 +70,6 @@ static double cpu_s(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Has the file's pages in memory. */
-static void warm(int fd)
-{
-    static char bytes[1 << 20];
-    posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    off_t at = 0;
-    for (ssize_t n; (n = pread(fd, bytes, sizeof bytes, at)) > 0;)
-        at += n;
-}
-
-static void warm_folder(const char *folder)
-{
-    DIR *dir = opendir(folder);
-    struct dirent *e;
-    while (dir && (e = readdir(dir))) {
-        int fd = openat(dirfd(dir), e->d_name, O_RDONLY | O_CLOEXEC);
-        if (fd >= 0 && e->d_name[0] != '.')
-            warm(fd);
-        if (fd >= 0)
-            close(fd);
-    }
-    if (dir)
-        closedir(dir);
-}
-
 struct plain {
     int fd[PLANES];
     char path[PLANES][300];
@@ -101,16 +78,14 @@ struct plain {
     bool failed;
 };
 
-static void plain_open(const struct chart *c, struct plain *p)
+static void plain_open(const struct chart *c, struct plain *p, int flags)
 {
     uint64_t points = job_points(c->job);
     for (int i = 0; i < PLANES; i++) {
         snprintf(p->path[i], sizeof p->path[i], "%s/plain-%d-%d", c->under, (int)getpid(), i);
-        p->fd[i] = open(p->path[i], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        p->fd[i] = open(p->path[i], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | flags, 0600);
         p->failed |=
             p->fd[i] < 0 || fallocate(p->fd[i], 0, 0, (off_t)(HEAD + points * plane_bytes[i])) != 0;
-        if (!getenv("FRESH"))
-            warm(p->fd[i]);
     }
 }
 
@@ -136,20 +111,31 @@ static void plain_sync(struct plain *p)
         p->failed |= fdatasync(p->fd[i]) != 0;
 }
 
-/* Band after band of tiles, plane by plane, a MiB at a time; synced after so many bytes. */
-static struct took plain(const struct chart *c, size_t sync_bytes)
+/* Up to which byte a plane's file is written when its first rows are; whole pages, if past the
+ * cache.
+ */
+static off_t plain_end(const struct chart *c, int plane, size_t rows, bool past)
 {
-    struct plain p = {.bytes = c->bytes, .have = CHART_BYTES};
+    size_t end = HEAD + rows * c->job->a.count * plane_bytes[plane];
+    if (past)
+        end = rows == c->job->q.count ? (end + PAGE - 1) / PAGE * PAGE : end / PAGE * PAGE;
+    return (off_t)end;
+}
+
+/* Band after band of tiles, plane by plane, some MiB at a time; synced after so many bytes. */
+static struct took plain(const struct chart *c, size_t sync_bytes, bool past)
+{
+    struct plain p = {.bytes = c->bytes, .have = past ? PAST_BYTES : CHART_BYTES};
     size_t rows = c->job->q.count, width = c->job->a.count, unsynced = 0;
-    plain_open(c, &p);
+    plain_open(c, &p, past ? O_DIRECT : 0);
     double start_s = seconds_now(), start_cpu_s = cpu_s();
     for (uint32_t tile = 0; tile < job_tile_count(c->job); tile += c->job->a_blocks) {
         struct job_tile band = job_tile(c->job, tile);
-        size_t points = (band.q1 - band.q0) * width;
-        for (int i = 0; i < PLANES; i++)
-            plain_put(&p, i, points * plane_bytes[i],
-                      (off_t)(HEAD + band.q0 * width * plane_bytes[i]));
-        unsynced += points * POINT_BYTES;
+        for (int i = 0; i < PLANES; i++) {
+            off_t from = plain_end(c, i, band.q0, past), to = plain_end(c, i, band.q1, past);
+            plain_put(&p, i, (size_t)(to - from), from);
+        }
+        unsynced += (band.q1 - band.q0) * width * POINT_BYTES;
         if (unsynced >= sync_bytes || band.q1 == rows)
             plain_sync(&p);
         unsynced = unsynced >= sync_bytes ? 0 : unsynced;
@@ -162,7 +148,7 @@ static struct took plain(const struct chart *c, size_t sync_bytes)
 /* --- by the broker --------------------------------------------------------------------------- */
 
 struct round {
-    struct took own, same, sink;
+    struct took own, same, past, sink;
     double writer_ns; /* what the writer's threads have of the sink's */
     double broker_ns; /* loop and I/O */
     size_t memory;
@@ -183,15 +169,11 @@ static int by_broker(const struct chart *c, struct round *r)
 {
     struct house h;
     uint64_t tiles = job_tile_count(c->job);
-    char folder[300];
     if (house_open(&h, c->under, c->door))
         return -1;
     struct farm_config config = {
         .endpoint = h.endpoint, .workers = WORKERS, .solve_us = 1000, .hosts = 1, .job = c->job};
     int rc = house_submit_file(&h, c->path, 1, 0) || house_command(&h, "pause", "1");
-    snprintf(folder, sizeof folder, "%s/data/jobs/1", h.folder);
-    if (!getenv("FRESH"))
-        warm_folder(folder);
     struct farm *f = farm_create(&config);
     rc = rc || !farm_run(f, 60, all_in, NULL) || house_command(&h, "resume", "1") ? -1 : 0;
     struct house_cpu before = house_cpu(&h);
@@ -215,17 +197,21 @@ static int by_size(const void *x, const void *y)
     return *a < *b ? -1 : *a > *b;
 }
 
-/* Three in turn, each of them first, second and last once in three rounds. */
+/* All in turn, each of them at every place once in four rounds. Where there is no O_DIRECT its
+ * program fails, and tells nothing. */
 static int take_round(const struct chart *c, unsigned turn, struct round *r)
 {
     int rc = 0;
-    for (unsigned i = 0; i < 3 && rc == 0; i++) {
-        switch ((turn + i) % 3) {
+    for (unsigned i = 0; i < 4 && rc == 0; i++) {
+        switch ((turn + i) % 4) {
         case 0:
-            r->own = plain(c, SYNC_BYTES);
+            r->own = plain(c, SYNC_BYTES, false);
             break;
         case 1:
-            r->same = plain(c, 1);
+            r->same = plain(c, 1, false);
+            break;
+        case 2:
+            r->past = plain(c, PAST_SYNC, true);
             break;
         default:
             rc = by_broker(c, r);
@@ -238,20 +224,22 @@ static int take_rounds(const struct chart *c, unsigned rounds)
 {
     double of_own[ROUNDS_MAX], of_same[ROUNDS_MAX], mb = 1e-6 * POINT_BYTES * c->points;
     static const char *const doors[] = {"TCP", "CURVE", "ipc"};
-    printf("%.3g points, %u tiles in %u bands, %d bytes a point, %s; round 0 warms the disk\n",
+    printf("%.3g points, %u tiles in %u bands, %d bytes a point, new files, %s; round 0 warms the "
+           "disk\n",
            c->points, job_tile_count(c->job), c->job->q_blocks, POINT_BYTES, doors[c->door]);
-    printf("                 MB/s               broker of       processor time, ns a point\n");
-    printf("round  plain same pattern broker  plain  same   plain  same  sink = own + writer  "
-           "loop, i/o"
-           "  broker MiB\n");
+    printf("         MB/s                            broker of       processor time, ns a point\n");
+    printf("round   plain same pattern O_DIRECT broker  plain  same   plain  same O_DIRECT"
+           "  sink = own + writer  loop, i/o  broker MiB\n");
     for (unsigned i = 0; i <= rounds; i++) {
         struct round r = {0};
         if (take_round(c, i, &r))
             return -1;
-        printf("%5u %6.0f %12.0f %6.0f %6.2f %5.2f %7.2f %5.2f %5.2f = %.2f + %.2f  %9.2f %11zu\n",
-               i, mb / r.own.s, mb / r.same.s, mb / r.sink.s, r.own.s / r.sink.s,
-               r.same.s / r.sink.s, r.own.cpu_ns, r.same.cpu_ns, r.sink.cpu_ns,
-               r.sink.cpu_ns - r.writer_ns, r.writer_ns, r.broker_ns, r.memory >> 20);
+        printf("%5u %7.0f %12.0f %8.0f %6.0f %6.2f %5.2f %7.2f %5.2f %8.2f %5.2f = %.2f + %.2f"
+               " %12.2f %11zu\n",
+               i, mb / r.own.s, mb / r.same.s, r.past.s > 0 ? mb / r.past.s : NAN, mb / r.sink.s,
+               r.own.s / r.sink.s, r.same.s / r.sink.s, r.own.cpu_ns, r.same.cpu_ns, r.past.cpu_ns,
+               r.sink.cpu_ns, r.sink.cpu_ns - r.writer_ns, r.writer_ns, r.broker_ns,
+               r.memory >> 20);
         fflush(stdout);
         if (i > 0) {
             of_own[i - 1] = r.own.s / r.sink.s;
@@ -273,8 +261,10 @@ int chart_bench(const char *under, double points, unsigned rounds, enum house_do
     rounds = rounds < 1 ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds;
     if (!mkdtemp(folder) || make_job(&c, folder, points))
         return -1;
-    c.bytes = mem_alloc(CHART_BYTES, 1);
-    for (size_t i = 0; i < CHART_BYTES; i++)
+    c.bytes = aligned_alloc(PAGE, PAST_BYTES);
+    if (!c.bytes)
+        return -1;
+    for (size_t i = 0; i < PAST_BYTES; i++)
         c.bytes[i] = (unsigned char)(i * 2654435761u >> 13);
     int rc = take_rounds(&c, rounds);
     unlink(c.path);
