@@ -1,6 +1,7 @@
 /* See tile.h. Bytes are copied row by row: a part may begin and end anywhere, also within an
  * element. */
 #include "tile.h"
+#include "tile_private.h"
 
 #include "crc32c.h"
 
@@ -122,17 +123,6 @@ static bool all_done(const uint8_t *status, size_t n)
     return other == 0;
 }
 
-/* Whether n bytes of a plane of such elements are as usual. */
-static bool is_usual(const unsigned char *at, size_t n, size_t element)
-{
-    const void *p = at;
-    if (n % element)
-        return false; /* nobody knows */
-    return element == 1   ? all_done(p, n)
-           : element == 4 ? !any_nan(p, n / element)
-                          : !any_nonfinite(p, n / element);
-}
-
 /* --- decoding -------------------------------------------------------------------------------- */
 
 /* Some rows of a tile's plane and where they go; all in bytes. */
@@ -168,20 +158,22 @@ static struct spot window_spot(const struct window *w, size_t pos)
     return (struct spot){w->origin + row * w->stride + column, w->row_bytes - column};
 }
 
-/* What was copied is looked at while it is in the fastest cache. */
+/* A piece that ends within an element is not looked at. */
 static bool put_raw(const struct window *w, size_t pos, size_t end, const unsigned char *data,
                     size_t element)
 {
-    enum { AT_ONCE = 4096 };
-    bool usual = pos % element == 0;
+    bool usual = true;
     while (pos < end) {
         struct spot spot = window_spot(w, pos);
-        size_t left = end - pos < spot.left ? end - pos : spot.left;
-        for (size_t n; left > 0; left -= n, pos += n, data += n, spot.at += n) {
-            n = left < AT_ONCE ? left : AT_ONCE;
+        size_t n = end - pos < spot.left ? end - pos : spot.left;
+        if (pos % element == 0 && n % element == 0) {
+            usual = tile_copy(spot.at, data, n, element) && usual;
+        } else {
             memcpy(spot.at, data, n);
-            usual = usual && is_usual(spot.at, n, element);
+            usual = false;
         }
+        pos += n;
+        data += n;
     }
     return usual;
 }
@@ -189,8 +181,7 @@ static bool put_raw(const struct window *w, size_t pos, size_t end, const unsign
 static bool put_same(const struct window *w, size_t pos, size_t end, const void *one,
                      size_t element)
 {
-    double aligned;
-    memcpy(&aligned, one, element);
+    unsigned char copy[sizeof(double)];
     while (pos < end) {
         struct spot spot = window_spot(w, pos);
         size_t n = end - pos < spot.left ? end - pos : spot.left;
@@ -201,7 +192,7 @@ static bool put_same(const struct window *w, size_t pos, size_t end, const void 
                 memcpy(spot.at + i, one, element);
         pos += n;
     }
-    return is_usual((const unsigned char *)&aligned, element, element);
+    return tile_copy(copy, one, element, element);
 }
 
 bool tile_decode(const struct job *job, const struct sink_result *result, unsigned plane,
