@@ -1,18 +1,20 @@
 /* Null tiles through the real broker, sink and database; see dispatch.h.
  *
+ *   dispatch_bench       all of this in a short form, two minutes and a half
  *   dispatch_bench [--workers 10,100,1000] [--tiles 1000000] [--rounds 3] [--load 0.5] [--curve]
- *                  [--bundle 256] [--jobs 1] [--solve-us 1] [--under DIR] [--raw-seconds 2]
- *   dispatch_bench --scale 5000 [--tiles 1000000] [--jobs 1000]   that many workers, and queued
- * jobs
+ *                  [--libzmq] [--bundle 256] [--jobs 1] [--solve-us 1] [--under DIR]
+ *                  [--raw-seconds 2]
+ *   dispatch_bench --scale 5000 [--jobs 1000] [--loads 5000,20000,50000,100000,0] [--under DIR]
  *   dispatch_bench --chart 1e8 [--rounds 5] [--tcp]    a chart of so many points on disk, by ipc://
  * as `hillsweep run` has it, or by TCP
  *
  * Each round runs every number of workers once, as fast as all can; then the loss from the first
- * number to the last is reckoned, of the broker and of libzmq alone. --load: after that each number
- * of workers at this share of its median rate, for latencies. --bundle: answers in one message at
- * most (a worker sends up to 256); 1: each in a message of its own; 0: two RESULTs each, as long
- * answers go. --solve-us: what the workers say that a tile took; the broker makes leases longer
- * where that is short. */
+ * number to the last is reckoned, of the broker and of libzmq alone with the same peers (peer.h;
+ * --libzmq: that library's). --load: after that each number of workers at this share of its median
+ * rate, for latencies. --bundle: answers in one message at most (a worker sends up to 256); 1: each
+ * in a message of its own; 0: two RESULTs each, as long answers go. --solve-us: what the workers
+ * say that a tile took; the broker makes leases longer where that is short. --scale: so many
+ * workers and queued jobs, at these loads in tiles a second; 0: as fast as all can. */
 #include "dispatch.h"
 
 #include "door.h"
@@ -23,7 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COUNTS_MAX = 16, ROUNDS_MAX = 64, SIDE = 1000, HOSTS = 64, LOAD_SECONDS = 10 };
+enum { COUNTS_MAX = 16, ROUNDS_MAX = 64, SIDE = 1000, HOSTS = 64, LOAD_SECONDS = 8 };
 
 struct options {
     unsigned workers[COUNTS_MAX], count, tiles, bundle, jobs, solve_us, rounds, scale;
@@ -47,9 +49,10 @@ static int usage(void)
     fprintf(
         stderr,
         "usage: dispatch_bench [--workers 10,100,1000] [--tiles N] [--rounds N] [--load SHARE]\n"
-        "                      [--curve] [--bundle N] [--jobs N] [--solve-us N] [--under DIR]\n"
+        "                      [--curve] [--libzmq] [--bundle N] [--jobs N] [--solve-us N] "
+        "[--under DIR]\n"
         "                      [--raw-seconds S]\n"
-        "       dispatch_bench --scale WORKERS [--tiles N] [--jobs N] [--under DIR]\n"
+        "       dispatch_bench --scale WORKERS [--jobs N] [--loads RATE,...] [--under DIR]\n"
         "       dispatch_bench --chart POINTS [--rounds N] [--tcp] [--under DIR]\n");
     return 2;
 }
@@ -151,6 +154,7 @@ static int one_run(const struct options *o, unsigned workers, double tiles_per_s
     rows = rows < SIDE ? rows : SIDE;
     uint64_t tiles = (uint64_t)rows * SIDE * jobs;
     *run = (struct run){0};
+    setenv("HILLSWEEP_LATENCY_S", tiles_per_s > 0 ? "4" : "60", 1); /* not of the start */
     if (o->raw_seconds > 0 && tiles_per_s <= 0)
         run->raw = raw_round_trips(workers, 4, 64, o->raw_seconds, o->libzmq);
     if (house_open(&h, o->under, o->curve ? HOUSE_CURVE : HOUSE_TCP))
@@ -270,5 +274,8 @@ int main(int argc, char **argv)
         return scale_bench(o.under, o.scale, o.jobs ? o.jobs : 1000, o.loads, 6) ? 1 : 0;
     o.rounds = o.rounds ? o.rounds : 3;
     o.jobs = o.jobs ? o.jobs : 1;
-    return all_rounds(&o);
+    if (argc > 1)
+        return all_rounds(&o);
+    return all_rounds(&o) || scale_bench(o.under, 5000, 100, "20000,0", 4) ||
+           chart_bench(o.under, 1e8, 2, HOUSE_IPC);
 }
