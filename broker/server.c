@@ -262,24 +262,6 @@ static void on_sink(void *arg)
     settle(s);
 }
 
-/* Before the loop sleeps: how long this turn was busy. Who comes while it is waits for its end at
- * most, who comes while the loop sleeps does not: so weighted, the lag is what a message meets that
- * comes at any moment. */
-static void on_turn_end(uv_prepare_t *handle)
-{
-    struct server *s = handle->data;
-    uint64_t now = uv_hrtime(), idle = uv_metrics_idle_time(&s->loop);
-    uint64_t slept = idle - s->idle_ns, busy = now - s->prepare_ns;
-    busy = busy > slept ? busy - slept : 0;
-    if (s->prepare_ns > 0) {
-        lag_add(&s->lag, now, 0, slept);
-        lag_add(&s->lag, now, busy, busy);
-    }
-    s->prepare_ns = now;
-    s->idle_ns = idle;
-    s->turn_ns = 0;
-}
-
 static void on_crowd(uv_timer_t *timer)
 {
     entrance_look(timer->data);
@@ -328,9 +310,7 @@ static void handles_open(struct server *s)
     uv_timer_init(&s->loop, &s->crowd);
     uv_idle_init(&s->loop, &s->more);
     s->more.data = s;
-    uv_prepare_init(&s->loop, &s->turn_end);
-    s->turn_end.data = s;
-    uv_prepare_start(&s->turn_end, on_turn_end);
+    turns_open(s);
     s->timer.data = s->sigterm.data = s->sigint.data = s->lifeline.data = s;
     uv_timer_init(&s->loop, &s->timer);
     service_watchdog(&s->loop, &s->watchdog);
@@ -345,15 +325,6 @@ static void handles_open(struct server *s)
     }
 }
 
-/* Benches look at some seconds, and not at what was before them. */
-static void latency_period(struct server *s)
-{
-    const char *text = getenv("HILLSWEEP_LATENCY_S");
-    double seconds = text ? strtod(text, NULL) : 0;
-    if (seconds > 0 && seconds < 3600)
-        s->lag.period_ns = s->dispatch.period_ns = (uint64_t)(1e9 * seconds);
-}
-
 static uint64_t random_bits(void *arg)
 {
     (void)arg;
@@ -363,7 +334,6 @@ static uint64_t random_bits(void *arg)
 static int server_open(struct server *s, struct err *err)
 {
     s->sink_wake.fd = s->gate_wake.fd = -1;
-    latency_period(s);
     if (wake_open(&s->sink_wake, &s->loop, on_sink, s, err) ||
         wake_open(&s->gate_wake, &s->loop, on_gate, s, err))
         return -1;

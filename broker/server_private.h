@@ -38,7 +38,7 @@ struct server {
     struct wake sink_wake, gate_wake;
     uv_prepare_t turn_end;
     uv_idle_t more;                        /* there was no time to give out all work */
-    uint64_t turn_ns, prepare_ns, idle_ns; /* see on_turn_end */
+    uint64_t turn_ns, prepare_ns, idle_ns; /* turns.c */
     struct lag lag, dispatch;
     uv_signal_t sigterm, sigint;
     uv_poll_t lifeline;
@@ -71,6 +71,9 @@ void server_send_worker(struct server *s, uint32_t worker, struct wire_msg *msg)
 /* events.c: what the sink tells goes to the catalogue, the queue, and clients who wait for it */
 void events_take(struct server *s, const struct sink_event *event);
 void events_recover(struct server *s); /* at the start: what it found on disk */
+
+/* turns.c: how long the loop is busy, for status --metrics */
+void turns_open(struct server *s);
 
 /* entrance.c: the socket, who is behind each message, and what he may */
 int entrance_open(struct server *s, struct err *err);
