@@ -299,11 +299,15 @@ static void lose_tile(struct sim *s, uint32_t job, uint32_t tile)
     say(s, &e);
 }
 
+/* The drawn tile of a job, or the next one that is on disk. */
 void disk_rot(struct sim *s)
 {
-    uint32_t job = 1 + dice_below(s, s->job_count);
+    uint32_t job = 1 + dice_below(s, s->job_count), tiles = s->jobs[job].tiles;
+    uint32_t tile = dice_below(s, tiles);
+    for (uint32_t n = 0; n < tiles && !s->disk.jobs[job].tile[tile].durable; n++)
+        tile = (tile + 1) % tiles;
     if (s->house.up)
-        lose_tile(s, job, dice_below(s, s->jobs[job].tiles));
+        lose_tile(s, job, tile);
 }
 
 void disk_take(struct sim *s, uint32_t job)

@@ -88,6 +88,21 @@ static void draw_network(struct sim *s)
     }
 }
 
+/* With dice of its own, so that the other seeds stay what they are. */
+static void draw_doom(struct sim *s)
+{
+    static const enum wire_type types[] = {
+        WIRE_HELLO,    WIRE_WELCOME,   WIRE_WHO,        WIRE_LEASE,     WIRE_RESULT, WIRE_RESULTS,
+        WIRE_RETURN,   WIRE_ACK,       WIRE_DROP,       WIRE_HEARTBEAT, WIRE_PONG,   WIRE_GET_JOB,
+        WIRE_JOB_PART, WIRE_PUT_TABLE, WIRE_TABLE_PART, WIRE_JOB_FAIL,  WIRE_BYE,
+    };
+    enum { TYPES = sizeof types / sizeof types[0] };
+    struct sim_dice dice = {s->seed * 0xff51afd7ed558ccdu};
+    uint64_t drawn = dice_bits(&dice) >> 32;
+    if (s->knobs.loss_ppm > 0)
+        s->knobs.doomed = drawn % (2 * TYPES) < TYPES ? types[drawn % TYPES] : (enum wire_type)0;
+}
+
 static void draw_worker(struct sim *s, uint32_t i)
 {
     struct sim_worker *w = &s->workers[i];
@@ -163,6 +178,7 @@ void script_draw(struct sim *s)
     k->whole_bytes = dice_below(s, 2) ? 0 : 1 + dice_below(s, 200);
     k->verify_one_in = dice_below(s, 2) ? 1 + dice_below(s, 2) : 256;
     draw_network(s);
+    draw_doom(s);
     s->worker_count = (uint32_t)dice_between(s, 1, 6);
     for (uint32_t i = 0; i < s->worker_count; i++)
         draw_worker(s, i);

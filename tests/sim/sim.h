@@ -39,6 +39,7 @@ bool dice_ppm(struct sim *s, uint32_t ppm);
 /* Of one seed. */
 struct sim_knobs {
     uint32_t loss_ppm, twice_ppm, reorder_ppm, spike_ppm; /* of each message */
+    enum wire_type doomed; /* messages of this type are lost much more often; 0: none are */
     int64_t delay_ms, spike_ms;
     int64_t group_ms;    /* of a commit */
     uint64_t sink_bytes; /* of the queue's configuration */
