@@ -17,7 +17,7 @@ import tempfile
 BIN = os.environ.get("HILLSWEEP_BIN", "build/release/bin")
 BUILD = os.path.dirname(os.path.abspath(BIN))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SEEDS = 12000
+SEEDS = 40000  # some hide well; the search ends with the first that finds the bug
 
 MUTANTS = {
     "acknowledged when it arrives": (
