@@ -20,7 +20,7 @@
 
 struct writer;
 
-enum { WRITER_PAGE = 4096, WRITER_LOT_BYTES = 2 << 20, WRITER_LOTS = 4 };
+enum { WRITER_PAGE = 4096, WRITER_LOT_BYTES = 2 << 20, WRITER_LOTS = 3 };
 
 /* A stretch of a file. */
 struct writer_stretch {
