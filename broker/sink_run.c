@@ -13,6 +13,7 @@
 #include "crc32c.h"
 #include "unfold.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,12 +158,15 @@ struct lot {
     unsigned char (*carried)[PAGE];            /* by plane: what is left of the lot before */
 };
 
-/* A lot's rows; 0: it cannot take one. */
+/* A lot's rows; 0: too few. Each plane has a page at least in a lot that is not the last one, so
+ * that no page of a run but its own first and last has bytes of others. */
 static size_t lot_rows(const struct run *run, const struct job *job)
 {
-    size_t pages = 2 * PAGE * 2 * job->output_count;
-    size_t bytes = row_bytes(run, job) - (run->band.a1 - run->band.a0);
-    return pages < WRITER_LOT_BYTES ? (WRITER_LOT_BYTES - pages) / bytes : 0;
+    size_t pages = 2 * PAGE * 2 * job->output_count, width = run->band.a1 - run->band.a0;
+    size_t bytes = row_bytes(run, job) - width,
+           least = job->errors ? sizeof(float) : sizeof(double);
+    size_t rows = pages < WRITER_LOT_BYTES ? (WRITER_LOT_BYTES - pages) / bytes : 0;
+    return rows * width * least >= PAGE || rows >= run->band.q1 - run->band.q0 ? rows : 0;
 }
 
 static bool goes_by_writer(struct sink *s, const struct run *run, const struct entry *first)
@@ -205,6 +209,7 @@ static int lay_out_lot(struct lot *lot, const struct strip *p, struct err *err)
             memcpy(at, lot->carried[plane], before);
         r->at = first ? begin : begin - before;
         r->data = first ? at + before : at;
+        assert(last || end - end % PAGE >= r->at);
         r->len = (size_t)((last ? end : end - end % PAGE) - r->at);
         at += before + (size_t)(end - begin);
         at += (PAGE - (size_t)(at - lot->memory) % PAGE) % PAGE;

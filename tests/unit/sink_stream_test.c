@@ -192,20 +192,24 @@ static void test_any_order_among_others(void **state)
 {
     struct rig *r = *state;
     rig_open(r);
-    for (uint32_t id = 1; id <= 8; id++)
+    for (uint32_t id = 1; id <= 4; id++)
         a_life(r, id, &shapes[id % 4], id % 3 == 0);
     assert_int_equal(r->stalled, 0);
 }
 
-/* Lots end within pages, of every plane at another place; a band is more than one lot. */
+/* Lots end within pages, of every plane at another place; a band is more than one lot; with many
+ * planes a lot has a few rows, or (the last) too few of them. */
 static void test_several_lots_to_a_band(void **state)
 {
     struct rig *r = *state;
-    const struct shape large = {512, 801, 1, true, 10};
+    static const struct shape large[] = {{512, 801, 1, true, 10},
+                                         {512, 801, 1, true, 10},
+                                         {5, 300, 64, true, 10},
+                                         {3, 700, 64, true, 10}};
     atomic_store(&lazy, false);
     rig_open(r);
-    a_life(r, 1, &large, false);
-    a_life(r, 2, &large, true);
+    for (uint32_t id = 1; id <= 4; id++)
+        a_life(r, id, &large[id - 1], id == 2);
 }
 
 /* Whatever is under way when some calls fail is there in the end, and is told once. */
