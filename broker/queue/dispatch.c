@@ -3,19 +3,10 @@
  * that has not begun, then the job that has been served least. After any lease the job that got it
  * has been served more by that lease's work, so between two jobs that both have open tiles the
  * difference never exceeds one lease: shares are equal up to that, however long the jobs are. Which
- * tiles: what came back first (lowest index), then in band order.
- *
- * Work is given out after an event, not in the middle of it, and to those whose turn it is alone:
- *
- *          its hand or its wishes changed          there was no work for it
- *   NONE ---------------------------------> READY ---------------------------> HUNGRY
- *    ^  <-------- it has enough --------------+ ^ <-------- work appeared --------+
- */
+ * tiles: what came back first (lowest index), then in band order. */
 #include "queue_private.h"
 
 #include <string.h>
-
-enum { SOME = 16 /* workers that are served at a time */ };
 
 static bool has_work(struct queue *q, struct job_entry *j, const struct worker *w, uint32_t *tile)
 {
@@ -109,6 +100,15 @@ static uint64_t points_of_job(const struct worker *w, const struct job_entry *j)
     return points;
 }
 
+/* Bytes of results that it may have to solve of this job. Tiles that are solved in less than what a
+ * message costs lie closer together the fewer are under way; of others there is to be enough. */
+static uint64_t may_solve(const struct queue *q, const struct job_entry *j, uint32_t tile)
+{
+    const double quick_ns = 1e5;
+    bool quick = j->cost_ns * tile_points(j, tile) < quick_ns;
+    return quick ? window_to_solve(q, tile_bytes(j, tile)) : UINT64_MAX;
+}
+
 static bool is_full(const struct queue *q, const struct worker *w, const struct job_entry *j,
                     uint32_t tile)
 {
@@ -121,7 +121,7 @@ static bool is_full(const struct queue *q, const struct worker *w, const struct 
     uint64_t left = (uint64_t)j->tiles.in_state[TILE_OPEN] * tile_points(j, tile);
     if (hand.points * q->workers_up > left && points_of_job(w, j) * q->workers_up > left)
         return true;
-    uint64_t solve = window_to_solve(q, tile_bytes(j, tile));
+    uint64_t solve = may_solve(q, j, tile);
     if (hand.points * j->point_bytes > solve / 2)
         return true;
     if (w->rate > 0 &&
@@ -166,7 +166,7 @@ static uint32_t run_length(const struct queue *q, const struct worker *w, const 
         aim = (double)least * tile_points(j, first);
     const struct in_hand hand = in_hand(q, w);
     uint64_t points = 0, bytes = 0, hold = w->hold_bytes - hand.bytes;
-    uint64_t solve = window_to_solve(q, tile_bytes(j, first)) - hand.points * j->point_bytes;
+    uint64_t solve = may_solve(q, j, first) - hand.points * j->point_bytes;
     hold = hold < solve ? hold : solve;
     uint32_t n = 0;
     while (n < most && first + n < j->frontier && tile_get(t, first + n) == TILE_OPEN) {
@@ -308,11 +308,7 @@ static bool give_recheck(struct queue *q, struct worker *w)
     return recheck_give(q, w);
 }
 
-/* One lease at a time, in turn: then neighbouring tiles are solved at the same time, by different
- * workers, and are there together when the sink writes them. */
-enum served { SERVED_MORE, SERVED_ENOUGH, SERVED_NOTHING };
-
-static enum served serve(struct queue *q, struct worker *w)
+enum served dispatch_serve(struct queue *q, struct worker *w)
 {
     struct hurt *h;
     if (w->state != WORKER_UP || w->paused)
@@ -324,137 +320,4 @@ static enum served serve(struct queue *q, struct worker *w)
         return w->hold_bytes == 0 ? SERVED_ENOUGH : SERVED_NOTHING;
     struct piece *p = piece_for(q, j, w, &h);
     return (p ? give_piece(q, w, j, h, p) : give_run(q, w, j)) ? SERVED_MORE : SERVED_ENOUGH;
-}
-
-/* --- lines ----------------------------------------------------------------------------------- */
-
-static void line_leave(struct queue *q, struct worker *w)
-{
-    if (w->line == LINE_NONE)
-        return;
-    if (w->line_prev)
-        w->line_prev->line_next = w->line_next;
-    else
-        q->line_first[w->line] = w->line_next;
-    if (w->line_next)
-        w->line_next->line_prev = w->line_prev;
-    else
-        q->line_last[w->line] = w->line_prev;
-    q->line_count[w->line]--;
-    w->line_next = w->line_prev = NULL;
-    w->line = LINE_NONE;
-}
-
-static void line_join(struct queue *q, struct worker *w, enum line line)
-{
-    line_leave(q, w);
-    w->line = line;
-    w->line_prev = q->line_last[line];
-    if (w->line_prev)
-        w->line_prev->line_next = w;
-    else
-        q->line_first[line] = w;
-    q->line_last[line] = w;
-    q->line_count[line]++;
-}
-
-void dispatch_soon(struct queue *q, struct worker *w)
-{
-    if (w->line != LINE_READY && w->state != WORKER_GONE)
-        line_join(q, w, LINE_READY);
-}
-
-void dispatch_appeared(struct queue *q)
-{
-    q->appeared = true;
-}
-
-void dispatch_everyone(struct queue *q)
-{
-    for (size_t i = 0; i < q->worker_count; i++)
-        dispatch_soon(q, q->workers[i]);
-}
-
-void dispatch_never(struct queue *q, struct worker *w)
-{
-    line_leave(q, w);
-}
-
-/* Machines of which a worker has found nothing just now. Nothing but a tile to be computed again
- * could be there for one machine and not for another, and for that at most two are not asked: its
- * author and who differed. So three machines speak for all. */
-struct in_vain {
-    uint32_t machine[3];
-    size_t count;
-};
-
-static bool is_in_vain(const struct in_vain *v, const struct worker *w)
-{
-    for (size_t i = 0; i < v->count; i++)
-        if (v->machine[i] == w->machine)
-            return w->banned_count == 0;
-    return false;
-}
-
-static void note_in_vain(const struct queue *q, struct in_vain *v, const struct worker *w)
-{
-    if (w->banned_count > 0 || w->state != WORKER_UP || w->paused || is_in_vain(v, w))
-        return;
-    if (q->rechecks_open == 0)
-        v->count = 3;
-    else if (v->count < 3 && w->machine != 0) /* 0: one that computes nothing again */
-        v->machine[v->count++] = w->machine;
-}
-
-/* Those who are hungry, the longest waiting first. Pieces are for their hunters alone: where there
- * are some, everybody is asked. */
-static void serve_hungry(struct queue *q)
-{
-    struct in_vain vain = {0};
-    struct worker *w;
-    bool all = q->jobs_in_pieces > 0;
-    for (int n = 0; n < SOME && q->hungry_left > 0 && (w = q->line_first[LINE_HUNGRY]);) {
-        line_leave(q, w);
-        q->hungry_left--;
-        bool skip = !all && is_in_vain(&vain, w);
-        enum served served = skip ? SERVED_NOTHING : serve(q, w);
-        n += !skip;
-        if (served == SERVED_MORE)
-            line_join(q, w, LINE_READY);
-        if (served != SERVED_NOTHING)
-            continue;
-        line_join(q, w, LINE_HUNGRY);
-        if (!all)
-            note_in_vain(q, &vain, w);
-        if (vain.count == 3)
-            q->hungry_left = 0;
-    }
-    if (!q->line_first[LINE_HUNGRY])
-        q->hungry_left = 0;
-}
-
-static void serve_ready(struct queue *q)
-{
-    struct worker *w;
-    for (int n = 0; n < SOME && (w = q->line_first[LINE_READY]); n++) {
-        line_leave(q, w);
-        enum served served = serve(q, w);
-        if (served != SERVED_ENOUGH)
-            line_join(q, w, served == SERVED_MORE ? LINE_READY : LINE_HUNGRY);
-    }
-}
-
-bool dispatch_some(struct queue *q)
-{
-    if (q->stalled)
-        return false;
-    if (q->hungry_left > 0)
-        serve_hungry(q);
-    else if (q->line_first[LINE_READY])
-        serve_ready(q);
-    else if (!q->appeared)
-        return false;
-    else
-        q->hungry_left = q->line_count[LINE_HUNGRY], q->appeared = false;
-    return true;
 }

@@ -358,8 +358,15 @@ void action_pong(struct queue *q, struct worker *w, uint64_t window); /* wish.c 
 void wish_remembered(struct worker *w, const struct wire_msg *hello);
 void action_alarm(struct queue *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Nothing is given out in the middle of an event. The worker may have room for more now; there may
- * be work for those who have found none; everybody is to be looked at. */
+/* Gives the worker one lease, if there is one for it and it has room (dispatch.c). One at a time,
+ * in turn: then neighbouring tiles are solved at the same time, by different workers, and are there
+ * together when the sink writes them. */
+enum served { SERVED_MORE, SERVED_ENOUGH, SERVED_NOTHING };
+enum served dispatch_serve(struct queue *q, struct worker *w);
+
+/* Lines of workers (lines.c). Nothing is given out in the middle of an event. The worker may have
+ * room for more now; there may be work for those who have found none; everybody is to be looked at.
+ */
 void dispatch_soon(struct queue *q, struct worker *w);
 void dispatch_appeared(struct queue *q);
 void dispatch_everyone(struct queue *q);

@@ -250,7 +250,7 @@ static void test_room_for_short_answers_comes_in_large_helpings(void **state)
                                       .q_blocks = 100,
                                       .a_blocks = 10,
                                       .point_bytes = BYTES / POINTS,
-                                      .point_cost_ns = 1e4});
+                                      .point_cost_ns = 100});
     queue_frontier_durable(q, 0, 1, fetch(q, ACTION_FRONTIER).frontier);
     struct wire_msg hello = {.type = WIRE_HELLO, .tag = 1};
     hello.hello.threads = THREADS;
