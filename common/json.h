@@ -100,7 +100,7 @@ void json_put(struct json_out *object, const char *key, struct json_out *value);
 void json_add_string(struct json_out *array, const char *value);
 void json_add_number(struct json_out *array, double value);
 void json_add_integer(struct json_out *array, int64_t value);
-struct json_out *json_add_object(struct json_out *array); /* borrowed */
+struct json_out *json_add_object(struct json_out *array);      /* borrowed */
 void json_add(struct json_out *array, struct json_out *value); /* takes value */
 
 /* Appends the text. Compact: one line without an end. Pretty: what does not fit a line is broken
