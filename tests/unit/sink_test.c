@@ -134,17 +134,18 @@ static void test_large_tiles(void **state)
 
 /* --- bands ----------------------------------------------------------------------------------- */
 
-/* What went into the files in long stretches. */
+/* What went into the files in long stretches, from any thread of the sink. */
 static struct stretch {
     off_t at;
     size_t len;
 } stretches[4096];
-static size_t stretch_count;
+static atomic_size_t stretch_count;
 
 static ssize_t noting_pwrite(int fd, const void *data, size_t len, off_t at)
 {
-    if (len >= 1000 && stretch_count < 4096)
-        stretches[stretch_count++] = (struct stretch){at, len};
+    size_t i = len >= 1000 ? atomic_fetch_add(&stretch_count, 1) : 4096;
+    if (i < 4096)
+        stretches[i] = (struct stretch){at, len};
     return pwrite(fd, data, len, at);
 }
 
@@ -175,6 +176,7 @@ static void test_a_band_is_written_as_one(void **state)
         if (rig_wait(r, SINK_DURABLE)->tile < a_blocks) /* the second band comes first */
             assert_true(r->durable > a_blocks);
     rig_settle(r, 1); /* the statuses are written, too: nobody notes anything any more */
+    assert_true(stretch_count <= 4096);
     size_t whole = 0, others = 0;
     for (size_t i = 0; i < stretch_count; i++) {
         bool second = stretches[i].at >= (off_t)begin;
