@@ -115,6 +115,7 @@ void say_latency(const struct house *h);
  * while the broker wants the processor would not be in its way. So are threads that these make. */
 enum { PEERS_NICE = 10 };
 void nicely(void *(*run)(void *), void *arg);
+void be_nice(void); /* this thread, from now on */
 
 /* --- scale.c: 5,000 workers, a million tiles, a thousand queued jobs --- */
 

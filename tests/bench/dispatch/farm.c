@@ -83,6 +83,10 @@ static double pace(struct farm *f, struct hand *w, double now_s)
         left += w->leases[i].count - w->leases[i].sent;
     w->solved += (now_s - w->paced_s) / one_s;
     w->paced_s = now_s;
+    if (left > 0 && w->phase > 0) { /* work came to all at once; answers are not to */
+        w->solved = w->phase;
+        w->phase = 0;
+    }
     if (w->solved > left)
         w->solved = left; /* it waits for work */
     if (left <= 0)
@@ -104,6 +108,7 @@ void farm_pace(struct farm *f, double tiles_per_s)
     for (unsigned i = 0; i < f->config.workers; i++) {
         f->hands[i].paced_s = seconds_now();
         f->hands[i].solved = 0;
+        f->hands[i].phase = (double)i / f->config.workers;
         f->hands[i].wants = true;
         f->due_s[i] = 0;
     }

@@ -26,6 +26,7 @@ struct hand {
     double asked_s;        /* since when it has had nothing; 0: it has something */
     double solved;         /* tiles that it might have answered by now, when it is not at once */
     double paced_s;        /* as of then */
+    double phase;          /* of a tile: what it has solved when its first work comes */
     bool welcome, calling; /* calling: asked who it is, and not welcome again yet */
     bool wants;            /* something waits for window or pipe */
 };

@@ -54,11 +54,16 @@ struct work {
     void *arg;
 };
 
-static void *be_nice(void *arg)
+void be_nice(void)
 {
-    const struct work *work = arg;
     id_t me = (id_t)syscall(SYS_gettid);
     setpriority(PRIO_PROCESS, me, getpriority(PRIO_PROCESS, me) + PEERS_NICE);
+}
+
+static void *run_nicely(void *arg)
+{
+    const struct work *work = arg;
+    be_nice();
     return work->run(work->arg);
 }
 
@@ -66,6 +71,6 @@ void nicely(void *(*run)(void *), void *arg)
 {
     pthread_t thread;
     struct work work = {run, arg};
-    pthread_create(&thread, NULL, be_nice, &work);
+    pthread_create(&thread, NULL, run_nicely, &work);
     pthread_join(thread, NULL);
 }

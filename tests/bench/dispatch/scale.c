@@ -33,6 +33,7 @@ struct person {
 static void *look(void *arg)
 {
     struct person *p = arg;
+    be_nice(); /* and so is what he starts */
     while (!p->gone && p->asked < ASKED_MAX) {
         double start_s = seconds_now();
         p->failed += house_command(p->h, "status", "last") != 0;
