@@ -31,12 +31,14 @@ def free_port():
 
 
 def cpu_seconds(pid):
-    """Of each thread, in the order in which they were started."""
-    seconds = []
-    for task in sorted(os.listdir(f"/proc/{pid}/task"), key=int):
+    """Of the threads of each name."""
+    seconds = {}
+    for task in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{task}/stat") as f:
-            fields = f.read().rpartition(")")[2].split()
-        seconds.append((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+            head, _, rest = f.read().rpartition(")")
+        name, fields = head.partition("(")[2], rest.split()
+        used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        seconds[name] = seconds.get(name, 0) + used
     return seconds
 
 
@@ -89,9 +91,10 @@ def main():
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
             ns = 1e9 / args.side ** 2
+            sink = broker["sink"] + broker.get("writer", 0)  # the latter where stretches are long
             name = f"{os.path.basename(path)}, {'leaves' if leaves == 'all' else 'points'}"
-            print(f"{name:34}{1e-6 * args.side ** 2 / wall:10.1f}{sent / args.side ** 2:13.3f}{sum(broker) * ns:8.1f}"
-                  f"{max(broker[1:]) * ns:12.1f}{sum(worker) * ns:8.1f}", flush=True)
+            print(f"{name:34}{1e-6 * args.side ** 2 / wall:10.1f}{sent / args.side ** 2:13.3f}{sum(broker.values()) * ns:8.1f}"
+                  f"{sink * ns:12.1f}{sum(worker.values()) * ns:8.1f}", flush=True)
     return 0
 
 
