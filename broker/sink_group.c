@@ -171,9 +171,12 @@ int group_commit(struct sink *s, struct group *first, struct err *err)
 
 static int attempt(struct sink *s, struct group *g, struct err *err)
 {
-    for (size_t i = 0; i < s->live_count; i++)
-        if (sink_mend(s, s->lives[i], err) != 0)
+    for (size_t i = 0; i < s->live_count; i++) {
+        if (sink_mend(s, s->lives[i], err) != 0) {
+            sink_drain(s, NULL);
             return -1;
+        }
+    }
     g->seq = s->seq + 1;
     if (group_write_tiles(s, g, err) != 0) {
         sink_drain(s, NULL);
@@ -262,9 +265,12 @@ static void write_statuses(struct sink *s, const struct group *g)
 static int mend_step(struct sink *s, void *arg, struct err *err)
 {
     (void)arg;
-    for (size_t i = 0; i < s->live_count; i++)
-        if (sink_mend(s, s->lives[i], err) != 0)
-            return sink_forget_lost(s, err) ? mend_step(s, arg, err) : -1;
+    for (size_t i = 0; i < s->live_count; i++) {
+        if (sink_mend(s, s->lives[i], err) == 0)
+            continue;
+        sink_land(s, true); /* the writer may be at files that are closed now */
+        return sink_forget_lost(s, err) ? mend_step(s, arg, err) : -1;
+    }
     return 0;
 }
 

@@ -86,7 +86,8 @@ static void put_sync(struct sink *s)
         for (unsigned slot = 0; slot < slots; slot++)
             if (l->dir.fds[slot] >= 0)
                 fds[count++] = l->dir.fds[slot];
-        l->status_syncing = l->status_written;
+        if (!l->status_stale)
+            l->status_syncing = l->status_written;
         l->touched = false;
     }
     writer_sync(s->writer, fds, count);
@@ -129,12 +130,22 @@ bool group_launch(struct sink *s, struct group *g, struct err *err)
 
 /* --- and there ------------------------------------------------------------------------------- */
 
+/* Those that were put and not synced. */
+static void doubt_statuses(struct sink *s)
+{
+    for (size_t i = 0; i < s->live_count; i++) {
+        struct live *l = s->lives[i];
+        l->status_stale = l->status_stale || l->status_written != l->status_synced;
+    }
+}
+
 int sink_drain(struct sink *s, struct err *err)
 {
     struct writer_failure f;
     if (!s->writer || writer_wait(s->writer, &f) == 0)
         return 0;
     err_set(err, ERR_STORAGE, "cannot write results: %s", disk_words(f.error));
+    doubt_statuses(s);
     for (size_t i = 0; i < s->live_count; i++)
         if (jobdir_blame(&s->lives[i]->dir, f.fd, f.sync ? "sync" : "write", f.error, err))
             break;
@@ -180,8 +191,8 @@ void sink_land_again(struct sink *s, struct err *err)
         struct live *l = s->lives[i];
         l->touched = false;
         l->status_syncing = 0;
-        l->status_stale = l->status_stale || l->status_written != l->status_synced;
     }
+    doubt_statuses(s);
     *last_of(&g) = s->ahead;
     s->under_way = s->ahead = NULL;
     for (; g; g = next) {
@@ -193,9 +204,12 @@ void sink_land_again(struct sink *s, struct err *err)
 
 void sink_land(struct sink *s, bool wait)
 {
-    struct err err = {0};
-    if (s->under_way && sink_land_try(s, wait, &err) != 0)
-        sink_land_again(s, &err);
-    else if (wait && sink_drain(s, &err) != 0) /* statuses */
-        sink_land_again(s, &err);
+    bool failed;
+    do { /* what has landed has statuses, which are put to the writer then */
+        struct err err = {0};
+        failed = (s->under_way && sink_land_try(s, wait, &err) != 0) ||
+                 (wait && sink_drain(s, &err) != 0);
+        if (failed)
+            sink_land_again(s, &err);
+    } while (failed && wait);
 }

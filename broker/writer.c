@@ -20,7 +20,8 @@ struct task {
     void *taken;        /* to be freed */
     struct writer_stretch *stretches;
     size_t stretch_count;
-    int *fds; /* to be synced */
+    bool sync; /* these files, perhaps none */
+    int *fds;
     size_t fd_count;
 };
 
@@ -126,7 +127,7 @@ static struct task *next_task(struct writer *w)
     bool all_done = true;
     for (size_t i = 0; i < w->count; i++) {
         struct task *t = &w->tasks[(w->first + i) % TASKS];
-        if (t->stage == WAITING && (t->fd_count == 0 || all_done))
+        if (t->stage == WAITING && (!t->sync || all_done))
             return t;
         all_done = all_done && t->stage == DONE;
     }
@@ -150,7 +151,7 @@ static void finish(struct writer *w, struct task *t)
 static void do_task(struct writer *w, struct task *t)
 {
     struct writer_failure failure = {0};
-    bool ends = t->fd_count > 0, failed = false;
+    bool ends = t->sync, failed = false;
     t->stage = RUNNING;
     if (w->state != WRITER_FAILED) {
         pthread_mutex_unlock(&w->mutex);
@@ -266,7 +267,7 @@ static void put_task(struct writer *w, struct task t)
     pthread_mutex_lock(&w->mutex);
     while (w->count == TASKS)
         pthread_cond_wait(&w->news, &w->mutex);
-    if (t.fd_count > 0 && w->state != WRITER_FAILED)
+    if (t.sync && w->state != WRITER_FAILED)
         w->state = WRITER_SYNCING;
     w->tasks[(w->first + w->count++) % TASKS] = t;
     pthread_cond_signal(&w->work);
@@ -278,15 +279,17 @@ void writer_put(struct writer *w, unsigned char *lot, void *taken,
 {
     struct task t = {.lot = lot, .taken = taken, .stretch_count = count};
     t.stretches = mem_alloc(count, sizeof *t.stretches);
-    memcpy(t.stretches, stretches, count * sizeof *stretches);
+    if (count > 0)
+        memcpy(t.stretches, stretches, count * sizeof *stretches);
     put_task(w, t);
 }
 
 void writer_sync(struct writer *w, const int *fds, size_t count)
 {
-    struct task t = {.fd_count = count};
+    struct task t = {.sync = true, .fd_count = count};
     t.fds = mem_alloc(count, sizeof *t.fds);
-    memcpy(t.fds, fds, count * sizeof *fds);
+    if (count > 0)
+        memcpy(t.fds, fds, count * sizeof *fds);
     put_task(w, t);
 }
 

@@ -440,10 +440,10 @@ static void test_leaves_become_planes(void **state)
     job_destroy(job);
 }
 
-static void test_what_are_no_leaves_is_dropped(void **state)
+static void drop_what_are_no_leaves(struct rig *r, size_t long_bytes)
 {
-    struct rig *r = *state;
     struct job *job = make_job(40, 30, 1, true, 5);
+    r->config.long_bytes = long_bytes;
     rig_open(r);
     rig_submit(r, 1, job);
     struct sink_result *bad = make_leaves(job, 0, 1);
@@ -466,6 +466,16 @@ static void test_what_are_no_leaves_is_dropped(void **state)
     job_destroy(job);
 }
 
+static void test_what_are_no_leaves_is_dropped(void **state)
+{
+    drop_what_are_no_leaves(*state, 0);
+}
+
+static void test_what_are_no_leaves_is_dropped_in_a_stream(void **state)
+{
+    drop_what_are_no_leaves(*state, 1);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
@@ -480,6 +490,7 @@ int main(void)
         TEST(test_malformed_results_are_dropped),
         TEST(test_leaves_become_planes),
         TEST(test_what_are_no_leaves_is_dropped),
+        TEST(test_what_are_no_leaves_is_dropped_in_a_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
