@@ -235,7 +235,10 @@ static void blame(struct queue *q, const struct blamed *b)
 static void list_blamed(struct worker *w)
 {
     uint32_t n = 0, most = w->threads;
-    if (w->first && !w->first->count)
+    const struct lease *at = w->first;
+    while (at && at->pending == 0)
+        at = at->next;
+    if (at && !at->count)
         most += WIRE_GATHER(w->threads) - 1;
     w->blamed = mem_resize(w->blamed, most, sizeof *w->blamed);
     for (const struct lease *l = w->first; l && n < most; l = l->next)

@@ -154,6 +154,8 @@ static uint32_t run_length(const struct queue *q, const struct worker *w, const 
     uint32_t turn = tiles_in(w, j, first, turn_ns * (double)q->workers_up);
     if (w->rate <= 0) /* unknown: a tile a thread */
         most = w->threads > turn ? w->threads : turn;
+    if (most > LEASE_TILES_MAX)
+        most = LEASE_TILES_MAX;
     /* towards the end all workers are to finish together */
     uint32_t open = t->in_state[TILE_OPEN];
     uint32_t share = open / (uint32_t)(2 * (q->workers_up ? q->workers_up : 1));
@@ -190,9 +192,9 @@ static void put_out(struct queue *q, struct worker *w, struct job_entry *j, stru
     a->count = l->count;
     a->token = l->token;
     a->flags = l->flags;
-    uint64_t granted = w->granted;
-    if (!window_covers(w) && window_renew(q, w) > granted && w->at_sink == 0)
-        action_pong(q, w, w->granted); /* else an ACK will bring it */
+    uint64_t granted = w->granted; /* while something is with the sink an ACK will renew it */
+    if (w->at_sink == 0 && !window_covers(w) && window_renew(q, w) > granted)
+        action_pong(q, w, w->granted);
     if (job_can(j, JOB_EV_LEASE) && !(l->flags & WIRE_LEASE_VERIFY))
         job_event(q, j, JOB_EV_LEASE, "");
 }
