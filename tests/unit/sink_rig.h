@@ -449,4 +449,60 @@ static inline void folder_of(const struct rig *r, uint32_t id, char path[160])
         snprintf(path, 160, "%s/jobs/%u", r->data, id);
 }
 
+static inline uint32_t u32_at(const unsigned char *p)
+{
+    uint32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}
+
+static inline uint32_t right_crc(const struct job *job, const struct content *c, uint32_t tile)
+{
+    struct job_tile t = job_tile(job, tile);
+    unsigned fields = (unsigned)job->output_count;
+    uint32_t crc = 0;
+    for (unsigned plane = 0; plane <= 2 * fields; plane++) {
+        for (size_t q = t.q0; q < t.q1; q++) {
+            for (size_t a = t.a0; a < t.a1; a++) {
+                uint64_t value = right_value(c, fields, plane / 2, q, a);
+                uint32_t error = right_error(c, fields, plane / 2, q, a);
+                uint8_t status = right_status(c, fields, q, a);
+                if (plane == 2 * fields)
+                    crc = crc32c(crc, &status, 1);
+                else if (plane % 2 == 0)
+                    crc = crc32c(crc, &value, 8);
+                else if (job->errors)
+                    crc = crc32c(crc, &error, 4);
+            }
+        }
+    }
+    return crc;
+}
+
+/* Every record of a job all of whose tiles are stored: checksums, counts, number. */
+static inline void check_records(const struct job *job, const char *folder, const struct content *c)
+{
+    char path[300];
+    size_t len;
+    snprintf(path, sizeof path, "%s/tiles.crc", folder);
+    unsigned char *bytes = read_whole(path, &len);
+    assert_int_equal(len, 32 * (size_t)job_tile_count(job));
+    for (uint32_t tile = 0; tile < job_tile_count(job); tile++) {
+        const unsigned char *r = bytes + 32 * (size_t)tile;
+        struct job_tile t = job_tile(job, tile);
+        uint32_t counts[5] = {0};
+        for (size_t q = t.q0; q < t.q1; q++)
+            for (size_t a = t.a0; a < t.a1; a++)
+                counts[right_status(c, (unsigned)job->output_count, q, a)]++;
+        assert_int_equal(u32_at(r + 28), crc32c(0, r, 28));
+        assert_int_equal(u32_at(r + 4), tile);
+        assert_int_equal(u32_at(r + 8), right_crc(job, c, tile));
+        assert_int_equal(u32_at(r + 12), counts[2]);
+        assert_int_equal(u32_at(r + 16), counts[3]);
+        assert_int_equal(u32_at(r + 20), counts[4]);
+        assert_true(u32_at(r + 24) > 0);
+    }
+    free(bytes);
+}
+
 #endif

@@ -66,39 +66,6 @@ static int stream_setup(void **state)
     return 0;
 }
 
-/* --- what is stored -------------------------------------------------------------------------- */
-
-static void check_records(const struct job *job, const char *folder, const struct content *c)
-{
-    char path[300];
-    size_t len;
-    snprintf(path, sizeof path, "%s/tiles.crc", folder);
-    unsigned char *bytes = read_whole(path, &len);
-    unsigned fields = (unsigned)job->output_count;
-    assert_int_equal(len, 32 * (size_t)job_tile_count(job));
-    for (uint32_t tile = 0; tile < job_tile_count(job); tile++) {
-        struct job_tile t = job_tile(job, tile);
-        uint32_t crc = 0, there;
-        for (unsigned plane = 0; plane <= 2 * fields; plane++) {
-            for (size_t i = 0; i < job_tile_points(job, tile); i++) {
-                size_t q = t.q0 + i / (t.a1 - t.a0), a = t.a0 + i % (t.a1 - t.a0);
-                uint64_t value = right_value(c, fields, plane / 2, q, a);
-                uint32_t error = right_error(c, fields, plane / 2, q, a);
-                uint8_t status = right_status(c, fields, q, a);
-                if (plane == 2 * fields)
-                    crc = crc32c(crc, &status, 1);
-                else if (plane % 2 == 0)
-                    crc = crc32c(crc, &value, 8);
-                else if (job->errors)
-                    crc = crc32c(crc, &error, 4);
-            }
-        }
-        memcpy(&there, bytes + 32 * (size_t)tile + 8, 4);
-        assert_int_equal(there, crc);
-    }
-    free(bytes);
-}
-
 /* --- any order, between anything ------------------------------------------------------------- */
 
 enum { OTHER = 99 };
@@ -177,19 +144,36 @@ static const struct shape {
               {200, 700, 1, false, 10},
               {64, 61, 3, true, 1e5}};
 
+/* A start finishes what is whole. */
+static bool is_done(const struct rig *r, uint32_t id)
+{
+    for (size_t i = 0; i < sink_job_count(r->sink); i++)
+        if (sink_job(r->sink, i)->id == id)
+            return sink_job(r->sink, i)->state == JOB_DONE;
+    return false;
+}
+
+/* All tiles are durable: every byte and every record of the job is as it should be. */
+static void finish(struct rig *r, uint32_t id, struct job *job, const struct content *c)
+{
+    char folder[160];
+    if (!is_done(r, id)) {
+        sink_finish(r->sink, id);
+        rig_wait(r, SINK_FINISHED);
+    }
+    folder_of(r, id, folder);
+    check_planes(job, folder, ".npy", c, NULL);
+    check_records(job, folder, c);
+    job_destroy(job);
+}
+
 static void a_life(struct rig *r, uint32_t id, const struct shape *s, bool odd)
 {
     struct content c = {.salt = id, .odd = odd};
     struct job *job = make_job(s->n_q, s->n_a, s->fields, s->errors, s->span);
-    char folder[160];
     rig_submit(r, id, job);
     store_among_others(r, id, job, &c, id);
-    sink_finish(r->sink, id);
-    rig_wait(r, SINK_FINISHED);
-    folder_of(r, id, folder);
-    check_planes(job, folder, ".npy", &c, NULL);
-    check_records(job, folder, &c);
-    job_destroy(job);
+    finish(r, id, job, &c);
 }
 
 static void test_any_order_among_others(void **state)
@@ -227,7 +211,6 @@ static void test_failures_on_the_way(void **state)
         struct content c = {.salt = id};
         struct job *job = make_job(40, 33, 1, true, 1e6);
         uint32_t n = job_tile_count(job), *order = shuffled(n, id);
-        char folder[160];
         rig_submit(r, id, job);
         begin = atomic_load(&calls) + (long)mood(40);
         atomic_store(&fail_to, begin + 1 + (long)mood(6));
@@ -238,26 +221,12 @@ static void test_failures_on_the_way(void **state)
         for (; r->durable < n; count(r))
             sem_wait(&r->woken);
         atomic_store(&fail_to, 0);
-        sink_finish(r->sink, id);
-        rig_wait(r, SINK_FINISHED);
         assert_int_equal(r->durable, n);
-        folder_of(r, id, folder);
-        check_planes(job, folder, ".npy", &c, NULL);
-        check_records(job, folder, &c);
+        finish(r, id, job, &c);
         free(order);
-        job_destroy(job);
     }
     assert_true(r->stalled > 5);
     assert_int_equal(r->stalled, r->resumed);
-}
-
-/* A start finishes what is whole. */
-static bool is_done(const struct rig *r, uint32_t id)
-{
-    for (size_t i = 0; i < sink_job_count(r->sink); i++)
-        if (sink_job(r->sink, i)->id == id)
-            return sink_job(r->sink, i)->state == JOB_DONE;
-    return false;
 }
 
 /* Calls fail again and again, also while what has failed is carried out once more, other jobs come
@@ -272,7 +241,6 @@ static void test_failures_again_and_again(void **state)
         struct content c = {.salt = id};
         struct job *job = make_job(40, 33, 1, true, 1e6);
         uint32_t n = job_tile_count(job), *order = shuffled(n, id);
-        char folder[160];
         rig_submit(r, id, job);
         r->durable = 0;
         atomic_store(&fail_per_mille, 20 + 20 * (id % 8));
@@ -293,15 +261,8 @@ static void test_failures_again_and_again(void **state)
             rig_close(r);
             rig_open(r);
         }
-        if (!is_done(r, id)) {
-            sink_finish(r->sink, id);
-            rig_wait(r, SINK_FINISHED);
-        }
-        folder_of(r, id, folder);
-        check_planes(job, folder, ".npy", &c, NULL);
-        check_records(job, folder, &c);
+        finish(r, id, job, &c);
         free(order);
-        job_destroy(job);
     }
     assert_true(r->stalled > 5);
 }
