@@ -110,6 +110,7 @@ int chart_bench(const char *under, double points, unsigned rounds, enum house_do
 /* --- figures.c --- */
 
 double median(double *values, size_t count); /* sorts them */
+void quartiles(const double *values, size_t count, double *low, double *middle, double *high);
 void say_latency(const struct house *h);
 /* Peers run in threads that are nice, since workers are on other machines in life: what they do
  * while the broker wants the processor would not be in its way. So are threads that these make. */

@@ -1,10 +1,13 @@
 /* What several parts of the bench say and reckon. */
 #include "dispatch.h"
 
+#include "buf.h"
+
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -29,6 +32,24 @@ double median(double *values, size_t count)
         return NAN;
     qsort(values, count, sizeof *values, by_size);
     return (values[(count - 1) / 2] + values[count / 2]) / 2;
+}
+
+/* Of sorted values, between two of them by their distance. */
+static double quantile(const double *values, size_t count, double q)
+{
+    double at = q * (double)(count - 1);
+    size_t i = (size_t)at, next = i + 1 < count ? i + 1 : i;
+    return values[i] + (at - (double)i) * (values[next] - values[i]);
+}
+
+void quartiles(const double *values, size_t count, double *low, double *middle, double *high)
+{
+    double *sorted = mem_alloc(count, sizeof *sorted);
+    memcpy(sorted, values, count * sizeof *sorted);
+    *middle = median(sorted, count);
+    *low = quantile(sorted, count, 0.25);
+    *high = quantile(sorted, count, 0.75);
+    free(sorted);
 }
 
 /* As `hillsweep status --metrics` has them, in ms. */

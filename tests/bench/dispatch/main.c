@@ -1,16 +1,17 @@
 /* Null tiles through the real broker, sink and database; see dispatch.h.
  *
  *   dispatch_bench       all of this in a short form, two minutes and a half
- *   dispatch_bench [--workers 10,100,1000] [--tiles 1000000] [--rounds 3] [--load 0.5] [--curve]
+ *   dispatch_bench [--workers 10,100,1000] [--tiles 1000000] [--rounds 9] [--load 0.5] [--curve]
  *                  [--libzmq] [--bundle 256] [--jobs 1] [--solve-us 1] [--under DIR]
- *                  [--raw-seconds 2]
+ *                  [--raw-seconds 0.5] [--detail]
  *   dispatch_bench --scale 5000 [--jobs 1000] [--loads 5000,20000,50000,100000,0] [--under DIR]
  *   dispatch_bench --chart 1e8 [--rounds 5] [--tcp]    a chart of so many points on disk, by ipc://
  * as `hillsweep run` has it, or by TCP
  *
- * Each round runs every number of workers once, as fast as all can; then the loss from the first
- * number to the last is reckoned, of the broker and of libzmq alone with the same peers (peer.h;
- * --libzmq: that library's). --load: after that each number of workers at this share of its median
+ * Each round runs the first and the last number of workers, as fast as all can, those between in
+ * every third round; a round is a pair, of which the loss from the first number to the last is
+ * reckoned, of the broker and of libzmq alone with the same peers (peer.h; --libzmq: that
+ * library's). --load: after that each number of workers at this share of its median
  * rate, for latencies. --bundle: answers in one message at most (a worker sends up to 256); 1: each
  * in a message of its own; 0: two RESULTs each, as long answers go. --solve-us: what the workers
  * say that a tile took; the broker makes leases longer where that is short. --scale: so many
@@ -25,11 +26,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COUNTS_MAX = 16, ROUNDS_MAX = 64, SIDE = 1000, HOSTS = 64, LOAD_SECONDS = 8 };
+enum { COUNTS_MAX = 16, ROUNDS_MAX = 64, SIDE = 1000, HOSTS = 64, LOAD_SECONDS = 8, BETWEEN = 3 };
 
 struct options {
     unsigned workers[COUNTS_MAX], count, tiles, bundle, jobs, solve_us, rounds, scale;
-    bool curve, tcp, libzmq;
+    bool curve, tcp, libzmq, detail;
     const char *under, *loads;
     double raw_seconds, chart, load;
 };
@@ -51,7 +52,7 @@ static int usage(void)
         "usage: dispatch_bench [--workers 10,100,1000] [--tiles N] [--rounds N] [--load SHARE]\n"
         "                      [--curve] [--libzmq] [--bundle N] [--jobs N] [--solve-us N] "
         "[--under DIR]\n"
-        "                      [--raw-seconds S]\n"
+        "                      [--raw-seconds S] [--detail]\n"
         "       dispatch_bench --scale WORKERS [--jobs N] [--loads RATE,...] [--under DIR]\n"
         "       dispatch_bench --chart POINTS [--rounds N] [--tcp] [--under DIR]\n");
     return 2;
@@ -95,6 +96,8 @@ static bool take_options(struct options *o, int argc, char **argv)
             o->tcp = true;
         else if (strcmp(argv[i], "--libzmq") == 0)
             o->libzmq = true;
+        else if (strcmp(argv[i], "--detail") == 0)
+            o->detail = true;
         else if (i + 1 == argc || !take_option(o, argv[i], argv[i + 1]))
             return false;
         else
@@ -187,10 +190,12 @@ static int one_run(const struct options *o, unsigned workers, double tiles_per_s
     if (rc)
         fprintf(stderr, "%u workers: %u came in, %llu of %llu tiles are durable\n", workers,
                 figures.welcome, (unsigned long long)figures.acked, (unsigned long long)tiles);
-    say_latency(&h);
     house_say_cpu(&cpu);
-    farm_say_types(&figures, &(struct farm_figures){0}, 1e-3 * (double)figures.acked,
-                   "thousand tiles");
+    if (tiles_per_s > 0 || o->detail) {
+        say_latency(&h);
+        farm_say_types(&figures, &(struct farm_figures){0}, 1e-3 * (double)figures.acked,
+                       "thousand tiles");
+    }
     farm_destroy(f);
     house_close(&h);
     return rc;
@@ -198,28 +203,61 @@ static int one_run(const struct options *o, unsigned workers, double tiles_per_s
 
 /* --- rounds ---------------------------------------------------------------------------------- */
 
-/* Of one number of workers, over all rounds; ready to be sorted. */
-static void column(const struct options *o, struct run runs[][COUNTS_MAX], unsigned count, bool raw,
-                   double out[ROUNDS_MAX])
+/* What lies between the first and the last number is run in every third round only. */
+static bool in_round(const struct options *o, unsigned round, unsigned i)
 {
-    for (unsigned r = 0; r < o->rounds; r++)
-        out[r] = raw ? runs[r][count].raw : runs[r][count].rate;
+    return i == 0 || i + 1 == o->count || round % BETWEEN == 0;
 }
 
+static double value(const struct run *run, bool raw)
+{
+    return raw ? run->raw : run->rate;
+}
+
+/* Of one number of workers, over all rounds that had it; how many. */
+static size_t column(const struct options *o, struct run runs[][COUNTS_MAX], unsigned i, bool raw,
+                     double out[ROUNDS_MAX])
+{
+    size_t n = 0;
+    for (unsigned r = 0; r < o->rounds; r++)
+        if (in_round(o, r, i))
+            out[n++] = value(&runs[r][i], raw);
+    return n;
+}
+
+/* From the first number to the last, of each round by itself: the two are a pair, one right after
+ * the other, so that what the machine does to both does not count. */
 static void say_loss(const struct options *o, struct run runs[][COUNTS_MAX], bool raw)
 {
-    double list[ROUNDS_MAX], first = 0, last = 0, best_first = 0, best_last = 0;
-    printf("%s, median (best) of %u:", raw ? "libzmq alone, round trips/s" : "tiles/s", o->rounds);
+    double list[ROUNDS_MAX], low, middle, high;
+    printf("%s, median (best):", raw ? "libzmq alone, round trips/s" : "durable tiles/s");
     for (unsigned i = 0; i < o->count; i++) {
-        column(o, runs, i, raw, list);
-        last = median(list, o->rounds);
-        best_last = list[o->rounds - 1];
-        if (i == 0)
-            first = last, best_first = best_last;
-        printf(" %u: %.0f (%.0f)%s", o->workers[i], last, best_last, i + 1 < o->count ? "," : ";");
+        size_t n = column(o, runs, i, raw, list);
+        middle = median(list, n);
+        printf(" %u: %.0f (%.0f)%s", o->workers[i], middle, list[n - 1],
+               i + 1 < o->count ? "," : "\n");
     }
-    printf(" loss from %u to %u workers %.1f %% (%.1f %%)\n", o->workers[0],
-           o->workers[o->count - 1], 100 * (1 - last / first), 100 * (1 - best_last / best_first));
+    for (unsigned r = 0; r < o->rounds; r++)
+        list[r] = 100 * (1 - value(&runs[r][o->count - 1], raw) / value(&runs[r][0], raw));
+    quartiles(list, o->rounds, &low, &middle, &high);
+    printf("    loss from %u to %u workers, of %u pairs: median %.1f %%, quartiles %.1f and %.1f"
+           " %%, all:",
+           o->workers[0], o->workers[o->count - 1], o->rounds, middle, low, high);
+    for (unsigned r = 0; r < o->rounds; r++)
+        printf(" %.1f", list[r]);
+    printf("\n");
+}
+
+/* Every second round the other way round: who comes second has the warmer machine, or the tired
+ * one. */
+static int one_round(const struct options *o, unsigned round, struct run *runs)
+{
+    for (unsigned k = 0; k < o->count; k++) {
+        unsigned i = round % 2 ? o->count - 1 - k : k;
+        if (in_round(o, round, i) && one_run(o, o->workers[i], 0, &runs[i]))
+            return -1;
+    }
+    return 0;
 }
 
 static int all_rounds(const struct options *o)
@@ -231,9 +269,8 @@ static int all_rounds(const struct options *o)
            o->curve ? "CURVE" : "no keys");
     print_head();
     for (unsigned r = 0; r < o->rounds; r++)
-        for (unsigned i = 0; i < o->count; i++)
-            if (one_run(o, o->workers[i], 0, &runs[r][i]))
-                return 1;
+        if (one_round(o, r, runs[r]))
+            return 1;
     say_loss(o, runs, false);
     if (o->raw_seconds > 0)
         say_loss(o, runs, true);
@@ -242,8 +279,8 @@ static int all_rounds(const struct options *o)
                FARM_TOGETHER);
     for (unsigned i = 0; i < o->count && o->load > 0; i++) {
         struct run run;
-        column(o, runs, i, false, list);
-        if (one_run(o, o->workers[i], o->load * median(list, o->rounds), &run))
+        size_t n = column(o, runs, i, false, list);
+        if (one_run(o, o->workers[i], o->load * median(list, n), &run))
             return 1;
     }
     return 0;
@@ -258,7 +295,7 @@ int main(int argc, char **argv)
                         .solve_us = 1,
                         .under = "/tmp",
                         .loads = "5000,20000,50000,100000,0",
-                        .raw_seconds = 2,
+                        .raw_seconds = 0.5,
                         .load = 0.5};
     signal(SIGPIPE, SIG_IGN);
     if (!take_options(&o, argc, argv))
@@ -272,7 +309,7 @@ int main(int argc, char **argv)
                    : 0;
     if (o.scale > 0)
         return scale_bench(o.under, o.scale, o.jobs ? o.jobs : 1000, o.loads, 6) ? 1 : 0;
-    o.rounds = o.rounds ? o.rounds : 3;
+    o.rounds = o.rounds ? o.rounds : 9;
     o.jobs = o.jobs ? o.jobs : 1;
     if (argc > 1)
         return all_rounds(&o);
