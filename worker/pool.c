@@ -59,23 +59,6 @@ struct pool {
     struct task *collected; /* taken off `done`, the oldest first */
 };
 
-struct task *task_create(enum task_kind kind, struct recipe *recipe)
-{
-    struct task *t = mem_alloc(1, sizeof *t);
-    t->kind = kind;
-    t->recipe = recipe;
-    return t;
-}
-
-void task_destroy(struct task *t)
-{
-    if (!t)
-        return;
-    planes_destroy(t->planes);
-    buf_fini(&t->table);
-    free(t);
-}
-
 /* --- a solver thread ------------------------------------------------------------------------ */
 
 static int64_t clock_ns(clockid_t clock)

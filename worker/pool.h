@@ -1,12 +1,9 @@
 #ifndef WORKER_POOL_H
 #define WORKER_POOL_H
 
-#include "err.h"
-#include "recipe.h"
-#include <stdatomic.h>
+#include "task.h"
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 /* The solver threads. Tasks go in, tasks come out; between submit and collect a task belongs to the
  * pool. There is no lock: solver threads are idle ones, and one that is preempted inside a
@@ -16,27 +13,6 @@
  * locks.
  *
  * One thread, the I/O thread, calls everything here. */
-
-enum task_kind { TASK_BUILD, TASK_ADOPT, TASK_SOLVE };
-
-struct task {
-    enum task_kind kind;
-    struct recipe *recipe; /* borrowed until the task is collected */
-    struct buf table;      /* ADOPT: the job's table */
-    uint64_t id;           /* SOLVE: the piece, see hand.h */
-    uint32_t tile, first, count;
-    struct planes *planes; /* SOLVE: the answer, coded unless failed; owned */
-
-    atomic_bool cancel;                   /* set by pool_cancel */
-    _Atomic uint64_t points_done, cpu_ns; /* so far; read by anybody */
-
-    int failed; /* for SOLVE: it was cancelled */
-    struct err err;
-    struct task *next; /* among the finished */
-};
-
-struct task *task_create(enum task_kind kind, struct recipe *recipe);
-void task_destroy(struct task *t); /* with what it owns, not the recipe */
 
 struct pool;
 

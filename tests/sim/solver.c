@@ -103,21 +103,6 @@ static void adopt(const struct recipe *p, struct task *t)
 
 /* --- tasks ----------------------------------------------------------------------------------- */
 
-struct task *task_create(enum task_kind kind, struct recipe *recipe)
-{
-    struct task *t = mem_alloc(1, sizeof *t);
-    t->kind = kind;
-    t->recipe = recipe;
-    return t;
-}
-
-void task_destroy(struct task *t)
-{
-    planes_destroy(t->planes);
-    buf_fini(&t->table);
-    free(t);
-}
-
 static void fill(struct sim *s, const struct sim_worker *w, struct task *t, int64_t cpu_us)
 {
     const struct sim_job *j = t->recipe->job;

@@ -86,21 +86,6 @@ void pool_limit(struct pool *c, double share)
     (void)share;
 }
 
-struct task *task_create(enum task_kind kind, struct recipe *recipe)
-{
-    struct task *t = mem_alloc(1, sizeof *t);
-    t->kind = kind;
-    t->recipe = recipe;
-    return t;
-}
-
-void task_destroy(struct task *t)
-{
-    planes_destroy(t->planes);
-    buf_fini(&t->table);
-    free(t);
-}
-
 struct bench {
     struct pool pool;
     struct talk *talk;
