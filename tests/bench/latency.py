@@ -62,7 +62,7 @@ def main():
             ms = sorted(1000 * t for t in times)
             print(f"{name:26}{ms[0]:10.1f}{ms[len(ms) // 2]:10.1f}{GOALS[name]:10d}")
     finally:
-        bench.tearDown()
+        bench.doCleanups()
 
 
 if __name__ == "__main__":

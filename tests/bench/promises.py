@@ -82,4 +82,4 @@ bench.setUp()
 try:
     bench.runTest()
 finally:
-    bench.tearDown()
+    bench.doCleanups()

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -126,11 +127,7 @@ class Chaos(House):
         self.counts = {}
         self.stopped = {}  # process -> when it goes on
         self.proxy = None
-
-    def tearDown(self):
-        if self.proxy:
-            self.proxy.close()
-        super().tearDown()
+        self.addCleanup(lambda: self.proxy and self.proxy.close())
 
     def begin(self, job, seed, through_proxy=True):
         self.dice = random.Random(seed)
@@ -252,14 +249,15 @@ class Disks(Chaos):
     library = os.path.join(os.path.dirname(os.path.dirname(program("x"))), "tests", "libfaults.so")
 
     def setUp(self):
-        super().setUp()
         self.mounted = False
+        self.addCleanup(self.unmount)
+        super().setUp()
         self.flag = self.path("disk")
 
-    def tearDown(self):
-        super().tearDown()
+    def unmount(self):
         if self.mounted:
             subprocess.run(["umount", self.data], check=True)
+            shutil.rmtree(self.folder)
 
     def mount(self, size):
         os.mkdir(self.data)

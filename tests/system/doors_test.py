@@ -32,15 +32,11 @@ class Doors(House):
         super().setUp()
         self.keys = self.path("keys")
         self.peers = []
+        self.addCleanup(lambda: [p.close() for p in self.peers])
         for role, name in (("admin", "me"), ("client", "anna"), ("client", "bert"),
                            ("worker", "lab1"), ("worker", "lab2")):
             self.new_key(role, name)
         self.version = self.client("--version", broker=False).stdout.split()[1]
-
-    def tearDown(self):
-        for p in self.peers:
-            p.close()
-        super().tearDown()
 
     def new_key(self, role, name):
         return self.client("keys", "new", role, name, "--keys", self.keys, broker=False).stdout.strip()

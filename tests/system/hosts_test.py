@@ -48,8 +48,9 @@ REASON = why_not()
 @unittest.skipIf(REASON, REASON)
 class Hosts(House):
     def setUp(self):
-        super().setUp()
         self.spaces = []
+        self.addCleanup(lambda: [ip("netns", "delete", name) for name in self.spaces])
+        super().setUp()
         self.switch = self.space("switch")
         ip("-n", self.switch, "link", "add", "br0", "type", "bridge")
         ip("-n", self.switch, "link", "set", "br0", "up")
@@ -60,13 +61,6 @@ class Hosts(House):
         for role, name in (("admin", "client"), ("worker", "one"), ("worker", "two"),
                            ("worker", "three")):
             self.client("keys", "new", role, name, "--keys", self.keys, broker=False)
-
-    def tearDown(self):
-        try:
-            super().tearDown()
-        finally:
-            for name in self.spaces:
-                ip("netns", "delete", name)
 
     def space(self, host):
         name = f"hs{os.getpid()}-{host}"

@@ -85,8 +85,9 @@ class House(unittest.TestCase):
         self.env.pop("HILLSWEEP_KEYS", None)
         self.endpoint = f"tcp://127.0.0.1:{free_port()}"
         self.data = os.path.join(self.folder, "data")
+        self.addCleanup(self.clear)  # also when the setUp of a class built on this one fails
 
-    def tearDown(self):
+    def clear(self):
         for p in self.processes:
             if p.poll() is None:
                 p.send_signal(signal.SIGCONT)

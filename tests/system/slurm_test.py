@@ -83,12 +83,12 @@ class Slurm(House):
         until(lambda: os.path.exists(self.path("munge/socket")), "munged is up")
         self.start("slurmctld", "-D")
         self.start("slurmd", "-D", "-N", host)
+        self.addCleanup(self.empty_the_queue)
         until(lambda: "idle" in self.slurm("sinfo", "-h", "-o", "%T"), "the node is idle", 60)
 
-    def tearDown(self):
+    def empty_the_queue(self):
         subprocess.run(["scancel", "-u", "root"], env=self.env, capture_output=True)
         until(lambda: not self.slurm("squeue", "-h").strip(), "the queue is empty", 60)
-        super().tearDown()
 
     def slurm(self, *args):
         return subprocess.run(args, env=self.env, capture_output=True, text=True).stdout

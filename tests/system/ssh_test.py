@@ -45,14 +45,11 @@ class Ssh(House):
         self.start(SSHD, "-D", "-e", "-f", self.path("sshd.conf"), "-p", str(self.port))
         self.ssh = (f"ssh -F none -p {self.port} -i {self.path('user')} -o StrictHostKeyChecking=no "
                     f"-o UserKnownHostsFile={self.path('known')} -o LogLevel=ERROR")
+        self.addCleanup(self.deploy, "--stop", "127.0.0.1", code=None)
         until(lambda: self.deploy("--status", "127.0.0.1", code=None).returncode == 0, "sshd is up")
         self.keys = self.path("keys")
         for role, name in (("admin", "me"), ("worker", "lab")):
             self.client("keys", "new", role, name, "--keys", self.keys, broker=False)
-
-    def tearDown(self):
-        self.deploy("--stop", "127.0.0.1", code=None)
-        super().tearDown()
 
     def deploy(self, *args, code=0):
         p = subprocess.run([f"{ROOT}/deploy/ssh", "--ssh", self.ssh, *args], env=self.env,
