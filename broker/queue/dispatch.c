@@ -214,8 +214,7 @@ static void begin_busy(struct queue *q, struct worker *w)
     if (w->dry_ms > 0) {
         w->rate_ms += q->now_ms - w->dry_ms;
     } else if (!worker_has_pending(w)) {
-        w->rate_ms = q->now_ms;
-        w->rate_points = w->rate_us = 0;
+        worker_count_from(w, q->now_ms);
     }
     w->dry_ms = 0;
 }

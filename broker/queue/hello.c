@@ -59,6 +59,8 @@ static void adopt(struct queue *q, struct worker *w, struct job_entry *j,
 {
     struct lease *l = lease_add(q, h->token, w->number, j, at, n, q->now_ms);
     l->adopted = true;
+    worker_count_from(w, q->now_ms);
+    w->dry_ms = 0;
     for (uint32_t i = 0; i < n; i++)
         l->tile[i] |= LEASE_CLAIMED;
     if (job_is_live(j))

@@ -310,6 +310,8 @@ bool worker_holds_job(const struct worker *w, uint32_t job); /* has an active le
 bool worker_has_pending(const struct worker *w);             /* something to solve */
 bool worker_can_work(const struct worker *w, uint32_t job);
 void worker_ban(struct worker *w, uint32_t job, const char *reason);
+/* What comes from now on tells of its rate. */
+void worker_count_from(struct worker *w, int64_t now_ms);
 /* A result of so many points, solved in so much processor time, has come. */
 void worker_learn(struct worker *w, int64_t now_ms, uint64_t points, uint32_t solve_us);
 

@@ -130,7 +130,10 @@ enum queue_complete queue_result_complete(struct queue *q, int64_t now_ms, uint3
     mark_arrived(l, tile, m->result.count);
     w->tiles_done++;
     charge(q, j, w, l, m);
-    worker_learn(w, now_ms, m->result.count, m->result.solve_us);
+    if (l->adopted) /* nobody knows since when it was at it, and how much of it was done */
+        worker_count_from(w, now_ms);
+    else
+        worker_learn(w, now_ms, m->result.count, m->result.solve_us);
     if (l->pending == 0 && !l->ended && !worker_has_pending(w))
         w->dry_ms = now_ms;
     enum queue_complete where = COMPLETE_STORE;

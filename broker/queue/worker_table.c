@@ -158,6 +158,12 @@ bool worker_can_work(const struct worker *w, uint32_t job)
     return true;
 }
 
+void worker_count_from(struct worker *w, int64_t now_ms)
+{
+    w->rate_ms = now_ms;
+    w->rate_points = w->rate_us = 0;
+}
+
 /* Wall-clock rate, so that a throttled or starved worker gets what it can do and not what it could:
  * points that arrived over the time since the worker had something in hand. */
 void worker_learn(struct worker *w, int64_t now_ms, uint64_t points, uint32_t solve_us)
@@ -173,8 +179,7 @@ void worker_learn(struct worker *w, int64_t now_ms, uint64_t points, uint32_t so
     w->rate += weight * (fresh - w->rate);
     double busy = (double)w->rate_us / (1000.0 * (double)span * (w->threads ? w->threads : 1));
     w->cpu_share += weight * ((busy < 1 ? busy : 1) - w->cpu_share);
-    w->rate_points = w->rate_us = 0;
-    w->rate_ms = now_ms;
+    worker_count_from(w, now_ms);
 }
 
 void queue_worker_heard(struct queue *q, int64_t now_ms, uint32_t worker)

@@ -346,6 +346,51 @@ static void test_three_results_blame_nobody(void **state)
     assert_int_equal(w->alarms, 3);
 }
 
+/* A tile of 100 points each tenth of a second. */
+static void solve_some(struct world *w, int tiles)
+{
+    for (int i = 0; i < tiles; i++) {
+        world_advance(w, 100);
+        world_beat(w, 0);
+        assert_true(w->workers[0].held_count > 0);
+        world_solve(w, 0, 0);
+        world_sink(w, 1);
+    }
+}
+
+static void assert_rate(struct world *w)
+{
+    double rate = world_worker(w, 0).points_per_s;
+    assert_true(rate > 800 && rate < 1250);
+}
+
+/* What was solved while the broker was away comes at once, and what was half solved sooner than it
+ * takes: neither says how fast a worker is, nor does the time before. */
+static void test_what_is_brought_along_tells_nothing_of_the_rate(void **state)
+{
+    struct world *w = *state;
+    world_job(w, 64, 64, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    solve_some(w, 30);
+    assert_rate(w);
+    size_t n = w->workers[0].held_count;
+    assert_true(n > 3);
+    world_restart(w);
+    for (size_t i = 0; i + 2 < n; i++)
+        w->workers[0].held[i].solved = true;
+    world_advance(w, 3000);
+    world_hello(w, 0);
+    for (size_t i = 0; i < n; i++) {
+        world_advance(w, 5);
+        world_solve(w, 0, 0);
+        world_sink(w, 1);
+    }
+    assert_true(world_worker(w, 0).points_per_s == 0);
+    solve_some(w, 5);
+    assert_rate(w);
+}
+
 int main(void)
 {
 #define SCENARIO(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
@@ -356,6 +401,7 @@ int main(void)
         SCENARIO(test_who_gives_work_back_is_given_none_until_it_asks),
         SCENARIO(test_a_worker_remembers_the_wish_over_a_restart),
         SCENARIO(test_workers_that_are_long_gone_are_forgotten),
+        SCENARIO(test_what_is_brought_along_tells_nothing_of_the_rate),
         SCENARIO(test_a_machine_that_fails_its_self_test_is_refused),
         SCENARIO(test_a_machine_that_fails_the_self_test_is_set_aside),
         SCENARIO(test_what_is_the_same_elsewhere_is_well),
