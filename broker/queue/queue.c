@@ -64,6 +64,15 @@ void queue_sink_stalled(struct queue *q, int64_t now_ms, const char *reason)
         dispatch_everyone(q);
 }
 
+/* Who holds leases and is not heard is sent something now and then: sending finds out that a
+ * connection is gone, whatever is sent. */
+static int64_t probe_due_ms(const struct worker *w)
+{
+    int64_t last_ms = w->heard_ms > w->told_ms ? w->heard_ms : w->told_ms;
+    int64_t quiet_ms = last_ms + PROBE_QUIET_MS, again_ms = w->probed_ms + PROBE_EVERY_MS;
+    return quiet_ms > again_ms ? quiet_ms : again_ms;
+}
+
 /* Silence, a lost connection that did not come back, and probes of what should have been heard. */
 static void worker_tick(struct queue *q, struct worker *w)
 {
@@ -77,10 +86,7 @@ static void worker_tick(struct queue *q, struct worker *w)
         death_of_worker(q, w, true);
         return;
     }
-    if (w->probed_ms < w->told_ms)
-        w->probed_ms = w->told_ms; /* anything that is sent to it finds out */
-    if (w->lease_count > 0 && quiet >= PROBE_QUIET_MS &&
-        q->now_ms - w->probed_ms >= PROBE_EVERY_MS) {
+    if (w->lease_count > 0 && q->now_ms >= probe_due_ms(w)) {
         w->probed_ms = q->now_ms;
         struct queue_action *a = action_add(q, ACTION_PROBE);
         a->worker = w->number;
@@ -91,10 +97,8 @@ static void worker_tick(struct queue *q, struct worker *w)
     deadline_set(q, w, w->heard_ms + q->config.silence_ms);
     if (w->state == WORKER_DOUBTED)
         deadline_set(q, w, w->doubted_ms + q->config.grace_ms);
-    if (w->lease_count > 0) {
-        int64_t quiet_ms = w->heard_ms + PROBE_QUIET_MS, again_ms = w->probed_ms + PROBE_EVERY_MS;
-        deadline_set(q, w, quiet_ms > again_ms ? quiet_ms : again_ms);
-    }
+    if (w->lease_count > 0)
+        deadline_set(q, w, probe_due_ms(w));
 }
 
 static void release_held(struct queue *q, struct job_entry *j)

@@ -220,6 +220,6 @@ static int broker_back(uint64_t seeds)
 int figures_print(uint64_t seeds)
 {
     return last_percent(seeds) + small_behind_large(seeds) + shares(seeds) +
-           lost_worker(seeds, KILLED, "killed", 1) + lost_worker(seeds, STOPPED, "stopped", 4) +
+           lost_worker(seeds, KILLED, "killed", 0.7) + lost_worker(seeds, STOPPED, "stopped", 4) +
            lost_worker(seeds, UNPLUGGED, "unplugged", 4) + broker_back(seeds);
 }
