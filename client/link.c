@@ -18,7 +18,8 @@ enum {
     REPEAT_MS = 1000, /* a request without an answer is sent again */
     LOOK_MS = 250,    /* how often a wait looks at the door */
     LOOK_FIRST_MS = 20,
-    PAGES_MAX = 4, /* pages in flight: hides 50 ms of latency at 20 MB/s */
+    STRANGE_MS = 500, /* for so long a door may look like another broker's */
+    PAGES_MAX = 4,    /* pages in flight: hides 50 ms of latency at 20 MB/s */
 };
 
 struct link {
@@ -27,8 +28,9 @@ struct link {
     char *endpoint, *from;
     uint64_t sender, next_tag;
     int64_t connect_ms, patience_ms;
-    bool met;      /* the broker has answered something */
-    bool answered; /* the last request */
+    int64_t strange_ms; /* since when the door is a stranger's; 0: it is not */
+    bool met;           /* the broker has answered something */
+    bool answered;      /* the last request */
     int watch_fd;
     link_wake_fn *wake;
     void *wake_arg;
@@ -131,11 +133,17 @@ static int unreachable(const struct link *link, struct err *err)
 }
 
 /* A door that is shut for good need not be waited at. One that closes in our face without a word
- * may be a broker in trouble: that is told when time is up. */
-static bool is_shut(const struct link *link, struct err *err)
+ * may be a broker in trouble: it is given a moment. */
+static bool is_shut(struct link *link, struct err *err)
 {
-    enum door_view view = door_look(link->door, clock_ms());
-    if (view != DOOR_REFUSED && view != DOOR_KEYLESS)
+    int64_t now = clock_ms();
+    enum door_view view = door_look(link->door, now);
+    if (view != DOOR_STRANGER)
+        link->strange_ms = 0;
+    else if (link->strange_ms == 0)
+        link->strange_ms = now;
+    bool strange = view == DOOR_STRANGER && now - link->strange_ms >= STRANGE_MS;
+    if (view != DOOR_REFUSED && view != DOOR_KEYLESS && !strange)
         return false;
     door_explain(link->door, view, err);
     return true;
