@@ -229,6 +229,16 @@ static void blame(struct queue *q, const struct blamed *b)
         tile_die(q, j, b->tile);
 }
 
+/* One that it has under two tokens (a lease that was thought lost) has seen one death. */
+static bool list_one(struct blamed *list, uint32_t n, struct blamed b)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (memcmp(&list[i], &b, sizeof b) == 0)
+            return false;
+    list[n] = b;
+    return true;
+}
+
 /* A worker takes tiles in the order of its leases: its threads were on the first unsolved ones. Of
  * those that have not come some may have been solved and kept back for a moment; pieces never are.
  */
@@ -244,7 +254,8 @@ static void list_blamed(struct worker *w)
     for (const struct lease *l = w->first; l && n < most; l = l->next)
         for (uint32_t i = 0; i < l->tile_count && n < most; i++)
             if (l->tile[i] == LEASE_PENDING && !(l->flags & WIRE_LEASE_VERIFY))
-                w->blamed[n++] = (struct blamed){l->job, l->first_tile + i, l->first, l->count};
+                n += list_one(w->blamed, n,
+                              (struct blamed){l->job, l->first_tile + i, l->first, l->count});
     w->blamed_count = n;
 }
 

@@ -61,6 +61,15 @@ static double points_in(const struct worker *w, const struct job_entry *j, int64
     return w->threads * (double)ms * 1e6 / j->point_cost_ns;
 }
 
+/* What a lease is to be worth of a worker's time: half a second, and in a crowd more, up to a
+ * second, so that the broker's turn of messages for all of them takes a tenth of it at most. */
+static int64_t lease_ms(const struct queue *q)
+{
+    enum { TURN_US = 200 };
+    int64_t least = q->config.lease_ms, turn = (int64_t)q->workers_up * TURN_US / 1000;
+    return turn < least ? least : turn < 2 * least ? turn : 2 * least;
+}
+
 /* It has a piece to solve: nothing else may be in its process. */
 static bool worker_hunts(const struct worker *w)
 {
@@ -100,13 +109,17 @@ static uint64_t points_of_job(const struct worker *w, const struct job_entry *j)
     return points;
 }
 
+bool job_is_quick(const struct job_entry *j, uint32_t tile)
+{
+    const double quick_ns = 1e5;
+    return j->cost_ns * tile_points(j, tile) < quick_ns;
+}
+
 /* Bytes of results that it may have to solve of this job. Tiles that are solved in less than what a
  * message costs lie closer together the fewer are under way; of others there is to be enough. */
 static uint64_t may_solve(const struct queue *q, const struct job_entry *j, uint32_t tile)
 {
-    const double quick_ns = 1e5;
-    bool quick = j->cost_ns * tile_points(j, tile) < quick_ns;
-    return quick ? window_to_solve(q, tile_bytes(j, tile)) : UINT64_MAX;
+    return job_is_quick(j, tile) ? window_to_solve(q, tile_bytes(j, tile)) : UINT64_MAX;
 }
 
 static bool is_full(const struct queue *q, const struct worker *w, const struct job_entry *j,
@@ -124,9 +137,12 @@ static bool is_full(const struct queue *q, const struct worker *w, const struct 
     uint64_t solve = may_solve(q, j, tile);
     if (hand.points * j->point_bytes > solve / 2)
         return true;
-    if (w->rate > 0 &&
-        (double)(hand.points + tile_points(j, tile)) <= points_in(w, j, q->config.lease_ms))
+    uint64_t points = tile_points(j, tile);
+    double soon = points_in(w, j, q->config.lease_ms) + 0.5 * (double)points;
+    if (w->rate > 0 && (double)(hand.points + points) <= soon)
         return false; /* not half a second of work in hand: more, however many leases */
+    if (w->rate > 0 && lease_ms(q) > q->config.lease_ms && hand.points > w->threads * points)
+        return true;                                /* a crowd: the next lease is a long one */
     uint32_t most = tile < j->tiles.cursor ? 3 : 2; /* what came back goes out at once */
     return hand.leases >= most || w->rate <= 0;
 }
@@ -146,7 +162,7 @@ static uint32_t run_length(const struct queue *q, const struct worker *w, const 
 {
     const struct tile_table *t = &j->tiles;
     const double worth_ns = 2e5, turn_ns = 5e4;
-    double aim = points_in(w, j, q->config.lease_ms);
+    double aim = points_in(w, j, lease_ms(q)) + 0.5 * (double)tile_points(j, first);
     uint32_t most = LEASE_TILES_MAX, least = tiles_in(w, j, first, worth_ns);
     /* A worker that waits longer for its leases than it takes to solve them looks slow. Were it
      * given less for that, there would be more messages, and more to wait for: the more workers
@@ -192,6 +208,7 @@ static void put_out(struct queue *q, struct worker *w, struct job_entry *j, stru
     a->count = l->count;
     a->token = l->token;
     a->flags = l->flags;
+    ack_flush(q, w);
     uint64_t granted = w->granted; /* while something is with the sink an ACK will renew it */
     if (w->at_sink == 0 && !window_covers(w) && window_renew(q, w) > granted)
         action_pong(q, w, w->granted);

@@ -144,8 +144,9 @@ void queue_worker_heartbeat(struct queue *q, int64_t now_ms, uint32_t worker,
     if (lost || (w->who_ms > 0 && now_ms - w->who_ms >= WHO_AGAIN_MS))
         ask_who(q, w);
     read_progress(q, w, &heartbeat->heartbeat.progress);
+    bool is_short = !window_covers(w), to_hear = is_to_hear(q, w);
     uint64_t granted = w->granted;
-    if (window_renew(q, w) > granted || is_to_hear(q, w))
+    if ((is_short || to_hear) && (window_renew(q, w) > granted || to_hear))
         action_pong(q, w, w->granted);
     dispatch_soon(q, w);
 }
@@ -171,6 +172,8 @@ void queue_worker_return(struct queue *q, int64_t now_ms, uint32_t worker, const
     if (w && (!nothing || w->rest[0]))
         w->hold_bytes = 0;
     dispatch_appeared(q);
+    if (w)
+        ack_flush(q, w); /* it may want to leave */
     if (nothing)
         return;
     struct job_entry *j = job_find(q, m->give_back.job);

@@ -223,6 +223,7 @@ void queue_job_remove(struct queue *q, int64_t now_ms, uint32_t job)
     if (!j)
         return;
     recall(q, j);
+    ack_job_ends(q, j);
     size_t at = 0;
     while (q->jobs[at] != j)
         at++;
@@ -324,6 +325,7 @@ void queue_tile_damaged(struct queue *q, int64_t now_ms, uint32_t job, uint32_t 
     struct job_entry *j = job_find(q, job);
     if (!j || tile >= j->tiles.count || !tile_can(&j->tiles, tile, TILE_ROT))
         return;
+    ack_rot(q, j, tile);
     job_tile_event(q, j, tile, TILE_ROT);
     recheck_forget_tile(q, j, tile);
     j->points_done -= tile_points(j, tile);

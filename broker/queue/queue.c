@@ -95,6 +95,7 @@ static void worker_tick(struct queue *q, struct worker *w)
         a->limit_percent = w->limit_percent;
     }
     deadline_set(q, w, w->heard_ms + q->config.silence_ms);
+    ack_tick(q, w);
     if (w->state == WORKER_DOUBTED)
         deadline_set(q, w, w->doubted_ms + q->config.grace_ms);
     if (w->lease_count > 0)

@@ -170,6 +170,7 @@ uint32_t tile_points(const struct job_entry *j, uint32_t tile);
 uint64_t tile_bytes(const struct job_entry *j, uint32_t tile);
 void job_check_complete(struct queue *q, struct job_entry *j);
 void job_ask_frontier(struct queue *q, struct job_entry *j);
+bool job_is_quick(const struct job_entry *j, uint32_t tile); /* solved before a message is sent */
 bool job_awaits_frontier(const struct job_entry *j); /* nothing of it can go out before that */
 
 /* --- leases (lease_table.c) --- */
@@ -257,6 +258,12 @@ enum line { LINE_NONE, LINE_READY, LINE_HUNGRY, LINES };
 
 enum worker_event { WORKER_HELLO, WORKER_HEARD, WORKER_UNREACHABLE, WORKER_DIE, WORKER_EVENTS };
 
+enum { ACKS_MAX = 4 };
+
+struct ack { /* a run of durable tiles */
+    uint32_t job, first, count;
+};
+
 struct worker {
     struct worker *hash_next;
     uint32_t number;
@@ -282,7 +289,11 @@ struct worker {
     uint64_t largest_bytes;                 /* of the tiles it was leased */
     uint64_t answer_bytes; /* of a tile that it has in hand, or had last, on average; 0: unknown */
     uint64_t granted, received, unsettled, at_sink; /* window.c */
-    bool starved;                                   /* waits for window: in this list */
+    struct ack acks[ACKS_MAX];                      /* not told yet, acks.c */
+    unsigned ack_count;
+    uint32_t kept_bytes; /* of these tiles */
+    int64_t ack_ms;      /* since when the first of them waits */
+    bool starved;        /* waits for window: in this list */
     struct worker *starved_next, *starved_prev;
     double rate;     /* points a second, wall time; 0 unknown */
     int64_t rate_ms; /* since when rate_points are counted */
@@ -356,6 +367,13 @@ struct queue_action *action_add(struct queue *q, enum action_type type); /* zero
 void action_tiles(struct queue *q, enum action_type type, struct worker *w, uint32_t job,
                   uint32_t tile, uint32_t count);
 void action_pong(struct queue *q, struct worker *w, uint64_t window); /* wish.c */
+/* Acknowledges a durable tile, now or with others (acks.c). */
+void ack_tile(struct queue *q, struct worker *w, const struct job_entry *j, uint32_t tile);
+void ack_flush(struct queue *q, struct worker *w); /* all that waits, now */
+void ack_forget(struct worker *w);                 /* its next HELLO, or nothing, will tell it */
+void ack_tick(struct queue *q, struct worker *w);
+void ack_rot(struct queue *q, const struct job_entry *j, uint32_t tile); /* durable no more */
+void ack_job_ends(struct queue *q, const struct job_entry *j);
 /* Of a session that is not known here: what it was told before a restart. */
 void wish_remembered(struct worker *w, const struct wire_msg *hello);
 void action_alarm(struct queue *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -186,7 +186,7 @@ static void acknowledge(struct queue *q, struct job_entry *j, uint32_t tile, str
 {
     settle_leases(q, j, tile, w);
     if (w->state != WORKER_GONE)
-        action_tiles(q, ACTION_ACK, w, j->id, tile, 1);
+        ack_tile(q, w, j, tile);
 }
 
 static void count_rate(struct queue *q, struct job_entry *j, uint32_t points)

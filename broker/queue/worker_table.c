@@ -103,6 +103,7 @@ static void lose(struct queue *q, struct worker *w)
     while (w->first)
         lease_end(q, w->first);
     window_close(q, w);
+    ack_forget(w);
     struct queue_action *a = action_add(q, ACTION_FORGET);
     a->worker = w->number;
 }

@@ -65,6 +65,10 @@ MUTANTS = {
         "broker/queue/recheck.c",
         "convict(q, j, was.tile, was.second, was.author, w->machine);",
         "convict(q, j, was.tile, was.author, was.second, w->machine);"),
+    "what has rotted meanwhile is acknowledged": (
+        "broker/queue/job_table.c",
+        "    ack_rot(q, j, tile);\n",
+        ""),
     "WHO is said once": (
         "broker/queue/heartbeat.c",
         "if (lost || (w->who_ms > 0 && now_ms - w->who_ms >= WHO_AGAIN_MS))",

@@ -77,6 +77,27 @@ static void test_a_solved_tile_that_is_out_again_is_known_to_be_held_twice(void 
     assert_int_equal(world_info(w, job).tiles_leased, 2);
 }
 
+/* A tile that its worker has under two tokens, since a lease seemed lost, has seen one death of
+ * two.
+ */
+static void test_one_death_counts_once(void **state)
+{
+    struct world *w = *state;
+    uint32_t job = world_job(w, 1, 2, 0);
+    world_sink(w, 0);
+    world_restart(w);
+    struct wire_holding twice[] = {{job, 0, 1, 0, 0, {1, 1}, true},
+                                   {job, 0, 1, 0, 0, {2, 2}, true}};
+    world_hello_with(w, 0, twice, 2);
+    world_kill(w, 0);
+    world_advance(w, 2000);
+    struct queue_why why;
+    assert_int_equal(queue_job_why(w->q, w->now_ms, job, &why), 0);
+    assert_int_equal(why.workers, 0);
+    assert_int_equal(why.tiles[TILE_CUT], 0);
+    assert_true(why.tiles[TILE_OPEN] > 0);
+}
+
 static void test_nonsense_is_held_by_nobody(void **state)
 {
     struct world *w = *state;
@@ -346,7 +367,7 @@ static void test_a_second_result_is_stored_when_the_first_was_rejected(void **st
     world_sink(w, 0);
     for (size_t i = 0; i < 2; i++) {
         world_hello_with(w, i, &solved[i], 1);
-        w->workers[i].held[0] = (struct held_tile){solved[i].token, job, 0, 0, 0, true};
+        w->workers[i].held[0] = (struct held_tile){solved[i].token, job, 0, 0, 0, true, false};
         w->workers[i].held_count = 1;
         w->workers[i].window = 1 << 20;
     }
@@ -375,6 +396,7 @@ int main(void)
         SCENARIO(test_a_lease_that_never_arrived_goes_out_again),
         SCENARIO(test_a_lease_in_several_holdings_stays_one_workers),
         SCENARIO(test_a_solved_tile_that_is_out_again_is_known_to_be_held_twice),
+        SCENARIO(test_one_death_counts_once),
         SCENARIO(test_nonsense_is_held_by_nobody),
         SCENARIO(test_a_job_fails_by_the_word_of_those_who_were_asked),
         SCENARIO(test_hung_is_judged_by_processor_time),

@@ -245,8 +245,8 @@ static void test_priorities_and_shares(void **state)
     world_hello(w, 0);
     world_hello(w, 1);
     for (int i = 0; i < 200; i++) {
-        world_solve(w, 0, 0);
-        world_solve(w, 1, 0);
+        world_solve_next(w, 0);
+        world_solve_next(w, 1);
         world_sink(w, 9);
         world_advance(w, 3);
         world_beat(w, 0);
@@ -259,8 +259,7 @@ static void test_priorities_and_shares(void **state)
     world_sink(w, 9);
     for (int i = 0; i < 400 && world_info(w, urgent).state != JOB_DONE; i++) {
         for (size_t k = 0; k < 2; k++)
-            if (w->workers[k].held_count > 0)
-                world_solve(w, k, 0);
+            world_solve_next(w, k);
         world_sink(w, 9);
         world_advance(w, 3);
     }

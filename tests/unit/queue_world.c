@@ -80,7 +80,7 @@ static void take_lease(struct world_worker *ww, const struct queue_action *a)
     for (uint32_t i = 0; i < a->tile_count; i++) {
         assert(ww->held_count < WORLD_HELD);
         ww->held[ww->held_count++] =
-            (struct held_tile){a->token, a->job, a->tile + i, a->first, a->count, false};
+            (struct held_tile){a->token, a->job, a->tile + i, a->first, a->count, false, false};
     }
 }
 
@@ -185,6 +185,8 @@ void world_hello(struct world *w, size_t i)
         ww->alive = true;
         ww->session = world_random(w);
     }
+    for (size_t k = 0; k < ww->held_count; k++)
+        ww->held[k].sent = false; /* all is sent again */
     struct wire_holding list[WORLD_HELD];
     uint32_t n = list_holdings(ww, list);
     struct wire_msg m = {.type = WIRE_HELLO};
@@ -236,9 +238,19 @@ void world_solve(struct world *w, size_t i, size_t k)
     if (!ww->connected || ww->sent + m.result.data.len > ww->window)
         return; /* kept until there is a window */
     ww->sent += m.result.data.len;
+    ww->held[k].sent = true;
     if (queue_result_part(w->q, w->now_ms, ww->number, &m) == VERDICT_TAKE)
         arrive(w, ww, &m);
     world_act(w);
+}
+
+void world_solve_next(struct world *w, size_t i)
+{
+    for (size_t k = 0; k < w->workers[i].held_count; k++)
+        if (!w->workers[i].held[k].sent) {
+            world_solve(w, i, k);
+            return;
+        }
 }
 
 static void store_one(struct world *w)

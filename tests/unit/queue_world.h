@@ -12,7 +12,7 @@ enum { WORLD_WORKERS = 6, WORLD_HELD = 4096 };
 struct held_tile {
     struct token token;
     uint32_t job, tile, first, count;
-    bool solved;
+    bool solved, sent;
 };
 
 struct world_worker {
@@ -66,6 +66,7 @@ uint32_t world_job(struct world *w, uint32_t q_blocks, uint32_t a_blocks, int32_
 void world_hello(struct world *w,
                  size_t worker); /* connects it; a new session when it is not alive */
 void world_solve(struct world *w, size_t worker, size_t i); /* held tile i: its result arrives */
+void world_solve_next(struct world *w, size_t worker); /* the first that it has not sent, if any */
 void world_sink(struct world *w, size_t count); /* makes so many stored results durable */
 void world_act(struct world *w);                /* carries out what the queue has put out */
 void world_advance(struct world *w,

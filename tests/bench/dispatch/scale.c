@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { SIDE = 1000, BIG_JOBS = 4, HOSTS = 1000, FIRST = 10, KIB = 1024, ASKED_MAX = 4096 };
+enum { SIDE = 1000, BIG_JOBS = 4, HOSTS = 1000, FIRST = 10, KIB = 1024, ASKED_MAX = 4096, SETTLE_S = 2 };
 
 struct scale {
     struct house h;
@@ -137,6 +137,7 @@ static int at_load(struct scale *s, double tiles_per_s, double seconds)
     setenv("HILLSWEEP_LATENCY_S", "2", 1); /* not of the time when they came in */
     if (house_again(&s->h) || come_in(s, tiles_per_s))
         return -1;
+    farm_run(s->f, SETTLE_S, never, NULL);
     person = (struct person){.h = &s->h};
     pthread_create(&thread, NULL, look, &person);
     struct farm_figures before = farm_figures(s->f);
