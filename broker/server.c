@@ -4,6 +4,7 @@
 #include "server_private.h"
 
 #include "door.h"
+#include "hangup.h"
 #include "log.h"
 #include "service.h"
 #include <assert.h>
@@ -287,6 +288,8 @@ static void stop(struct server *s, const char *why)
     uv_stop(&s->loop);
 }
 
+static const int signal_numbers[] = {SIGTERM, SIGINT, SIGHUP};
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     stop(handle->data, strsignal(number));
@@ -311,13 +314,15 @@ static void handles_open(struct server *s)
     uv_idle_init(&s->loop, &s->more);
     s->more.data = s;
     turns_open(s);
-    s->timer.data = s->sigterm.data = s->sigint.data = s->lifeline.data = s;
+    s->timer.data = s->lifeline.data = s;
     uv_timer_init(&s->loop, &s->timer);
     service_watchdog(&s->loop, &s->watchdog);
-    uv_signal_init(&s->loop, &s->sigterm);
-    uv_signal_init(&s->loop, &s->sigint);
-    uv_signal_start(&s->sigterm, on_signal, SIGTERM);
-    uv_signal_start(&s->sigint, on_signal, SIGINT);
+    for (size_t i = 0; i < sizeof signal_numbers / sizeof *signal_numbers; i++) {
+        uv_signal_init(&s->loop, &s->signals[i]);
+        s->signals[i].data = s;
+        if (signal_numbers[i] != SIGHUP || !hangup_is_ignored())
+            uv_signal_start(&s->signals[i], on_signal, signal_numbers[i]);
+    }
     if (s->config->lifeline_fd >= 0 &&
         uv_poll_init(&s->loop, &s->lifeline, s->config->lifeline_fd) == 0) {
         s->lifeline_open = true;

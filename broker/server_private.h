@@ -40,7 +40,7 @@ struct server {
     uv_idle_t more;                        /* there was no time to give out all work */
     uint64_t turn_ns, prepare_ns, idle_ns; /* turns.c */
     struct lag lag, dispatch;
-    uv_signal_t sigterm, sigint;
+    uv_signal_t signals[3];
     uv_poll_t lifeline;
     bool lifeline_open, stopping;
     void *zmq_ctx, *socket;

@@ -140,6 +140,7 @@ int child_start(struct child *child, const char *const *argv, const struct child
     if (pipe2(ends, O_CLOEXEC))
         return err_errno(err, ERR_OTHER, "cannot make a pipe");
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    signal(SIGCHLD, SIG_DFL); /* ignored, it would take their ends away before we ask */
     child->started_ms = clock_ms();
     int rc = spawn_lifted(child, path, argv, files, ends[1]);
     close(ends[1]);

@@ -1,6 +1,8 @@
 /* See signals.h. */
 #include "signals.h"
 
+#include "hangup.h"
+
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -9,7 +11,8 @@ int signals_open(struct signals *s, const int *list, struct err *err)
     sigset_t set;
     sigemptyset(&set);
     for (; *list; list++)
-        sigaddset(&set, *list);
+        if (*list != SIGHUP || !hangup_is_ignored())
+            sigaddset(&set, *list);
     sigprocmask(SIG_BLOCK, &set, &s->before);
     s->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (s->fd >= 0)

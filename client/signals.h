@@ -4,7 +4,8 @@
 #include "err.h"
 #include <signal.h>
 
-/* Signals as a descriptor that can be waited for. While it is open they are blocked. */
+/* Signals as a descriptor that can be waited for. While it is open they are blocked. SIGHUP is not
+ * among them where it is ignored (hangup.h). */
 struct signals {
     int fd;
     sigset_t before;

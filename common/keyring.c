@@ -72,7 +72,11 @@ static int read_all(int fd, struct buf *text)
         text->len -= 65536 - (size_t)(n > 0 ? n : 0);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0 || text->len > ALLOWED_MAX)
+        if (text->len > ALLOWED_MAX) {
+            errno = EFBIG;
+            return -1;
+        }
+        if (n <= 0)
             return n < 0 ? -1 : 0;
     }
 }
@@ -95,6 +99,8 @@ int keyring_read(const char *folder, struct keyring *out, struct err *err)
                      (unsigned)st.st_mode & 07777);
     else if (read_all(fd, &text))
         rc = err_errno(err, ERR_NOT_AUTHORISED, "cannot read %s", path);
+    else if (text.len > 0 && memchr(text.data, '\0', text.len))
+        rc = err_set(err, ERR_NOT_AUTHORISED, "%s is damaged: it is no text", path);
     if (fd >= 0)
         close(fd);
     if (rc == 0)

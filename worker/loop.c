@@ -9,6 +9,7 @@
 
 #include "door.h"
 #include "guest.h"
+#include "hangup.h"
 #include "sandbox.h"
 #include "log.h"
 #include "selftest.h"
@@ -227,7 +228,8 @@ static int open_handles(struct loop *l, struct err *err)
     for (size_t i = 0; i < sizeof signal_numbers / sizeof *signal_numbers; i++) {
         uv_signal_init(&l->uv, &l->signals[i]);
         l->signals[i].data = l;
-        uv_signal_start(&l->signals[i], on_signal, signal_numbers[i]);
+        if (signal_numbers[i] != SIGHUP || !hangup_is_ignored())
+            uv_signal_start(&l->signals[i], on_signal, signal_numbers[i]);
     }
     open_watch(l);
     return watch_lifeline(l, err);

@@ -284,6 +284,28 @@ class Kills(House):
         again = self.client("run", self.path("job.json"), "-o", self.path("out"), broker=False)
         self.assertIn("done", again.stderr)
 
+    def test_what_nohup_starts_outlives_the_terminal(self):
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        started = [self.broker(), self.worker(),
+                   self.start(program("hillsweep"), "run", self.write_job(driven(**self.JOB)), "-o",
+                              self.path("out"), "-j", "1", "--full", "--limit", self.LIMIT)]
+        signal.signal(signal.SIGHUP, before)
+        until(lambda: len(children(started[2].pid)) == 2 and b"joined" in log_of(started[1]),
+              "all are at work")
+        for p in started:
+            p.send_signal(signal.SIGHUP)
+        job = self.submit(driven(grid={"q": [1], "a": [1, 2]}))
+        self.client("wait", job)
+        self.assertEqual([p.poll() for p in started], [None] * 3)
+        for p in started:
+            p.send_signal(signal.SIGTERM)
+        self.assertEqual([p.wait(10) for p in started], [0, 0, 130])
+
+    def test_what_a_terminal_starts_ends_with_it_in_order(self):
+        broker = self.broker()
+        broker.send_signal(signal.SIGHUP)
+        self.assertEqual(broker.wait(10), 0)
+
     def test_run_killed_leaves_nobody_behind(self):
         p = self.start(program("hillsweep"), "run", self.write_job(driven(**self.JOB)), "-o",
                        self.path("out"), "-j", "1", "--full", "--limit", self.LIMIT)
@@ -291,6 +313,11 @@ class Kills(House):
         pids = children(p.pid)
         self.kill(p)
         until(lambda: not any(alive(pid) for pid in pids), "the children end by their lifeline", 5)
+
+
+def log_of(p):
+    with open(p.log_path, "rb") as f:
+        return f.read()
 
 
 def children(pid):

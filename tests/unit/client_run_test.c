@@ -91,6 +91,20 @@ static void an_end_is_told_with_the_last_words(void **state)
     assert_non_null(strstr(err.text, "signal 9"));
 }
 
+/* Some shells and services start programs so. */
+static void an_end_is_told_where_ends_are_ignored(void **state)
+{
+    struct child child;
+    struct err err;
+    (void)state;
+    signal(SIGCHLD, SIG_IGN);
+    start_shell(&child, "exit 11", &NOTHING);
+    child_await(&child, 10000);
+    child_error(&child, &err);
+    assert_int_equal(err.code, ERR_STORAGE);
+    signal(SIGCHLD, SIG_DFL);
+}
+
 static void only_the_end_of_much_talk_is_kept(void **state)
 {
     struct child child;
@@ -365,6 +379,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_end_is_told_with_the_last_words),
+        cmocka_unit_test(an_end_is_told_where_ends_are_ignored),
         cmocka_unit_test(only_the_end_of_much_talk_is_kept),
         cmocka_unit_test(a_child_that_stays_is_killed),
         cmocka_unit_test(the_lifeline_is_inherited),

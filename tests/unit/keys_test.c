@@ -201,6 +201,36 @@ static void a_broken_line_lets_nobody_in(void **state)
     chmod(folder, 0700);
 }
 
+/* A change must not write over what was not read to its end. */
+static void a_list_that_is_not_read_whole_is_none(void **state)
+{
+    static const struct {
+        size_t len;
+        char filling;
+    } tails[] = {{4096, '\0'}, {5 << 20, '#'}};
+    (void)state;
+    struct keyring k;
+    struct err err;
+    for (size_t i = 0; i < 2; i++) {
+        char name[] = "anna0";
+        name[4] = (char)('0' + i);
+        made(ROLE_ADMIN, name);
+        FILE *f = fopen(in("allowed"), "re+");
+        fseek(f, 0, SEEK_END);
+        long end = ftell(f);
+        for (size_t n = 0; n < tails[i].len; n++)
+            fputc(tails[i].filling, f);
+        fclose(f);
+        assert_int_equal(keyring_read(folder, &k, &err), -1);
+        assert_int_equal(err.code, ERR_NOT_AUTHORISED);
+        assert_int_equal(keyring_new(folder, ROLE_CLIENT, "x", path, sizeof path, &err), -1);
+        assert_int_equal(truncate(in("allowed"), end), 0);
+        assert_int_equal(keyring_read(folder, &k, &err), 0);
+        assert_int_equal(k.count, i + 1);
+        keyring_fini(&k);
+    }
+}
+
 static void the_brokers_key_changes_in_two_steps(void **state)
 {
     (void)state;
@@ -287,6 +317,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_are_files_names, setup, teardown),
         cmocka_unit_test_setup_teardown(the_list_says_who_may, setup, teardown),
         cmocka_unit_test_setup_teardown(a_broken_line_lets_nobody_in, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_list_that_is_not_read_whole_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(the_brokers_key_changes_in_two_steps, setup, teardown),
         cmocka_unit_test_setup_teardown(the_key_that_fits_is_found, setup, teardown),
     };
