@@ -90,6 +90,19 @@ struct catalogue_job *catalogue_at(const struct catalogue *c, size_t i)
     return i < c->count ? c->jobs[i] : NULL;
 }
 
+size_t catalogue_before(const struct catalogue *c, int64_t id)
+{
+    size_t low = 0, high = c->count; /* they lie in the order of their numbers */
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (c->jobs[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static struct catalogue_job *newest(const struct catalogue *c)
 {
     for (size_t i = c->count; i > 0; i--)

@@ -47,6 +47,7 @@ void catalogue_remove(struct catalogue *c, uint32_t id);
 struct catalogue_job *catalogue_job(const struct catalogue *c, uint32_t id);     /* NULL: none */
 struct catalogue_job *catalogue_by_key(const struct catalogue *c, uint64_t key); /* NULL: none */
 struct catalogue_job *catalogue_at(const struct catalogue *c, size_t i); /* NULL: past the end */
+size_t catalogue_before(const struct catalogue *c, int64_t id); /* how many have lower numbers */
 
 /* What a user calls a job that is THERE: its number, "last", its name, or a unique prefix of a name
  * (the newest job of several with the very same name). NULL with ERR_NO_SUCH_JOB. */

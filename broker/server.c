@@ -25,7 +25,7 @@
 enum {
     PEERS = 8192,
     PRIVATE_HOLD_MS = 500,
-    SLICE_NS = 500000, /* of a turn of the loop, for giving out work and for the sink */
+    SLICE_NS = 200000, /* of a turn of the loop, for giving out work and for the sink */
 };
 
 int server_send(struct server *s, const struct route *to, struct wire_msg *msg)

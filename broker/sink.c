@@ -4,6 +4,7 @@
 #include "sink_private.h"
 
 #include "buf.h"
+#include "bulk.h"
 #include "log.h"
 
 #include <errno.h>
@@ -148,7 +149,7 @@ void *sink_main(void *arg)
     struct sink *s = arg;
     bool quiet, stop;
     struct order *orders;
-    pthread_setname_np(pthread_self(), "sink");
+    bulk_thread("sink");
     do {
         orders = take_orders(s, &quiet, &stop);
         sink_land(s, false);

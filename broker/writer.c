@@ -4,6 +4,7 @@
 #include "writer.h"
 
 #include "buf.h"
+#include "bulk.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -175,7 +176,7 @@ static void do_task(struct writer *w, struct task *t)
 static void *writer_main(void *arg)
 {
     struct writer *w = arg;
-    pthread_setname_np(pthread_self(), "writer");
+    bulk_thread("writer");
     pthread_mutex_lock(&w->mutex);
     for (;;) {
         struct task *t = next_task(w);

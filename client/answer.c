@@ -9,6 +9,7 @@
 #include <string.h>
 
 static const struct json_limits LIMITS = {1u << 20, 1u << 17, 1u << 16};
+static const struct json_limits LIST_LIMITS = {64u << 20, 1u << 20, 1u << 16}; /* 10,000 jobs */
 
 static const char *const STATES[] = {
     [VIEW_UNKNOWN] = "unknown",     [VIEW_QUEUED] = "queued", [VIEW_RUNNING] = "running",
@@ -63,9 +64,10 @@ static void read_view(const struct json *v, struct job_view *out)
     snprintf(out->folder, sizeof out->folder, "%s", json_get_string(v, "folder", ""));
 }
 
-static int parse(const char *json, size_t len, struct json **out, struct err *err)
+static int parse(const char *json, size_t len, const struct json_limits *limits, struct json **out,
+                 struct err *err)
 {
-    if (json_parse(json, len, &LIMITS, out, err)) {
+    if (json_parse(json, len, limits, out, err)) {
         if (err)
             err->code = ERR_OTHER;
         return err_prefix(err, "the broker's answer cannot be read");
@@ -84,7 +86,7 @@ int view_read(const struct json *status, struct job_view *out, struct err *err)
 int view_parse(const char *json, size_t len, struct job_view *out, struct err *err)
 {
     struct json *root;
-    if (parse(json, len, &root, err))
+    if (parse(json, len, &LIMITS, &root, err))
         return -1;
     int rc = view_read(root, out, err);
     json_destroy(root);
@@ -92,10 +94,10 @@ int view_parse(const char *json, size_t len, struct job_view *out, struct err *e
 }
 
 int view_parse_list(const char *json, size_t len, struct job_view **views, size_t *count,
-                    size_t *left_off, struct err *err)
+                    struct err *err)
 {
     struct json *root;
-    if (parse(json, len, &root, err))
+    if (parse(json, len, &LIST_LIMITS, &root, err))
         return -1;
     const struct json *jobs = json_get(root, "jobs");
     size_t n = jobs && json_type(jobs) == JSON_ARRAY ? json_length(jobs) : 0;
@@ -103,8 +105,6 @@ int view_parse_list(const char *json, size_t len, struct job_view **views, size_
     *count = 0;
     for (const struct json *v = n ? json_first(jobs) : NULL; v && *count < n; v = json_next(v))
         read_view(v, &list[(*count)++]);
-    int64_t left = json_get_integer(root, "left_off", 0);
-    *left_off = left > 0 ? (size_t)left : 0;
     json_destroy(root);
     *views = list;
     return 0;

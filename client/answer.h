@@ -43,10 +43,9 @@ int view_parse(const char *json, size_t len, struct job_view *out, struct err *e
 struct json;
 int view_read(const struct json *status, struct job_view *out, struct err *err);
 
-/* Reads {"jobs": [...], "left_off": n}; *views is returned owned. *left_off: older jobs that did
- * not fit the answer. */
+/* Reads {"jobs": [...]} as joblist_fetch has it; *views is returned owned. */
 int view_parse_list(const char *json, size_t len, struct job_view **views, size_t *count,
-                    size_t *left_off, struct err *err);
+                    struct err *err);
 
 bool view_ended(const struct job_view *view);
 /* The exit code of a job that has ended: 0, 3 with failed points, 10 cancelled, 1 failed. */

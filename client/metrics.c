@@ -229,10 +229,10 @@ int metrics_format(struct buf *list, struct buf *workers, struct buf *ping, stru
                    struct err *err)
 {
     struct job_view *views = NULL;
-    size_t count = 0, left_off = 0;
+    size_t count = 0;
     format_up(1, out);
     if (format_version(ping, out, err) ||
-        view_parse_list((const char *)list->data, list->len, &views, &count, &left_off, err))
+        view_parse_list((const char *)list->data, list->len, &views, &count, err))
         return -1;
     format_jobs(views, count, out);
     free(views);

@@ -1,6 +1,7 @@
 /* status, list, version: one request, one answer. */
 #include "answer.h"
 #include "command.h"
+#include "joblist.h"
 #include "json.h"
 #include "metrics.h"
 #include "roster.h"
@@ -43,7 +44,7 @@ static int fetch_metrics(struct session *s, struct buf *out, struct err *err)
         return -1;
     int rc = link_call(link, "ping", "{}", &ping, err);
     if (rc == 0)
-        rc = link_call(link, "list", "{}", &list, err);
+        rc = joblist_fetch(link, &list, err);
     if (rc == 0)
         rc = roster_fetch(link, &workers, err);
     link_close(link);
@@ -164,20 +165,22 @@ int command_list(struct session *s, struct err *err)
 {
     struct buf json = {0};
     struct job_view *views = NULL;
-    size_t count = 0, left_off = 0;
-    int rc = ask(s, "list", &json, err);
+    size_t count = 0;
+    struct link *link;
+    if (session_link(s, &link, err))
+        return -1;
+    int rc = joblist_fetch(link, &json, err);
+    link_close(link);
     if (rc == 0 && s->json) {
         session_print_json(&json);
     } else if (rc == 0) {
-        rc = view_parse_list((const char *)json.data, json.len, &views, &count, &left_off, err);
+        rc = view_parse_list((const char *)json.data, json.len, &views, &count, err);
         if (rc == 0 && args_has(s->args, "names"))
             print_names(views, count);
         else
             print_list(views, count);
         if (rc == 0 && count == 0)
             session_say(s, "no jobs; queue one with: hillsweep submit JOB.json");
-        if (left_off)
-            session_say(s, "and %zu older ones; by number: hillsweep status JOB", left_off);
     }
     free(views);
     buf_fini(&json);

@@ -12,7 +12,7 @@
  * 100 ms timer looks again whatever happens. One file, one mechanism (cf. flux-core's zwatcher). */
 
 #define ZLOOP_BATCH   256
-#define ZLOOP_TURN_NS 500000 /* no more are taken after that */
+#define ZLOOP_TURN_NS 200000 /* no more are taken after that */
 
 struct zloop;
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """hillsweep status --metrics: text that Prometheus reads, and what it says."""
 
+import json
 import os
 import re
 import unittest
@@ -37,6 +38,17 @@ def parse(text):
 
 
 class Metrics(House):
+    def test_all_jobs_are_listed(self):
+        """The broker tells of them in pages, of which a name of 64 bytes and 16 fields take much."""
+        self.broker()
+        fields = {f"{'field'}{i:02}": "1 + z(t[0])" for i in range(16)}
+        file = self.write_job(driven(name="n" * 64, grid__q__count=2, grid__a__count=2, output=fields))
+        numbers = [self.client("submit", file).stdout.strip() for _ in range(60)]
+        listed = json.loads(self.client("list", "--json").stdout)
+        self.assertEqual([str(job["id"]) for job in listed["jobs"]], numbers)
+        self.assertEqual(listed["left_off"], 0)
+        self.assertEqual(self.metrics()["hillsweep_jobs", (("state", "queued"),)], len(numbers))
+
     def metrics(self, **kw):
         return parse(self.client("status", "--metrics", **kw).stdout)[0]
 

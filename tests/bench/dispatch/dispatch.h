@@ -117,6 +117,9 @@ void say_latency(const struct house *h);
 enum { PEERS_NICE = 10 };
 void nicely(void *(*run)(void *), void *arg);
 void be_nice(void); /* this thread, from now on */
+/* Those that keep to a pace, and who looks on, give way at once (SCHED_IDLE): a nice thread keeps
+ * its core for some milliseconds when the broker wakes up, which a worker elsewhere would not. */
+void be_idle(void);
 
 /* --- scale.c: 5,000 workers, a million tiles, a thousand queued jobs --- */
 

@@ -161,6 +161,8 @@ static void *run(void *arg)
     struct run *r = arg;
     struct farm *f = r->f;
     struct epoll_event events[EVENTS];
+    if (f->config.tiles_per_s > 0)
+        be_idle();
     double end_s = seconds_now() + r->seconds, look_s = 0, now_s;
     while ((now_s = seconds_now()) < end_s && !r->reached) {
         int n = epoll_wait(f->peers.epoll, events, EVENTS, LOOK_MS);

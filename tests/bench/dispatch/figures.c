@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,12 @@ void be_nice(void)
 {
     id_t me = (id_t)syscall(SYS_gettid);
     setpriority(PRIO_PROCESS, me, getpriority(PRIO_PROCESS, me) + PEERS_NICE);
+}
+
+void be_idle(void)
+{
+    struct sched_param none = {0};
+    pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
 }
 
 static void *run_nicely(void *arg)

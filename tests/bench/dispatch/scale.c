@@ -13,7 +13,15 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { SIDE = 1000, BIG_JOBS = 4, HOSTS = 1000, FIRST = 10, KIB = 1024, ASKED_MAX = 4096, SETTLE_S = 2 };
+enum {
+    SIDE = 1000,
+    BIG_JOBS = 4,
+    HOSTS = 1000,
+    FIRST = 10,
+    KIB = 1024,
+    ASKED_MAX = 4096,
+    SETTLE_S = 2
+};
 
 struct scale {
     struct house h;
@@ -33,7 +41,7 @@ struct person {
 static void *look(void *arg)
 {
     struct person *p = arg;
-    be_nice(); /* and so is what he starts */
+    be_idle(); /* and so is what he starts */
     while (!p->gone && p->asked < ASKED_MAX) {
         double start_s = seconds_now();
         p->failed += house_command(p->h, "status", "last") != 0;
