@@ -3,6 +3,7 @@
 
 #include "clock.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 enum {
@@ -46,7 +47,15 @@ static int listen_until(const struct follow *f, int64_t until, struct job_view *
     return 0;
 }
 
-int follow_job(const struct follow *f, struct job_view *view, struct buf *json, struct err *err)
+/* A broker that is away must not last longer than the wait. */
+static void limit_patience(const struct follow *f, int64_t now)
+{
+    int64_t left = f->until_ms - now;
+    if (f->until_ms != LINK_FOREVER)
+        link_set_patience(f->link, left < 0 ? 0 : left < FOLLOW_AWAY_MS ? left : FOLLOW_AWAY_MS);
+}
+
+static int follow(const struct follow *f, struct job_view *view, struct buf *json, struct err *err)
 {
     char request[48];
     snprintf(request, sizeof request, "{\"job\":%u}", f->job);
@@ -56,6 +65,7 @@ int follow_job(const struct follow *f, struct job_view *view, struct buf *json, 
         bool watch = now >= next_watch;
         if (watch)
             next_watch = now + WATCH_MS;
+        limit_patience(f, now);
         if (link_call(f->link, watch ? "watch" : "status", request, json, err) ||
             take_view(f, json, view, err))
             return -1;
@@ -69,4 +79,36 @@ int follow_job(const struct follow *f, struct job_view *view, struct buf *json, 
         if (view_ended(view))
             return 0;
     }
+}
+
+struct silence {
+    const struct follow *f;
+    const struct job_view *last;
+};
+
+static void tell_silence(void *arg, int64_t ms)
+{
+    const struct silence *s = arg;
+    struct job_view view = *s->last;
+    if (view.points_total == 0)
+        return; /* there has been none */
+    view.rate = 0;
+    view.eta_s = -1;
+    snprintf(view.reason, sizeof view.reason, "the broker has not answered for %" PRId64 " s",
+             ms / 1000);
+    progress_show(s->f->progress, &view, clock_ms());
+    if (s->f->silent)
+        s->f->silent(s->f->seen_arg, &view);
+}
+
+int follow_job(const struct follow *f, struct job_view *view, struct buf *json, struct err *err)
+{
+    struct silence silence = {f, view};
+    link_on_silence(f->link, tell_silence, &silence);
+    int rc = follow(f, view, json, err);
+    link_on_silence(f->link, NULL, NULL);
+    if (rc && err->code == ERR_UNREACHABLE && clock_ms() >= f->until_ms)
+        return err_set(err, ERR_TIMED_OUT, "job %u was %s when the broker was last heard", f->job,
+                       view_state_name(view->state));
+    return rc;
 }

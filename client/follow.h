@@ -8,14 +8,18 @@
 /* Follows a job until it has ended. The broker pushes changes (at most four a second); so that a
  * short job's end is seen at once its status is also asked for, first every first_ms, then with the
  * job's age at ever longer intervals. */
+#define FOLLOW_AWAY_MS 60000 /* a broker may be away for so long: it is being started again */
+
 struct follow {
     struct link *link;
     uint32_t job;
     struct progress *progress;
     int (*seen)(void *arg, const struct job_view *view, const struct buf *json,
                 struct err *err); /* each status that comes; -1 ends it. NULL: nothing more */
-    void *seen_arg;
-    int64_t until_ms; /* monotonic; LINK_FOREVER */
+    void (*silent)(void *arg, const struct job_view *view); /* while the broker does not answer:
+                        the last status, with that as its reason. NULL: the progress tells alone */
+    void *seen_arg;                                         /* of both */
+    int64_t until_ms;                                       /* monotonic; LINK_FOREVER */
     int64_t first_ms, longest_ms;
 };
 

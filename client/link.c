@@ -1,6 +1,6 @@
-/* See link.h. Everything is built on two functions: transmit() and receive(), which both go through
- * wait_for(), the only place where the client sleeps. */
-#include "link.h"
+/* See link.h. Everything is built on two functions: link_transmit and link_receive, which both go
+ * through wait_for(), the only place where the client sleeps. */
+#include "link_private.h"
 
 #include "answer.h"
 #include "clock.h"
@@ -15,28 +15,10 @@
 #include <zmq.h>
 
 enum {
-    REPEAT_MS = 1000, /* a request without an answer is sent again */
-    LOOK_MS = 250,    /* how often a wait looks at the door */
+    LOOK_MS = 250, /* how often a wait looks at the door */
     LOOK_FIRST_MS = 20,
     STRANGE_MS = 500, /* for so long a door may look like another broker's */
     PAGES_MAX = 4,    /* pages in flight: hides 50 ms of latency at 20 MB/s */
-};
-
-struct link {
-    void *context, *socket; /* the socket is the door's */
-    struct door *door;
-    char *endpoint, *from;
-    uint64_t sender, next_tag;
-    int64_t connect_ms, patience_ms;
-    int64_t strange_ms; /* since when the door is a stranger's; 0: it is not */
-    bool met;           /* the broker has answered something */
-    bool answered;      /* the last request */
-    int watch_fd;
-    link_wake_fn *wake;
-    void *wake_arg;
-    zmq_msg_t message; /* the frame that the last received message borrows from */
-    struct buf frame;
-    struct buf notice; /* the newest one that nobody has asked for; empty: none */
 };
 
 int link_open(const char *endpoint, const char *from, const struct key *key, int64_t connect_ms,
@@ -97,6 +79,12 @@ bool link_answered(const struct link *link)
     return link->answered;
 }
 
+void link_on_silence(struct link *link, link_silence_fn *fn, void *arg)
+{
+    link->silence = fn;
+    link->silence_arg = arg;
+}
+
 void link_watch(struct link *link, int fd, link_wake_fn *fn, void *arg)
 {
     link->watch_fd = fd;
@@ -104,21 +92,21 @@ void link_watch(struct link *link, int fd, link_wake_fn *fn, void *arg)
     link->wake_arg = arg;
 }
 
-static int64_t later(int64_t now, int64_t ms)
+int64_t link_later(int64_t now, int64_t ms)
 {
     return ms > INT64_MAX - now ? INT64_MAX : now + ms;
 }
 
 /* When a request that is made now is given up. */
-static int64_t deadline_of(const struct link *link)
+int64_t link_deadline(const struct link *link)
 {
     int64_t ms = link->connect_ms;
     if (link->met && link->patience_ms > ms)
         ms = link->patience_ms;
-    return later(clock_ms(), ms);
+    return link_later(clock_ms(), ms);
 }
 
-static int unreachable(const struct link *link, struct err *err)
+int link_unreachable(const struct link *link, struct err *err)
 {
     enum door_view view = door_look(link->door, clock_ms());
     if (view == DOOR_STRANGER)
@@ -149,6 +137,13 @@ static bool is_shut(struct link *link, struct err *err)
     return true;
 }
 
+static void note_silence(const struct link *link)
+{
+    int64_t ms = clock_ms() - link->asked_ms;
+    if (link->silence && link->asked_ms > 0 && ms >= LINK_SILENCE_MS)
+        link->silence(link->silence_arg, ms);
+}
+
 /* 1 when the socket is ready for `events`, 0 at `until`, -1 when the watcher or the door says so.
  */
 static int wait_for(struct link *link, short events, int64_t until, struct err *err)
@@ -171,13 +166,13 @@ static int wait_for(struct link *link, short events, int64_t until, struct err *
             return 1;
         if (is_shut(link, err))
             return -1;
+        note_silence(link);
         if (clock_ms() >= until)
             return 0;
     }
 }
 
-static int transmit(struct link *link, const struct wire_msg *msg, int64_t deadline,
-                    struct err *err)
+int link_transmit(struct link *link, const struct wire_msg *msg, int64_t deadline, struct err *err)
 {
     buf_clear(&link->frame);
     wire_encode(msg, &link->frame);
@@ -189,13 +184,12 @@ static int transmit(struct link *link, const struct wire_msg *msg, int64_t deadl
         if (ready < 0)
             return -1;
         if (ready == 0)
-            return unreachable(link, err);
+            return link_unreachable(link, err);
     }
     return 0;
 }
 
-/* The next well-formed message. 1, 0 at `until`, -1; a broker of another version is ERR_VERSION. */
-static int receive(struct link *link, int64_t until, struct wire_msg *msg, struct err *err)
+int link_receive(struct link *link, int64_t until, struct wire_msg *msg, struct err *err)
 {
     for (;;) {
         zmq_msg_close(&link->message);
@@ -214,6 +208,8 @@ static int receive(struct link *link, int64_t until, struct wire_msg *msg, struc
             return -1;
         }
         link->met = true;
+        if (link->asked_ms > 0)
+            link->asked_ms = clock_ms();
         if (msg->type == WIRE_REFUSED) {
             err_set(err, (enum err_code)msg->refused.code, "%.*s", (int)msg->refused.text.len,
                     (const char *)msg->refused.text.data);
@@ -236,7 +232,7 @@ static int upload(struct link *link, uint64_t key, const unsigned char *data, si
         part.part.total = (uint32_t)len;
         part.part.offset = (uint32_t)at;
         part.part.data = (struct wire_span){data + at, n};
-        if (transmit(link, &part, deadline, err))
+        if (link_transmit(link, &part, deadline, err))
             return -1;
     }
     return 0;
@@ -268,33 +264,41 @@ struct request {
     size_t len;
 };
 
-static int exchange(struct link *link, const struct request *request, struct buf *answer,
+static int converse(struct link *link, const struct request *request, struct buf *answer,
                     struct err *err)
 {
     struct wire_msg msg, ask = {.type = WIRE_REQUEST, .sender = link->sender};
-    struct err scratch;
-    err = err ? err : &scratch;
     ask.tag = link->next_tag++;
     ask.request.op = wire_str(request->op);
     ask.request.json = wire_str(request->json);
-    int64_t deadline = deadline_of(link);
+    int64_t deadline = link_deadline(link);
     link->answered = false;
     for (;;) {
         if (request->document &&
             upload(link, request->key, request->document, request->len, deadline, err))
             return -1;
-        if (transmit(link, &ask, deadline, err))
+        if (link_transmit(link, &ask, deadline, err))
             return -1;
-        int64_t repeat = later(clock_ms(), REPEAT_MS);
+        int64_t repeat = link_later(clock_ms(), LINK_REPEAT_MS);
         int got;
-        while ((got = receive(link, repeat < deadline ? repeat : deadline, &msg, err)) == 1)
+        while ((got = link_receive(link, repeat < deadline ? repeat : deadline, &msg, err)) == 1)
             if ((link->answered = take_reply(&msg, ask.tag, answer, err)))
                 return err->code == ERR_NONE ? 0 : -1;
         if (got < 0)
             return -1;
         if (clock_ms() >= deadline)
-            return unreachable(link, err);
+            return link_unreachable(link, err);
     }
+}
+
+static int exchange(struct link *link, const struct request *request, struct buf *answer,
+                    struct err *err)
+{
+    struct err scratch;
+    link->asked_ms = clock_ms();
+    int rc = converse(link, request, answer, err ? err : &scratch);
+    link->asked_ms = 0;
+    return rc;
 }
 
 int link_call(struct link *link, const char *op, const char *json, struct buf *answer,
@@ -318,107 +322,6 @@ int link_submit(struct link *link, uint64_t key, const void *document, size_t le
     return rc;
 }
 
-/* A run of pages on its way. */
-struct fetch {
-    uint32_t job;
-    const char *file;
-    uint64_t offset, first_tag;
-    size_t length, page_count, done_count, in_flight;
-    struct page_state {
-        int64_t sent_ms; /* 0: not asked for yet */
-        bool done;
-    } * pages;
-    unsigned char *data;
-    size_t got; /* bytes up to the file's end */
-};
-
-static int ask_for_page(struct link *link, struct fetch *f, size_t i, int64_t deadline,
-                        struct err *err)
-{
-    size_t at = i * WIRE_PART_MAX;
-    struct wire_msg ask = {.type = WIRE_FETCH, .sender = link->sender, .tag = f->first_tag + i};
-    ask.fetch.job = f->job;
-    ask.fetch.file = wire_str(f->file);
-    ask.fetch.offset = f->offset + at;
-    ask.fetch.length = (uint32_t)(f->length - at < WIRE_PART_MAX ? f->length - at : WIRE_PART_MAX);
-    if (f->pages[i].sent_ms == 0)
-        f->in_flight++;
-    f->pages[i].sent_ms = clock_ms();
-    return transmit(link, &ask, deadline, err);
-}
-
-static int ask_for_pages(struct link *link, struct fetch *f, int64_t deadline, struct err *err)
-{
-    int64_t now = clock_ms();
-    for (size_t i = 0; i < f->page_count; i++) {
-        const struct page_state *p = &f->pages[i];
-        bool fresh = p->sent_ms == 0 && f->in_flight < PAGES_MAX;
-        bool lost = p->sent_ms != 0 && !p->done && now >= p->sent_ms + REPEAT_MS;
-        if ((fresh || lost) && ask_for_page(link, f, i, deadline, err))
-            return -1;
-        if (p->sent_ms == 0)
-            break;
-    }
-    return 0;
-}
-
-static void take_page(struct fetch *f, const struct wire_msg *msg, struct link_page *page)
-{
-    uint64_t i = msg->tag - f->first_tag;
-    size_t at = (size_t)i * WIRE_PART_MAX, n = msg->page.data.len;
-    if (i >= f->page_count || f->pages[i].done || msg->page.offset != f->offset + at ||
-        n > f->length - at)
-        return;
-    memcpy(f->data + at, msg->page.data.data, n);
-    if (n > 0 && at + n > f->got)
-        f->got = at + n;
-    *page = (struct link_page){msg->page.file_bytes, msg->page.final};
-    f->pages[i].done = true;
-    f->done_count++;
-    f->in_flight--;
-}
-
-static int fetch_pages(struct link *link, struct fetch *f, struct link_page *page, struct err *err)
-{
-    int64_t deadline = deadline_of(link);
-    struct wire_msg msg;
-    while (f->done_count < f->page_count) {
-        if (ask_for_pages(link, f, deadline, err))
-            return -1;
-        int64_t repeat = later(clock_ms(), REPEAT_MS);
-        int got = receive(link, repeat < deadline ? repeat : deadline, &msg, err);
-        if (got < 0)
-            return -1;
-        if (got == 0 && clock_ms() >= deadline)
-            return unreachable(link, err);
-        if (got == 0 || msg.tag - f->first_tag >= f->page_count)
-            continue;
-        if (msg.type == WIRE_REPLY && msg.reply.code != 0)
-            return answer_error(msg.reply.json.data, msg.reply.json.len, msg.reply.code, err);
-        if (msg.type == WIRE_PAGE)
-            take_page(f, &msg, page);
-        deadline = deadline_of(link);
-    }
-    return 0;
-}
-
-int link_fetch(struct link *link, uint32_t job, const char *file, uint64_t offset, size_t length,
-               struct buf *out, struct link_page *page, struct err *err)
-{
-    struct err scratch;
-    size_t start = out->len;
-    struct fetch f = {.job = job, .file = file, .offset = offset, .length = length};
-    f.page_count = (length + WIRE_PART_MAX - 1) / WIRE_PART_MAX;
-    f.pages = mem_alloc(f.page_count + 1, sizeof *f.pages);
-    f.data = buf_grow(out, length);
-    f.first_tag = link->next_tag;
-    link->next_tag += f.page_count;
-    int rc = fetch_pages(link, &f, page, err ? err : &scratch);
-    out->len = start + (rc == 0 ? f.got : 0);
-    free(f.pages);
-    return rc;
-}
-
 static bool take_notice(struct link *link, struct buf *notice)
 {
     if (link->notice.len == 0)
@@ -433,10 +336,10 @@ int link_pause(struct link *link, int64_t ms, struct buf *notice, struct err *er
 {
     struct wire_msg msg;
     struct err scratch;
-    int64_t until = later(clock_ms(), ms);
+    int64_t until = link_later(clock_ms(), ms);
     int got = 1;
     while (!take_notice(link, notice))
-        if ((got = receive(link, until, &msg, err ? err : &scratch)) != 1)
+        if ((got = link_receive(link, until, &msg, err ? err : &scratch)) != 1)
             break;
     return got;
 }

@@ -33,6 +33,12 @@ void link_set_connect(struct link *link, int64_t ms);
 typedef int link_wake_fn(void *arg, struct err *err);
 void link_watch(struct link *link, int fd, link_wake_fn *fn, void *arg);
 
+/* While a request has had no answer for LINK_SILENCE_MS and more, fn is told now and then for how
+ * long. NULL: nobody is. */
+#define LINK_SILENCE_MS 2000
+typedef void link_silence_fn(void *arg, int64_t ms);
+void link_on_silence(struct link *link, link_silence_fn *fn, void *arg);
+
 /* One request. *answer (cleared first) receives the JSON object of the reply, or, where the
  * operation says so, the data of a page. -1: the broker's own
  * error, ERR_UNREACHABLE, ERR_VERSION, or the watcher's. */

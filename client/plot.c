@@ -207,9 +207,12 @@ static void say(const struct plot *p)
 {
     static const char *const SCALES[] = {"linear", "log", "symlog"};
     const struct raster *r = &p->raster;
-    char points[TEXT_MAX];
-    session_say(p->session, "%s: %s of %s, %s points", p->file, points_name(&p->points, 0),
-                p->origin.label, count_format(job_points(p->origin.job), points));
+    char points[TEXT_MAX], done[TEXT_MAX + 4] = "";
+    uint64_t all = job_points(p->origin.job), open = r->points[RASTER_NOT_DONE];
+    if (open > 0)
+        snprintf(done, sizeof done, "%s of ", count_format(all - open, points));
+    session_say(p->session, "%s: %s of %s, %s%s points", p->file, points_name(&p->points, 0),
+                p->origin.label, done, count_format(all, points));
     if (!p->session->json)
         return;
     struct buf text = {0};

@@ -108,6 +108,7 @@ static int solve_over(struct run *run, struct link *link, struct err *err)
         if (watch_open(&run->watch, run->session, link, run->job.job, NULL, &run->progress, err))
             return -1;
         follow.seen = watch_seen;
+        follow.silent = watch_silent;
     }
     int rc = follow_job(&follow, &run->view, &run->status, err);
     if (follow.seen)

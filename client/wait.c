@@ -13,8 +13,7 @@
 
 enum {
     FIRST_MS = 20,
-    LONGEST_MS = 2000,      /* changes are pushed; this is for those that are lost */
-    BROKER_AWAY_MS = 60000, /* a broker that is being started again */
+    LONGEST_MS = 2000, /* changes are pushed; this is for those that are lost */
 };
 
 int wait_find_job(struct link *link, const char *word, struct job_view *view, struct buf *json,
@@ -63,7 +62,7 @@ static int follow(const struct follow *f, struct job_view *view, struct buf *jso
     if (signals_open(&signals, SIGNALS, err))
         return -1;
     link_watch(f->link, signals.fd, signals_interrupt, &signals);
-    link_set_patience(f->link, BROKER_AWAY_MS);
+    link_set_patience(f->link, FOLLOW_AWAY_MS);
     int rc = follow_job(f, view, json, err);
     link_watch(f->link, -1, NULL, NULL);
     signals_close(&signals);
@@ -89,6 +88,7 @@ int wait_for_job(struct session *s, struct link *link, uint32_t job, int64_t unt
         if (watch_open(&watch, s, link, show->job, show->field, &progress, err))
             return -1;
         f.seen = watch_seen;
+        f.silent = watch_silent;
     }
     int rc = follow(&f, &view, &json, err);
     progress_clear(&progress);

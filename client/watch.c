@@ -278,6 +278,18 @@ int watch_seen(void *arg, const struct job_view *view, const struct buf *json, s
     return draw(w, view, err);
 }
 
+void watch_silent(void *arg, const struct job_view *view)
+{
+    struct watch *w = arg;
+    struct buf line = {0};
+    if (!w->line_drawn)
+        return;
+    add_progress(w, view, &line);
+    fprintf(w->out, "\r%s\x1b[K", buf_text(&line));
+    fflush(w->out);
+    buf_fini(&line);
+}
+
 void watch_break(struct watch *w)
 {
     if (!w->line_drawn)

@@ -35,6 +35,9 @@ int watch_open(struct watch *w, struct session *s, struct link *link, const stru
  * just now is left out; only a broker that is gone is an error. */
 int watch_seen(void *arg, const struct job_view *view, const struct buf *json, struct err *err);
 
+/* A follow.silent: says so in the line below the picture. */
+void watch_silent(void *arg, const struct job_view *view);
+
 /* Something else is about to be written: takes the picture away; the next one is drawn below. */
 void watch_break(struct watch *w);
 

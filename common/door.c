@@ -102,6 +102,8 @@ int door_bind(void *zmq_ctx, const char *endpoint, const struct key *key, void *
         return door_no_socket(s, err);
     if (zmq_bind(s, endpoint)) {
         err_set(err, ERR_OTHER, "cannot listen on %s: %s", endpoint, zmq_strerror(zmq_errno()));
+        if (zmq_errno() == EADDRINUSE)
+            err_hint(err, "is a broker there already? hillsweep --broker %.150s status", endpoint);
         if (zmq_errno() == ENODEV)
             err_hint(err, "an address or an interface of this machine, not the name of a host");
         zmq_close(s);

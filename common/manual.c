@@ -293,9 +293,11 @@ int manual_asked(const struct manual *m, const struct args *args, struct err *er
         printf("%s " HILLSWEEP_VERSION "\n", m->program);
     else if (args_has(args, "man"))
         manual_page(m, stdout);
-    else if (shell)
-        return complete_script(m, shell, stdout, err) ? -1 : 1;
-    else
+    else if (!shell)
         return 0;
-    return 1;
+    else if (complete_script(m, shell, stdout, err))
+        return -1;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 1;
+    return err_errno(err, ERR_STORAGE, "cannot write to standard output");
 }

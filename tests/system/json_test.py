@@ -208,9 +208,10 @@ class Json(House):
         self.client("wait", job, code=10)
         self.error("results", job, "-o", "/nonexistent/F.npy", code=11)
         with open("/dev/full", "wb") as full:
-            p = subprocess.run(self.command("list"), stdout=full, stderr=subprocess.PIPE,
-                               env=self.env)
-        self.assertEqual(p.returncode, 11)
+            for command in (self.command("list"), [program("hillsweep-broker"), "--help"],
+                            [program("hillsweep-worker"), "--version"]):
+                p = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=self.env)
+                self.assertEqual(p.returncode, 11, command)
 
     def test_a_broker_that_is_not_there(self):
         error = self.error("status", "--connect-timeout", "100ms", code=7)

@@ -170,6 +170,8 @@ class Results(House):
         plot = json.loads(shown.stdout)
         self.assertGreater(plot["points_not_done"], 0)
         self.assertLessEqual(plot["points_not_done"], int(open_points.sum()))
+        said = self.client("plot", number, "-o", "part.png").stderr
+        self.assertRegex(said, r", [\d,]+ of [\d,]+ points")
         self.check_png(self.path("part.png"), 960, 720)
         nc = self.export(number, "part.nc", "--partial")
         with xarray.open_dataset(nc) as data:

@@ -1,5 +1,6 @@
 /* The link against a broker that the test plays itself, on a thread of its own. */
 #include "answer.h"
+#include "clock.h"
 #include "crc32c.h"
 #include "follow.h"
 #include "link.h"
@@ -25,6 +26,7 @@
 enum manner {
     ANSWER,       /* properly */
     ANSWER_LATE,  /* only the second time it is asked, and twice then */
+    AWAY,         /* the first request alone, then after three seconds */
     GARBAGE,      /* broken frames and strange tags first */
     REFUSE,       /* with an error */
     OTHER_VERSION /* of the protocol */
@@ -105,6 +107,10 @@ static void on_request(struct broker *b, zmq_msg_t *route, const struct wire_msg
             return;
         answer(b, route, m);
         answer(b, route, m);
+        return;
+    case AWAY:
+        if (b->requests < 2 || b->requests > 4)
+            answer(b, route, m);
         return;
     case GARBAGE:
         send_frame(b, route, "nonsense", 8);
@@ -354,10 +360,64 @@ static void a_job_is_followed_to_its_end(void **state)
     struct buf json = {0};
     struct err err;
     progress_init(&quiet, NULL, (struct terminal){.width = 80});
-    struct follow follow = {link, 1, &quiet, NULL, NULL, LINK_FOREVER, 1, 2};
+    struct follow follow = {link, 1, &quiet, NULL, NULL, NULL, LINK_FOREVER, 1, 2};
     assert_int_equal(follow_job(&follow, &view, &json, &err), 0);
     assert_int_equal(view.state, VIEW_DONE);
     assert_int_equal(view.points_done, 4);
+    link_close(link);
+    buf_fini(&json);
+    broker_stop(b);
+}
+
+static void note_silence(void *arg, const struct job_view *view)
+{
+    assert_int_equal(view->points_done, 1);
+    assert_non_null(strstr(view->reason, "the broker has not answered for"));
+    ++*(int *)arg;
+}
+
+static void a_broker_that_is_away_is_told_of(void **state)
+{
+    (void)state;
+    struct broker *b = broker_start(AWAY);
+    struct link *link = connect_to(b);
+    struct progress quiet;
+    struct job_view view = {0};
+    struct buf json = {0};
+    struct err err;
+    int told = 0;
+    progress_init(&quiet, NULL, (struct terminal){.width = 80});
+    struct follow follow = {link, 1, &quiet, NULL, note_silence, &told, LINK_FOREVER, 1, 2};
+    assert_int_equal(follow_job(&follow, &view, &json, &err), 0);
+    assert_int_equal(view.state, VIEW_DONE);
+    assert_true(told > 0);
+    link_close(link);
+    buf_fini(&json);
+    broker_stop(b);
+}
+
+static int met(void *arg, const struct job_view *view, const struct buf *json, struct err *err)
+{
+    (void)view, (void)json, (void)err;
+    link_set_connect(arg, 0);
+    return 0;
+}
+
+/* It is away when the wait is to end. */
+static void a_wait_ends_in_time_whoever_is_away(void **state)
+{
+    (void)state;
+    struct broker *b = broker_start(AWAY);
+    struct link *link = connect_to(b);
+    struct progress quiet;
+    struct job_view view = {0};
+    struct buf json = {0};
+    struct err err;
+    progress_init(&quiet, NULL, (struct terminal){.width = 80});
+    struct follow follow = {link, 1, &quiet, met, NULL, link, clock_ms() + 200, 1, 2};
+    assert_int_equal(follow_job(&follow, &view, &json, &err), -1);
+    assert_int_equal(err.code, ERR_TIMED_OUT);
+    assert_non_null(strstr(err.text, "job 1 was running when"));
     link_close(link);
     buf_fini(&json);
     broker_stop(b);
@@ -402,6 +462,8 @@ int main(void)
         cmocka_unit_test(a_file_comes_in_pages),
         cmocka_unit_test(a_document_goes_up_in_parts),
         cmocka_unit_test(a_job_is_followed_to_its_end),
+        cmocka_unit_test(a_broker_that_is_away_is_told_of),
+        cmocka_unit_test(a_wait_ends_in_time_whoever_is_away),
         cmocka_unit_test(a_watcher_ends_a_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
