@@ -3,6 +3,8 @@
 #include "clock.h"
 #include "crc32c.h"
 #include "follow.h"
+#include "joblist.h"
+#include "json.h"
 #include "link.h"
 #include "wire.h"
 
@@ -79,6 +81,25 @@ static void status_json(char *out, size_t size, bool done)
              done ? "done" : "running", done ? 4 : 1);
 }
 
+/* A page of at most three of the jobs 1 to 7, with lower numbers than the request says. */
+static void answer_list(struct broker *b, zmq_msg_t *route, const struct wire_msg *m)
+{
+    static const struct json_limits limits = {1000, 10, 10};
+    char json[128] = "{\"jobs\": [";
+    struct json *args;
+    assert_int_equal(json_parse(m->request.json.data, m->request.json.len, &limits, &args, NULL),
+                     0);
+    int64_t before = json_get_integer(args, "before", 8), end = before < 8 ? before : 8;
+    int64_t first = end > 3 ? end - 3 : 1;
+    for (int64_t i = first; i < end; i++)
+        snprintf(json + strlen(json), sizeof json - strlen(json), "%s{\"id\": %d}",
+                 i > first ? ", " : "", (int)i);
+    snprintf(json + strlen(json), sizeof json - strlen(json), "], \"left_off\": %d}",
+             (int)first - 1);
+    json_destroy(args);
+    reply(b, route, m->tag, 0, json);
+}
+
 static void answer(struct broker *b, zmq_msg_t *route, const struct wire_msg *m)
 {
     char json[128];
@@ -91,6 +112,8 @@ static void answer(struct broker *b, zmq_msg_t *route, const struct wire_msg *m)
         struct wire_msg notice = {.type = WIRE_NOTICE, .tag = m->tag};
         notice.reply.json = wire_str(json);
         send_msg(b, route, &notice);
+    } else if (m->request.op.len == 4 && memcmp(m->request.op.data, "list", 4) == 0) {
+        answer_list(b, route, m);
     } else {
         reply(b, route, m->tag, 0, "{\"version\": \"test\"}");
     }
@@ -247,6 +270,28 @@ static void a_request_is_answered(void **state)
 {
     (void)state;
     call_is_answered(ANSWER, 1);
+}
+
+static void jobs_come_in_pages(void **state)
+{
+    (void)state;
+    struct broker *b = broker_start(ANSWER);
+    struct link *link = connect_to(b);
+    struct buf json = {0};
+    struct job_view *views;
+    struct err err;
+    size_t count;
+    assert_int_equal(joblist_fetch(link, &json, &err), 0);
+    link_close(link);
+    broker_join(b);
+    assert_int_equal(b->requests, 3);
+    assert_int_equal(view_parse_list(buf_text(&json), json.len, &views, &count, &err), 0);
+    assert_int_equal(count, 7);
+    for (unsigned i = 0; i < 7; i++)
+        assert_int_equal(views[i].id, i + 1);
+    free(views);
+    buf_fini(&json);
+    broker_stop(b);
 }
 
 static void a_lost_request_is_repeated_with_its_tag(void **state)
@@ -454,6 +499,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_is_answered),
+        cmocka_unit_test(jobs_come_in_pages),
         cmocka_unit_test(a_lost_request_is_repeated_with_its_tag),
         cmocka_unit_test(what_is_not_the_answer_is_ignored),
         cmocka_unit_test(a_refusal_is_an_error),
