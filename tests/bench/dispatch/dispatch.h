@@ -76,6 +76,7 @@ struct farm_figures {
     uint64_t acked; /* tiles that the broker called durable, each once */
     uint64_t answers, leases, stragglers;
     unsigned welcome, asked_who, broken; /* broken: connections */
+    uint64_t chatter;                    /* questions of farm_chatter that are not answered yet */
     unsigned most_in_flight;             /* tiles leased and not acknowledged, over all workers */
     unsigned most_of_one;
     double first_s, last_s;        /* of the first lease, the last acknowledgement */
@@ -91,6 +92,9 @@ void farm_destroy(struct farm *f);
 typedef bool farm_until(const struct farm_figures *now, void *arg);
 bool farm_run(struct farm *f, double seconds, farm_until *until, void *arg);
 void farm_pace(struct farm *f, double tiles_per_s); /* another pace from now on */
+/* Each worker asks so many times for a job that there is not, and is answered each time: messages
+ * like all others to libzmq, and the shortest way to a connection that has carried many. */
+void farm_chatter(struct farm *f, unsigned times);
 struct farm_figures farm_figures(const struct farm *f);
 /* Messages by type, as so many for each of `per` ("tile", "s"). */
 void farm_say_types(const struct farm_figures *now, const struct farm_figures *before, double units,
@@ -112,14 +116,12 @@ int chart_bench(const char *under, double points, unsigned rounds, enum house_do
 double median(double *values, size_t count); /* sorts them */
 void quartiles(const double *values, size_t count, double *low, double *middle, double *high);
 void say_latency(const struct house *h);
-/* Peers run in threads that are nice, since workers are on other machines in life: what they do
- * while the broker wants the processor would not be in its way. So are threads that these make. */
-enum { PEERS_NICE = 10 };
-void nicely(void *(*run)(void *), void *arg);
-void be_nice(void); /* this thread, from now on */
-/* Those that keep to a pace, and who looks on, give way at once (SCHED_IDLE): a nice thread keeps
- * its core for some milliseconds when the broker wakes up, which a worker elsewhere would not. */
-void be_idle(void);
+/* Peers run in threads that give way (SCHED_IDLE), since workers are on other machines in life:
+ * what they do while the broker wants the processor would not be in its way. A nice thread keeps
+ * its core for some milliseconds when the broker wakes up. So are threads and processes that these
+ * make. */
+void give_way(void); /* this thread, from now on */
+void run_aside(void *(*run)(void *), void *arg);
 
 /* --- scale.c: 5,000 workers, a million tiles, a thousand queued jobs --- */
 

@@ -49,7 +49,7 @@ struct farm *farm_create(const struct farm_config *config)
     f->asks = mem_alloc(ASKS, sizeof *f->asks);
     if (config->job)
         make_noise(f);
-    nicely(open_all, f);
+    run_aside(open_all, f);
     return f;
 }
 
@@ -114,6 +114,13 @@ void farm_pace(struct farm *f, double tiles_per_s)
     }
 }
 
+void farm_chatter(struct farm *f, unsigned times)
+{
+    for (unsigned i = 0; i < f->config.workers; i++)
+        f->hands[i].to_ask = times;
+    f->figures.chatter = (uint64_t)times * f->config.workers;
+}
+
 /* Heartbeats, HELLO until there is a WELCOME, answers that are due or could not go. */
 static void look_at(struct farm *f, unsigned i, double now_s)
 {
@@ -136,6 +143,7 @@ static void look_at(struct farm *f, unsigned i, double now_s)
         else
             hand_hello(f, w);
     }
+    hand_chatter(f, w);
     f->due_s[i] = next_s < w->beat_s ? next_s : w->beat_s;
     hand_hear(f, w); /* what was sent may have swallowed the edge */
 }
@@ -161,8 +169,6 @@ static void *run(void *arg)
     struct run *r = arg;
     struct farm *f = r->f;
     struct epoll_event events[EVENTS];
-    if (f->config.tiles_per_s > 0)
-        be_idle();
     double end_s = seconds_now() + r->seconds, look_s = 0, now_s;
     while ((now_s = seconds_now()) < end_s && !r->reached) {
         int n = epoll_wait(f->peers.epoll, events, EVENTS, LOOK_MS);
@@ -180,7 +186,7 @@ static void *run(void *arg)
 bool farm_run(struct farm *f, double seconds, farm_until *until, void *arg)
 {
     struct run r = {f, seconds, until, arg, false};
-    nicely(run, &r);
+    run_aside(run, &r);
     return r.reached;
 }
 

@@ -22,13 +22,14 @@ struct hand {
     struct held *leases;
     size_t count, room, next; /* next: the first that is not answered to its end */
     unsigned in_flight;
-    double beat_s;         /* of its next heartbeat */
-    double asked_s;        /* since when it has had nothing; 0: it has something */
-    double solved;         /* tiles that it might have answered by now, when it is not at once */
-    double paced_s;        /* as of then */
-    double phase;          /* of a tile: what it has solved when its first work comes */
-    bool welcome, calling; /* calling: asked who it is, and not welcome again yet */
-    bool wants;            /* something waits for window or pipe */
+    unsigned to_ask, asking; /* farm_chatter: questions to ask yet, and under way */
+    double beat_s;           /* of its next heartbeat */
+    double asked_s;          /* since when it has had nothing; 0: it has something */
+    double solved;           /* tiles that it might have answered by now, when it is not at once */
+    double paced_s;          /* as of then */
+    double phase;            /* of a tile: what it has solved when its first work comes */
+    bool welcome, calling;   /* calling: asked who it is, and not welcome again yet */
+    bool wants;              /* something waits for window or pipe */
 };
 
 struct farm {
@@ -60,6 +61,7 @@ void hand_answer(struct farm *f, struct hand *w);                  /* what it ca
 /* hand.c */
 void hand_hello(struct farm *f, struct hand *w);
 void hand_heartbeat(struct farm *f, struct hand *w);
-void hand_hear(struct farm *f, struct hand *w); /* all that has come */
+void hand_chatter(struct farm *f, struct hand *w); /* what it has to ask and may */
+void hand_hear(struct farm *f, struct hand *w);    /* all that has come */
 
 #endif

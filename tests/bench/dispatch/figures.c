@@ -9,10 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 double seconds_now(void)
 {
@@ -76,29 +73,23 @@ struct work {
     void *arg;
 };
 
-void be_nice(void)
-{
-    id_t me = (id_t)syscall(SYS_gettid);
-    setpriority(PRIO_PROCESS, me, getpriority(PRIO_PROCESS, me) + PEERS_NICE);
-}
-
-void be_idle(void)
+void give_way(void)
 {
     struct sched_param none = {0};
     pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
 }
 
-static void *run_nicely(void *arg)
+static void *run_work(void *arg)
 {
     const struct work *work = arg;
-    be_nice();
+    give_way();
     return work->run(work->arg);
 }
 
-void nicely(void *(*run)(void *), void *arg)
+void run_aside(void *(*run)(void *), void *arg)
 {
     pthread_t thread;
     struct work work = {run, arg};
-    pthread_create(&thread, NULL, run_nicely, &work);
+    pthread_create(&thread, NULL, run_work, &work);
     pthread_join(thread, NULL);
 }

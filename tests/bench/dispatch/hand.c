@@ -39,6 +39,17 @@ void hand_heartbeat(struct farm *f, struct hand *w)
     free(progress);
 }
 
+void hand_chatter(struct farm *f, struct hand *w)
+{
+    enum { AT_ONCE = 4 };
+    struct wire_msg m = {.type = WIRE_GET_JOB};
+    m.get.job = UINT32_MAX;
+    while (w->to_ask > 0 && w->asking < AT_ONCE && w->welcome && hand_post(f, w, &m) == 0) {
+        w->to_ask--;
+        w->asking++;
+    }
+}
+
 /* --- hearing --------------------------------------------------------------------------------- */
 
 static void note_ask(struct farm *f, struct hand *w, double now_s)
@@ -179,6 +190,11 @@ static void hear(struct farm *f, struct hand *w, const struct wire_msg *m)
         break;
     case WIRE_PONG:
         set_window(f, w, m->pong.window);
+        break;
+    case WIRE_JOB_PART:
+        w->asking--;
+        f->figures.chatter--;
+        hand_chatter(f, w);
         break;
     case WIRE_WHO: /* it was not heard for too long, this machine being busy */
         f->figures.asked_who++;

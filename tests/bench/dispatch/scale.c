@@ -41,7 +41,7 @@ struct person {
 static void *look(void *arg)
 {
     struct person *p = arg;
-    be_idle(); /* and so is what he starts */
+    give_way(); /* and so does what he starts */
     while (!p->gone && p->asked < ASKED_MAX) {
         double start_s = seconds_now();
         p->failed += house_command(p->h, "status", "last") != 0;
@@ -64,6 +64,12 @@ static void say_person(struct person *p)
 static bool all_welcome(const struct farm_figures *now, void *arg)
 {
     return now->welcome == ((struct scale *)arg)->workers;
+}
+
+static bool no_chatter(const struct farm_figures *now, void *arg)
+{
+    (void)arg;
+    return now->chatter == 0;
 }
 
 static bool never(const struct farm_figures *now, void *arg)
@@ -126,7 +132,8 @@ static void say_load(struct scale *s, const struct farm_figures *before,
            (double)house_memory_most(&s->h) / KIB / KIB);
     if (now.asked_who > 0 || now.broken > 0)
         printf(", %u WHO, %u broken", now.asked_who, now.broken);
-    printf("\n");
+    printf("\n        messages of a worker until now: %.0f to the broker, %.0f back\n",
+           (double)now.said / s->workers, (double)now.heard / s->workers);
     say_latency(&s->h);
     house_say_cpu(cpu);
     farm_say_types(&now, before, cpu->at_s, "s");
@@ -161,6 +168,25 @@ static int at_load(struct scale *s, double tiles_per_s, double seconds)
     return 0;
 }
 
+/* A broker that has lived long. Libzmq's pipes are lists of chunks of 256 messages, of which each
+ * direction keeps two once it has carried as many. */
+static int grow_old(struct scale *s)
+{
+    enum { MESSAGES = 600, CHATTER_S = 100 };
+    if (house_again(&s->h) || come_in(s, s->workers / 4.0))
+        return -1;
+    farm_chatter(s->f, MESSAGES);
+    bool done = farm_run(s->f, CHATTER_S, no_chatter, NULL);
+    size_t old = house_memory(&s->h);
+    struct farm_figures f = farm_figures(s->f);
+    printf("        %s %.0f messages of each worker and %.0f back: %.1f MiB\n",
+           done ? "after" : "broken off after", (double)f.said / s->workers,
+           (double)f.heard / s->workers, (double)old / KIB / KIB);
+    farm_destroy(s->f);
+    s->f = NULL;
+    return done ? 0 : -1;
+}
+
 int scale_bench(const char *under, unsigned workers, unsigned jobs, const char *loads,
                 double seconds)
 {
@@ -172,6 +198,10 @@ int scale_bench(const char *under, unsigned workers, unsigned jobs, const char *
         char *end;
         rc = at_load(&s, strtod(loads, &end), seconds);
         loads = *end ? end + 1 : end;
+    }
+    if (rc == 0) {
+        printf("an old broker:\n");
+        rc = grow_old(&s);
     }
     house_close(&s.h);
     return rc;
