@@ -38,7 +38,7 @@ static void table_durable(struct server *s, uint32_t id)
     job->table = job->table_pending;
     job->table_pending = (struct buf){0};
     for (size_t i = 0; i < job->table_waiter_count; i++)
-        workers_send_table(s, job->table_waiters[i], job, 0);
+        tables_send(s, job->table_waiters[i], job, 0);
     job->table_waiter_count = 0;
 }
 

@@ -17,8 +17,8 @@
 #include "zloop.h"
 
 /* The parts of the server share this struct: server.c (life, loop, the queue's actions), events.c
- * (the sink's events), workers.c (messages of workers), clients.c (requests), roster.c, watchers.c,
- * pages.c. */
+ * (the sink's events), workers.c (messages of workers), telling.c (what they are told), tables.c,
+ * clients.c (requests), roster.c, watchers.c, pages.c. */
 
 enum { PATH_BYTES = 4096 };
 
@@ -87,10 +87,19 @@ bool entrance_owns(struct server *s, const struct route *from, const struct cata
 /* workers.c */
 void workers_message(struct server *s, const struct route *from, const struct wire_msg *msg,
                      zmq_msg_t *frame);
-void workers_dismiss(struct server *s, uint32_t worker, const struct err *why);
+
+/* telling.c */
 void workers_action(struct server *s, const struct queue_action *action);
-void workers_send_table(struct server *s, uint32_t worker, const struct catalogue_job *job,
-                        uint32_t offset);
+void workers_dismiss(struct server *s, uint32_t worker, const struct err *why);
+void workers_refuse(struct server *s, const struct route *to, const struct err *err,
+                    uint32_t retry_ms);
+
+/* tables.c: a job's document and drive table, in parts */
+void tables_get_job(struct server *s, uint32_t worker, const struct wire_msg *msg);
+void tables_get(struct server *s, uint32_t worker, const struct wire_msg *msg);
+void tables_put(struct server *s, uint32_t worker, const struct wire_msg *msg);
+void tables_send(struct server *s, uint32_t worker, const struct catalogue_job *job,
+                 uint32_t offset);
 
 /* clients.c */
 void clients_message(struct server *s, const struct route *from, const struct wire_msg *msg);

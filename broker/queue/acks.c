@@ -10,22 +10,22 @@
 
 enum { WAIT_MS = 1500, KEPT_BYTES = 64 << 10 };
 
-static bool joins(struct ack *a, uint32_t job, uint32_t tile)
+static bool joins(struct wire_tiles *a, uint32_t job, uint32_t tile)
 {
-    if (a->count == 0 || a->job != job)
+    if (a->job != job)
         return false;
-    if (tile + 1 == a->first)
-        a->first--;
-    else if (tile != a->first + a->count)
+    if (tile + 1 == a->first_tile)
+        a->first_tile--;
+    else if (tile != a->first_tile + a->tile_count)
         return false;
-    a->count++;
+    a->tile_count++;
     return true;
 }
 
-static struct ack *run_with(struct worker *w, uint32_t job, uint32_t tile)
+static struct wire_tiles *run_with(struct worker *w, uint32_t job, uint32_t tile)
 {
     for (unsigned i = 0; i < w->ack_count; i++)
-        if (w->acks[i].job == job && tile - w->acks[i].first < w->acks[i].count)
+        if (w->acks[i].job == job && tile - w->acks[i].first_tile < w->acks[i].tile_count)
             return &w->acks[i];
     return NULL;
 }
@@ -40,8 +40,14 @@ static bool may_wait(const struct worker *w, const struct job_entry *j, uint32_t
 
 void ack_flush(struct queue *q, struct worker *w)
 {
-    for (unsigned i = 0; i < w->ack_count; i++)
-        action_tiles(q, ACTION_ACK, w, w->acks[i].job, w->acks[i].first, w->acks[i].count);
+    struct queue_action *a = NULL;
+    for (unsigned i = 0; i < w->ack_count; i++) {
+        struct wire_tiles run = w->acks[i];
+        if (a && a->also_count < QUEUE_ALSO_MAX)
+            a->also[a->also_count++] = run;
+        else
+            a = action_tiles(q, ACTION_ACK, w, run.job, run.first_tile, run.tile_count);
+    }
     ack_forget(w);
 }
 
@@ -50,12 +56,12 @@ void ack_rot(struct queue *q, const struct job_entry *j, uint32_t tile)
 {
     for (size_t i = 0; i < q->worker_count; i++) {
         struct worker *w = q->workers[i];
-        struct ack *a = run_with(w, j->id, tile);
+        struct wire_tiles *a = run_with(w, j->id, tile);
         if (!a)
             continue;
-        uint32_t end = a->first + a->count;
-        a->count = tile - a->first;
-        if (a->count == 0)
+        uint32_t end = a->first_tile + a->tile_count;
+        a->tile_count = tile - a->first_tile;
+        if (a->tile_count == 0)
             *a = w->acks[--w->ack_count];
         ack_flush(q, w);
         action_tiles(q, ACTION_DROP, w, j->id, tile, 1);
@@ -82,12 +88,12 @@ void ack_tile(struct queue *q, struct worker *w, const struct job_entry *j, uint
 {
     if (run_with(w, j->id, tile))
         return; /* its second answer has been compared */
-    if (w->ack_count == 0)
-        w->ack_ms = q->now_ms;
     if (w->ack_count == 0 || !joins(&w->acks[w->ack_count - 1], j->id, tile)) {
         if (w->ack_count == ACKS_MAX)
             ack_flush(q, w);
-        w->acks[w->ack_count++] = (struct ack){j->id, tile, 1};
+        if (w->ack_count == 0)
+            w->ack_ms = q->now_ms;
+        w->acks[w->ack_count++] = (struct wire_tiles){j->id, tile, 1};
     }
     w->kept_bytes += (uint32_t)tile_bytes(j, tile);
     if (may_wait(w, j, tile))

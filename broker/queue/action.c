@@ -47,8 +47,8 @@ bool queue_pending(struct queue *q, struct queue_action *action)
 }
 
 /* ACK and DROP: a run that continues the newest action of the same kind joins it. */
-void action_tiles(struct queue *q, enum action_type type, struct worker *w, uint32_t job,
-                  uint32_t tile, uint32_t count)
+struct queue_action *action_tiles(struct queue *q, enum action_type type, struct worker *w,
+                                  uint32_t job, uint32_t tile, uint32_t count)
 {
     uint64_t window = type == ACTION_ACK ? window_renew(q, w) : 0;
     if (q->action_count > 0) {
@@ -58,7 +58,7 @@ void action_tiles(struct queue *q, enum action_type type, struct worker *w, uint
             last->tile + last->tile_count == tile) {
             last->tile_count += count;
             last->window = window;
-            return;
+            return last;
         }
     }
     struct queue_action *a = action_add(q, type);
@@ -67,6 +67,7 @@ void action_tiles(struct queue *q, enum action_type type, struct worker *w, uint
     a->tile = tile;
     a->tile_count = count;
     a->window = window;
+    return a;
 }
 
 void action_alarm(struct queue *q, const char *fmt, ...)

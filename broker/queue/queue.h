@@ -195,20 +195,24 @@ enum action_type {
     ACTION_ALARM,         /* text: two workers' bytes differ, a machine was set aside, ... */
 };
 
+enum { QUEUE_ALSO_MAX = 3 };
+
 struct queue_action {
     enum action_type type;
     uint32_t worker;
-    uint32_t job, tile, tile_count; /* LEASE, ACK, DROP: a run of tiles */
-    uint32_t first, count;          /* LEASE of a piece */
-    struct token token;             /* LEASE */
-    uint16_t flags;                 /* LEASE: WIRE_LEASE_* */
-    uint64_t window;                /* ACK, PONG, PROBE */
-    bool paused;                    /* PONG, PROBE */
-    uint8_t limit_percent;          /* PONG, PROBE */
-    uint32_t retry_ms;              /* REFUSE */
-    uint32_t frontier;              /* FRONTIER */
-    enum job_state state;           /* JOB_STATE */
-    char text[256];                 /* JOB_STATE: reason; ALARM */
+    uint32_t job, tile, tile_count;         /* LEASE, ACK, DROP: a run of tiles */
+    struct wire_tiles also[QUEUE_ALSO_MAX]; /* ACK: further runs */
+    uint32_t also_count;
+    uint32_t first, count; /* LEASE of a piece */
+    struct token token;    /* LEASE */
+    uint16_t flags;        /* LEASE: WIRE_LEASE_* */
+    uint64_t window;       /* ACK, PONG, PROBE */
+    bool paused;           /* PONG, PROBE */
+    uint8_t limit_percent; /* PONG, PROBE */
+    uint32_t retry_ms;     /* REFUSE */
+    uint32_t frontier;     /* FRONTIER */
+    enum job_state state;  /* JOB_STATE */
+    char text[256];        /* JOB_STATE: reason; ALARM */
 };
 
 /* Fetches the next action; false when there is none. What events have put out comes first; then

@@ -4,6 +4,7 @@
 #include "queue.h"
 #include "buf.h"
 #include "heap.h"
+#include "tile_table.h"
 #include <assert.h>
 
 /* The tables of the queue. Each has one file; links between them are numbers or, inside this
@@ -23,50 +24,6 @@ enum {
     LATE_MS = 500,     /* a tick as late as this tells that the broker itself did not run */
     FORGET_MS = 60000, /* a worker unheard of for this long may be forgotten */
 };
-
-/* --- tiles (tile_table.c) --- */
-
-struct tile_table {
-    const struct queue_config *config;
-    uint32_t count;
-    uint8_t *state; /* enum tile_state */
-    uint32_t in_state[TILE_CUT + 1];
-    uint32_t cursor; /* no tile from here on is in the heap */
-    uint32_t *heap;  /* min-heap of OPEN tiles below the cursor */
-    uint32_t heap_count, heap_cap;
-    uint32_t *band_done; /* durable tiles of each band */
-    uint32_t bands_done; /* leading bands that are durable as a whole */
-    uint16_t *author;    /* the machine whose result is stored; 0, and NULL: not known */
-    uint8_t *shared;     /* a bit a tile: more than one may have it in hand; NULL: none was */
-};
-
-enum tile_event {
-    TILE_LEASE,   /* leased */
-    TILE_RELEASE, /* no lease holds it any more */
-    TILE_ARRIVE,  /* a complete result went to the sink */
-    TILE_DURABLE,
-    TILE_HOLD,   /* found below the frontier at a restart */
-    TILE_REJECT, /* what arrived does not fit */
-    TILE_KILL,   /* killed too often */
-    TILE_ROT,    /* its bytes on disk are not what was stored */
-    TILE_EVENTS
-};
-
-void tile_table_init(struct tile_table *t, const struct queue_config *config, uint32_t q_blocks,
-                     uint32_t a_blocks);
-void tile_table_fini(struct tile_table *t);
-enum tile_state tile_get(const struct tile_table *t, uint32_t tile);
-/* Whether the event is possible in the tile's state; tile_event asserts it. */
-bool tile_can(const struct tile_table *t, uint32_t tile, enum tile_event event);
-void tile_event(struct tile_table *t, uint32_t a_blocks, uint32_t tile, enum tile_event event);
-uint32_t tile_author(const struct tile_table *t, uint32_t tile);
-void tile_set_author(struct tile_table *t, uint32_t tile, uint32_t machine);
-/* Whether more than one worker may have the tile in hand: who looks for them has to walk over all.
- */
-bool tile_is_shared(const struct tile_table *t, uint32_t tile);
-void tile_share(struct tile_table *t, uint32_t tile);
-/* The lowest open tile below `limit` (it stays open); false when there is none. */
-bool tile_first_open(struct tile_table *t, uint32_t limit, uint32_t *tile);
 
 /* --- pieces of tiles that kill (death.c) --- */
 
@@ -258,11 +215,7 @@ enum line { LINE_NONE, LINE_READY, LINE_HUNGRY, LINES };
 
 enum worker_event { WORKER_HELLO, WORKER_HEARD, WORKER_UNREACHABLE, WORKER_DIE, WORKER_EVENTS };
 
-enum { ACKS_MAX = 4 };
-
-struct ack { /* a run of durable tiles */
-    uint32_t job, first, count;
-};
+enum { ACKS_MAX = 1 + QUEUE_ALSO_MAX };
 
 struct worker {
     struct worker *hash_next;
@@ -289,7 +242,7 @@ struct worker {
     uint64_t largest_bytes;                 /* of the tiles it was leased */
     uint64_t answer_bytes; /* of a tile that it has in hand, or had last, on average; 0: unknown */
     uint64_t granted, received, unsettled, at_sink; /* window.c */
-    struct ack acks[ACKS_MAX];                      /* not told yet, acks.c */
+    struct wire_tiles acks[ACKS_MAX];               /* not told yet, acks.c */
     unsigned ack_count;
     uint32_t kept_bytes; /* of these tiles */
     int64_t ack_ms;      /* since when the first of them waits */
@@ -364,8 +317,9 @@ struct queue {
 };
 
 struct queue_action *action_add(struct queue *q, enum action_type type); /* zeroed */
-void action_tiles(struct queue *q, enum action_type type, struct worker *w, uint32_t job,
-                  uint32_t tile, uint32_t count);
+/* Those of a kind that continue the newest one join it. */
+struct queue_action *action_tiles(struct queue *q, enum action_type type, struct worker *w,
+                                  uint32_t job, uint32_t tile, uint32_t count);
 void action_pong(struct queue *q, struct worker *w, uint64_t window); /* wish.c */
 /* Acknowledges a durable tile, now or with others (acks.c). */
 void ack_tile(struct queue *q, struct worker *w, const struct job_entry *j, uint32_t tile);

@@ -145,7 +145,7 @@ static void table_durable(struct sim *s, uint32_t id)
     job->table = job->table_pending;
     job->table_pending = (struct buf){0};
     for (size_t i = 0; i < job->table_waiter_count; i++)
-        workers_send_table(&s->house.s, job->table_waiters[i], job, 0);
+        tables_send(&s->house.s, job->table_waiters[i], job, 0);
     job->table_waiter_count = 0;
 }
 

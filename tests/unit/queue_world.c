@@ -84,15 +84,22 @@ static void take_lease(struct world_worker *ww, const struct queue_action *a)
     }
 }
 
-static void let_go(struct world_worker *ww, const struct queue_action *a)
+static void let_go_run(struct world_worker *ww, const struct wire_tiles *run)
 {
     size_t kept = 0;
     for (size_t i = 0; i < ww->held_count; i++) {
         const struct held_tile *h = &ww->held[i];
-        if (h->job != a->job || h->tile < a->tile || h->tile - a->tile >= a->tile_count)
+        if (h->job != run->job || h->tile - run->first_tile >= run->tile_count)
             ww->held[kept++] = *h;
     }
     ww->held_count = kept;
+}
+
+static void let_go(struct world_worker *ww, const struct queue_action *a)
+{
+    let_go_run(ww, &(struct wire_tiles){a->job, a->tile, a->tile_count});
+    for (uint32_t i = 0; i < a->also_count; i++)
+        let_go_run(ww, &a->also[i]);
 }
 
 static void deliver(struct world *w, const struct queue_action *a)

@@ -308,7 +308,7 @@ int main(int argc, char **argv)
                    ? 1
                    : 0;
     if (o.scale > 0)
-        return scale_bench(o.under, o.scale, o.jobs ? o.jobs : 1000, o.loads, 6) ? 1 : 0;
+        return scale_bench(o.under, o.scale, o.jobs ? o.jobs : 1000, o.loads, 12) ? 1 : 0;
     o.rounds = o.rounds ? o.rounds : 9;
     o.jobs = o.jobs ? o.jobs : 1;
     if (argc > 1)

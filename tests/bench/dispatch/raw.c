@@ -124,7 +124,7 @@ double raw_round_trips(unsigned peers, unsigned credits, size_t bytes, double se
         return 0;
     struct raw r = {.count = peers, .credits = credits, .bytes = bytes, .seconds = seconds};
     peers_init(&r.peers, endpoint, NULL, of_libzmq);
-    run_aside(run, &r);
+    run(&r);
     peers_fini(&r.peers);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);

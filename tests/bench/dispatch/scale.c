@@ -149,7 +149,9 @@ static int at_load(struct scale *s, double tiles_per_s, double seconds)
     else
         printf("as fast as all can:\n");
     fflush(stdout);
-    setenv("HILLSWEEP_LATENCY_S", "2", 1); /* not of the time when they came in */
+    char period[32]; /* one or two of them are told of: not the time when they came in */
+    snprintf(period, sizeof period, "%g", seconds / 2);
+    setenv("HILLSWEEP_LATENCY_S", period, 1);
     if (house_again(&s->h) || come_in(s, tiles_per_s))
         return -1;
     farm_run(s->f, SETTLE_S, never, NULL);

@@ -224,15 +224,17 @@ static void act(struct model *m, const struct queue_action *a, int64_t began_ns,
     }
     if (a->type > ACTION_PROBE)
         return; /* nobody dies, nothing differs; WHO would change nothing */
-    *at_ns += (int64_t)(1e3 * m->setup.costs.loop_message);
-    struct packet *p = packet_new(m, types[a->type], m->places[a->worker], HEADER_BYTES);
-    p->token = a->token;
-    p->tile = a->tile;
-    p->count = a->tile_count;
-    p->number = a->window;
-    if (a->type == ACTION_LEASE)
-        lag_add(&m->dispatch, (uint64_t)*at_ns, (uint64_t)(*at_ns - began_ns), 1);
-    say(m, *at_ns, p);
+    for (uint32_t i = 0; i <= a->also_count; i++) { /* runs of an ACK: a message each, here */
+        *at_ns += (int64_t)(1e3 * m->setup.costs.loop_message);
+        struct packet *p = packet_new(m, types[a->type], m->places[a->worker], HEADER_BYTES);
+        p->token = a->token;
+        p->tile = i > 0 ? a->also[i - 1].first_tile : a->tile;
+        p->count = i > 0 ? a->also[i - 1].tile_count : a->tile_count;
+        p->number = a->window;
+        if (a->type == ACTION_LEASE)
+            lag_add(&m->dispatch, (uint64_t)*at_ns, (uint64_t)(*at_ns - began_ns), 1);
+        say(m, *at_ns, p);
+    }
 }
 
 static void act_pending(struct model *m, int64_t began_ns, int64_t *at_ns)
