@@ -159,6 +159,8 @@ static int at_load(struct scale *s, double tiles_per_s, double seconds)
     pthread_create(&thread, NULL, look, &person);
     struct farm_figures before = farm_figures(s->f);
     struct house_cpu start = house_cpu(&s->h);
+    if (tiles_per_s <= 0)
+        seconds /= 2; /* or there would be no tiles left of the large jobs */
     farm_run(s->f, seconds, never, NULL);
     struct house_cpu cpu = house_cpu_since(house_cpu(&s->h), start);
     say_load(s, &before, &cpu);
