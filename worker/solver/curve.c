@@ -12,6 +12,12 @@
 #define INDEPENDENT 256.0 /* segments at most: a solution may live in a few of them */
 #define ORTHOGONAL  0.03  /* of what is orthogonal to low orders */
 
+/* By which halving a segment lowers its tail, unless a fifth derivative or a lower one jumps. */
+#define GAIN         64.0
+#define GAIN_AT_LAST 4.0  /* when it ends in rounding then */
+#define NOISY        8.0  /* times the rounding that is expected, a tail may be luck */
+#define SMALL        1e-9 /* beside the largest value: digits of less are of no use */
+
 void curve_fini(struct curve *c)
 {
     free(c->segments);
@@ -100,26 +106,40 @@ struct draft {
     double coef[GAUSS_MAX], tail, noise;
 };
 
-/* Whether a segment's series is good enough. Its error counts by its integral over time, so a kink
- * (or a jump) that nobody announced may stay inside a segment that is short enough; `most` is the
- * largest value met so far. */
-static int complete(const struct draft *d, double most, double span)
+static double rounding_of(const struct draft *d)
+{
+    return fmax(CURVE_ROUNDING * d->segment.bound, d->segment.error + d->noise);
+}
+
+/* Whether a segment's series ends in rounding, or the segment cannot be any shorter. */
+static int complete(const struct draft *d)
 {
     const struct segment *s = &d->segment;
-    double length = s->t1 - s->t0;
-    if (d->tail <= CURVE_ROUNDING * s->bound || d->tail <= s->error + d->noise)
-        return 1;
-    if (d->tail * length <= 1e-17 * most * span)
-        return 1;
-    return length <= 8 * DBL_EPSILON * fabs(s->t0);
+    return d->tail <= rounding_of(d) || s->t1 - s->t0 <= 8 * DBL_EPSILON * fabs(s->t0);
+}
+
+/* An error counts by its integral over time, so a kink (or a jump) that nobody announced may stay
+ * inside a segment that is short enough; `most` is the largest value met so far. */
+static int is_negligible(const struct draft *d, double most, double span)
+{
+    return d->tail * (d->segment.t1 - d->segment.t0) <= 1e-17 * most * span;
+}
+
+/* Whether a segment with a negligible tail is halved all the same, for where a function is small
+ * among its values a large q may make that tail count. */
+static int gains(const struct draft *half, const struct draft *d, double most)
+{
+    double rounding = fmax(rounding_of(d), CURVE_ROUNDING * SMALL * most);
+    double gain = complete(half) ? GAIN_AT_LAST : GAIN;
+    return d->tail > NOISY * rounding &&
+           d->tail * half->segment.bound > gain * half->tail * d->segment.bound;
 }
 
 /* What the series leaves out. Where it is complete, that is orthogonal to all low orders and next
  * to nothing in any integral with what a solution looks like there. */
 static double left_out(const struct draft *d)
 {
-    double rounding = fmax(CURVE_ROUNDING * d->segment.bound, d->segment.error + d->noise);
-    double share = d->tail <= rounding ? ORTHOGONAL : 1;
+    double share = d->tail <= rounding_of(d) ? ORTHOGONAL : 1;
     return share * d->tail + ORTHOGONAL * DBL_EPSILON * d->segment.bound;
 }
 
@@ -164,13 +184,17 @@ static int build(struct curve *c, const struct gauss *g, curve_fn *fn, void *arg
         double stop = curve_next_stop(span->stops, span->stop_count, t, span->to);
         struct draft d = {.segment = {.t0 = t, .t1 = t + step < stop ? t + step : stop}};
         struct segment *s = &d.segment;
-        for (;;) {
-            if (sample(g, fn, arg, &d, err) != 0)
+        if (sample(g, fn, arg, &d, err) != 0)
+            return -1;
+        most = fmax(most, s->bound);
+        while (!complete(&d)) {
+            struct draft half = {.segment = {.t0 = t, .t1 = t + (s->t1 - t) / 2}};
+            if (sample(g, fn, arg, &half, err) != 0)
                 return -1;
-            most = fmax(most, s->bound);
-            if (complete(&d, most, span->to - span->from))
+            if (is_negligible(&d, most, span->to - span->from) && !gains(&half, &d, most))
                 break;
-            s->t1 = t + (s->t1 - t) / 2;
+            most = fmax(most, half.segment.bound);
+            d = half;
         }
         if (c->count == cap) {
             cap = cap != 0 ? 2 * cap : 64;
