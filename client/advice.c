@@ -253,7 +253,7 @@ void advice_of_samples(const struct job *job, const struct advice_samples *s, st
                    s->worst_error,
                    2 * s->limited > s->points ? "rounding"
                    : is_interpolated(job)     ? "the interpolation of w"
-                                              : "rounding of large intermediate values");
+                                          : "what the expression makes of the errors of z and z'");
     if (s->failed)
         advice_add(list, "failed", "%s of %lld sample points failed: %s",
                    count_format((uint64_t)s->failed, text), (long long)s->points, s->failed_reason);

@@ -244,8 +244,8 @@ static void print_error(const struct check *c)
     };
     if (c->error == ERROR_UNKNOWN)
         return;
-    line("error", "led by %s; at most %.3g times the tolerance in %lld samples", LED[c->error],
-         c->samples.worst_error, (long long)c->samples.points);
+    line("error", "at most points led by %s; at worst %.3g times the tolerance (%lld samples)",
+         LED[c->error], c->samples.worst_error, (long long)c->samples.points);
 }
 
 static void print_fields(const struct job *job)
