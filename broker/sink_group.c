@@ -50,7 +50,7 @@ static const void *pack_status(struct sink *s, const struct run *run, const stru
     if (r->failed + r->overflow + r->limited == 0)
         return NULL;
     size_t width = at->a1 - at->a0, height = at->q1 - at->q0, n = width * height;
-    uint8_t *out = sink_room(&s->scratch, &s->scratch_bytes, n);
+    uint8_t *out = sink_room(&s->packed, &s->packed_bytes, n);
     const uint8_t *row = run->status + (at->a0 - run->band.a0);
     for (size_t i = 0; i < height; i++, row += run->band.a1 - run->band.a0)
         memcpy(out + i * width, row, width);
@@ -102,6 +102,12 @@ static int commit_one(struct sink *s, const struct group *g, struct err *err)
     return g->run_count > 0 ? store_set_seq(s->store, g->seq, err) : 0;
 }
 
+/* What is durable of its statuses now: what was synced with this commit counts. */
+static uint64_t statuses_synced(const struct live *l)
+{
+    return l->status_syncing > l->status_synced ? l->status_syncing : l->status_synced;
+}
+
 static int commit_all(struct sink *s, const struct group *first, struct err *err)
 {
     if (store_begin(s->store, err) != 0)
@@ -111,8 +117,8 @@ static int commit_all(struct sink *s, const struct group *first, struct err *err
             return -1;
     for (size_t i = 0; i < s->live_count; i++) {
         const struct live *l = s->lives[i];
-        if (l->status_clean != l->status_synced &&
-            store_status_clean(s->store, l->id, l->status_synced, err) != 0)
+        uint64_t synced = statuses_synced(l);
+        if (l->status_clean != synced && store_status_clean(s->store, l->id, synced, err) != 0)
             return -1;
     }
     return store_commit(s->store, err);
@@ -265,6 +271,9 @@ static void write_statuses(struct sink *s, const struct group *g)
 static int mend_step(struct sink *s, void *arg, struct err *err)
 {
     (void)arg;
+    for (size_t i = 0; i < s->live_count; i++)
+        if (s->lives[i]->status_stale && s->under_way)
+            sink_land(s, true); /* a commit has the store */
     for (size_t i = 0; i < s->live_count; i++) {
         if (sink_mend(s, s->lives[i], err) == 0)
             continue;

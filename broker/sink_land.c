@@ -70,6 +70,15 @@ bool group_is_stream(const struct sink *s, const struct group *g)
 
 /* --- on its way ------------------------------------------------------------------------------ */
 
+/* In a thread of the writer, while lots are made: the store is its own until the sink's thread has
+ * heard of the end. */
+static int commit(void *sink)
+{
+    struct sink *s = sink;
+    s->commit_err = (struct err){0};
+    return group_commit(s, s->under_way, &s->commit_err);
+}
+
 static void put_sync(struct sink *s)
 {
     for (const struct group *g = s->under_way; g; g = g->next)
@@ -90,7 +99,7 @@ static void put_sync(struct sink *s)
             l->status_syncing = l->status_written;
         l->touched = false;
     }
-    writer_sync(s->writer, fds, count);
+    writer_sync(s->writer, fds, count, commit, s);
     free(fds);
 }
 
@@ -144,30 +153,33 @@ int sink_drain(struct sink *s, struct err *err)
     struct writer_failure f;
     if (!s->writer || writer_wait(s->writer, &f) == 0)
         return 0;
-    err_set(err, ERR_STORAGE, "cannot write results: %s", disk_words(f.error));
     doubt_statuses(s);
+    if (f.of == WRITER_THEN) {
+        if (err)
+            *err = s->commit_err;
+        return -1;
+    }
+    err_set(err, ERR_STORAGE, "cannot write results: %s", disk_words(f.error));
     for (size_t i = 0; i < s->live_count; i++)
-        if (jobdir_blame(&s->lives[i]->dir, f.fd, f.sync ? "sync" : "write", f.error, err))
+        if (jobdir_blame(&s->lives[i]->dir, f.fd, f.of == WRITER_SYNC ? "sync" : "write", f.error,
+                         err))
             break;
     return -1;
 }
 
-static int land(struct sink *s, struct err *err)
+static void land(struct sink *s)
 {
     for (size_t i = 0; i < s->live_count; i++) {
         struct live *l = s->lives[i];
         if (l->status_syncing > l->status_synced)
             l->status_synced = l->status_syncing;
     }
-    if (group_commit(s, s->under_way, err) != 0)
-        return -1;
     while (s->under_way) {
         struct group *g = s->under_way;
         s->under_way = g->next;
         group_succeed(s, g);
     }
     go_ahead(s);
-    return 0;
 }
 
 int sink_land_try(struct sink *s, bool wait, struct err *err)
@@ -177,8 +189,8 @@ int sink_land_try(struct sink *s, bool wait, struct err *err)
             s->writer ? writer_hear(s->writer, wait && s->under_way) : WRITER_IDLE;
         if (state == WRITER_FAILED)
             return sink_drain(s, err);
-        if (state == WRITER_SYNCED && land(s, err) != 0)
-            return -1;
+        if (state == WRITER_SYNCED)
+            land(s);
     } while (wait && s->under_way);
     return 0;
 }

@@ -175,6 +175,7 @@ void sink_close(struct sink *s)
     free(s->bands.list);
     free(s->band);
     free(s->scratch);
+    free(s->packed);
     free(s->data);
     free(s->results);
     free(s);

@@ -119,11 +119,12 @@ struct sink {
     int gather_ms;           /* to wait for more before the next group: results come in a stream */
     size_t long_bytes;       /* of a run that goes by the writer */
     struct writer *writer;   /* NULL before the first such run */
-    struct group *under_way; /* all of them put to the writer, and their sync: one commit */
+    struct group *under_way; /* all of them put to the writer, and their sync and commit: one */
+    struct err commit_err;   /* the writer's, until its end is heard of */
     struct group *ahead;     /* put to the writer as well, their sync is to follow */
     bool rebuilt;            /* the database was damaged and has been made anew */
-    unsigned char *band, *scratch;
-    size_t band_bytes, scratch_bytes;
+    unsigned char *band, *scratch, *packed; /* packed: of a commit */
+    size_t band_bytes, scratch_bytes, packed_bytes;
 
     pthread_t thread;
     bool started;

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { HUGE_PAGE = 2 << 20, TASKS = 4 * WRITER_LOTS, THREADS = 2 };
+enum { HUGE_PAGE = 2 << 20, TASKS = 4 * WRITER_LOTS, THREADS = 3 };
 
 struct task {
     enum { WAITING, RUNNING, DONE } stage;
@@ -24,6 +24,8 @@ struct task {
     bool sync; /* these files, perhaps none */
     int *fds;
     size_t fd_count;
+    writer_then *then; /* NULL: nothing */
+    void *then_arg;
 };
 
 struct writer {
@@ -107,9 +109,11 @@ static int carry_out(struct writer *w, const struct task *t, struct writer_failu
         if (put_stretch(w, &t->stretches[i]) != 0)
             goto fail;
     }
-    failure->sync = true;
-    if (sync_all(w, t, &failure->fd) == 0)
-        return 0;
+    failure->of = WRITER_SYNC;
+    if (sync_all(w, t, &failure->fd) != 0)
+        goto fail;
+    failure->of = WRITER_THEN;
+    return t->then ? t->then(t->then_arg) : 0;
 fail:
     failure->error = errno;
     return -1;
@@ -285,9 +289,9 @@ void writer_put(struct writer *w, unsigned char *lot, void *taken,
     put_task(w, t);
 }
 
-void writer_sync(struct writer *w, const int *fds, size_t count)
+void writer_sync(struct writer *w, const int *fds, size_t count, writer_then *then, void *arg)
 {
-    struct task t = {.sync = true, .fd_count = count};
+    struct task t = {.sync = true, .fd_count = count, .then = then, .then_arg = arg};
     t.fds = mem_alloc(count, sizeof *t.fds);
     if (count > 0)
         memcpy(t.fds, fds, count * sizeof *fds);

@@ -31,8 +31,8 @@ struct writer_stretch {
 };
 
 struct writer_failure {
-    int fd, error; /* errno */
-    bool sync;     /* else it was a write */
+    enum { WRITER_WRITE, WRITER_SYNC, WRITER_THEN } of;
+    int fd, error; /* errno; nothing of WRITER_THEN */
 };
 
 /* `done` is called from a thread of the writer after each sync and each failure; it may be NULL.
@@ -51,9 +51,11 @@ void writer_rest(struct writer *w);
 void writer_put(struct writer *w, unsigned char *lot, void *taken,
                 const struct writer_stretch *stretches, size_t count);
 
-/* Has these files synced, all settled first (disk.h), after all that was put. One at a time: the
- * one before must have been heard of. */
-void writer_sync(struct writer *w, const int *fds, size_t count);
+/* Has these files synced, all settled first (disk.h), after all that was put, and then has `then`
+ * (NULL: nothing) called from a thread of the writer, where what is 0 is success. One at a time:
+ * the one before must have been heard of. */
+typedef int writer_then(void *arg);
+void writer_sync(struct writer *w, const int *fds, size_t count, writer_then *then, void *arg);
 
 enum writer_state {
     WRITER_IDLE,    /* nothing to hear of */

@@ -192,7 +192,7 @@ static void put_and_sync(struct rig *r)
     atomic_store(&written, 0);
     atomic_store(&synced_at, -1);
     long bytes = put_all(r);
-    writer_sync(r->w, r->fd, FILES);
+    writer_sync(r->w, r->fd, FILES, NULL, NULL);
     assert_int_equal(writer_hear(r->w, true), WRITER_SYNCED);
     assert_int_equal(atomic_load(&synced_at), bytes); /* not before all was written */
     assert_int_equal(writer_hear(r->w, false), WRITER_IDLE);
@@ -231,10 +231,10 @@ static void test_lots_go_on_while_files_are_synced(void **state)
     struct rig *r = *state;
     struct writer_failure f;
     put_all(r);
-    writer_sync(r->w, r->fd, FILES);
+    writer_sync(r->w, r->fd, FILES, NULL, NULL);
     put_all(r);
     assert_int_equal(writer_hear(r->w, true), WRITER_SYNCED);
-    writer_sync(r->w, r->fd, FILES);
+    writer_sync(r->w, r->fd, FILES, NULL, NULL);
     assert_int_equal(writer_wait(r->w, &f), 0);
     check_files(r);
 }
@@ -246,7 +246,7 @@ static void test_failures_stick(void **state)
     atomic_store(&broken, true);
     atomic_store(&sync_calls, 0);
     put_all(r);
-    writer_sync(r->w, r->fd, FILES);
+    writer_sync(r->w, r->fd, FILES, NULL, NULL);
     assert_int_equal(writer_hear(r->w, true), WRITER_FAILED);
     atomic_store(&broken, false); /* too late for what was put */
     atomic_store(&written, 0);
@@ -255,7 +255,7 @@ static void test_failures_stick(void **state)
     assert_int_equal(writer_hear(r->w, false), WRITER_FAILED);
     assert_int_equal(writer_wait(r->w, &f), -1);
     assert_int_equal(f.error, EIO);
-    assert_false(f.sync);
+    assert_int_equal(f.of, WRITER_WRITE);
     assert_true(f.fd == r->fd[0] || f.fd == r->fd[1]);
     assert_int_equal(atomic_load(&sync_calls), 0);
     assert_int_equal(atomic_load(&written), 0);

@@ -9,6 +9,7 @@ enum {
     PLANE_VALUES = 0,
     PLANE_STATUS = 2,
     ANSWER_BYTES = sizeof(double) + 1,
+    GRAIN = 64 << 10, /* of the parts that a window allows */
 };
 
 int hand_post(struct farm *f, struct hand *w, struct wire_msg *m)
@@ -21,17 +22,30 @@ int hand_post(struct farm *f, struct hand *w, struct wire_msg *m)
     return peer_send(&w->peer, f->frame.data, f->frame.len);
 }
 
-/* As hand_post, for long ones. */
+/* Length and CRC of a frame whose last bytes are elsewhere. */
+static void finish_frame(struct buf *frame, size_t data_len, uint32_t data_crc)
+{
+    enum { LEN = WIRE_HEADER - 8, CRC = WIRE_HEADER - 4 };
+    uint32_t len = (uint32_t)(frame->len - WIRE_HEADER + data_len);
+    memcpy(frame->data + LEN, &len, sizeof len);
+    uint32_t crc = crc32c(0, frame->data, CRC);
+    crc = crc32c(crc, frame->data + WIRE_HEADER, frame->len - WIRE_HEADER);
+    crc = crc32c_join(crc, data_crc, data_len);
+    memcpy(frame->data + CRC, &crc, sizeof crc);
+}
+
+/* As hand_post, for long ones, whose data are neither copied nor looked at. */
 static int post_long(struct farm *f, struct hand *w, struct wire_msg *m)
 {
-    struct buf frame = {0};
+    struct wire_span data = m->result.data;
+    m->result.data.len = 0;
     m->sender = w->session;
-    buf_grow(&frame, m->result.data.len + 256);
-    frame.len = 0;
-    wire_encode(m, &frame);
+    buf_clear(&f->frame);
+    wire_encode(m, &f->frame); /* the data would be its end */
+    finish_frame(&f->frame, data.len, m->result.crc);
     f->figures.said++;
     f->figures.types[m->type % FARM_TYPES]++;
-    return peer_give(&w->peer, &frame);
+    return peer_lend(&w->peer, &f->frame, data);
 }
 
 static double value_of(uint32_t tile)
@@ -129,7 +143,7 @@ static int say_part(struct farm *f, struct hand *w, struct held *l)
     uint64_t room = w->window - w->sent;
     len = len < WIRE_PART_MAX ? len : WIRE_PART_MAX;
     if (len > room)
-        len = room < 4096 ? 0 : (uint32_t)room & ~7u;
+        len = (uint32_t)room / GRAIN * GRAIN; /* known parts again and again */
     if (len == 0)
         return -1;
     struct wire_msg m = {.type = WIRE_RESULT};

@@ -1,44 +1,56 @@
 /* A chart on its way from workers that have it at once to the disk, against programs that do
- * nothing but write the same bytes to files allocated in the same way: as a program would for
- * itself (64 MiB between syncs), in the sink's pattern (band after band of tiles, synced after
- * each), both through the page cache, and 24 MiB between syncs past it (O_DIRECT). All take turns,
- * each on files of its own that are new: allocated, never written, none of their pages in memory.
- */
+ * nothing but write the same bytes (plain.h): as a program would for itself (64 MiB between syncs),
+ * in the sink's pattern (band after band of tiles, synced after each), and 24 MiB between syncs
+ * past the page cache; to new files, as a job's are, and the first two over warm ones as well. All
+ * take turns, in every round. The workers are plain peers (peer.h), which send each plane's bytes
+ * by reference and know their checksums, and are nice. */
 #include "dispatch.h"
+#include "plain.h"
 
 #include "buf.h"
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
-enum { WORKERS = 4, ROUNDS_MAX = 32, HEAD = 4096, PLANES = 3, POINT_BYTES = 13 };
+enum { WORKERS = 4, ROUNDS_MAX = 32, PLAINS = 5, BROKER = PLAINS, TURNS };
 
-#define CHART_BYTES (1u << 20)
-#define PAST_BYTES  (4u << 20) /* at a time, with O_DIRECT */
-#define SYNC_BYTES  (64u << 20)
-#define PAST_SYNC   (24u << 20)
-#define PAGE        4096u
-
-static const size_t plane_bytes[PLANES] = {sizeof(double), sizeof(float), 1};
+static const struct {
+    const char *name;
+    struct plain_way way;
+} plains[PLAINS] = {
+    {"plain program, new files", {64 << 20, false, false}},
+    {"... in the sink's pattern", {1, false, false}},
+    {"... past the page cache", {24 << 20, true, false}},
+    {"plain program, warm files", {64 << 20, false, true}},
+    {"... in the sink's pattern", {1, false, true}},
+};
 
 struct chart {
-    const char *under;
+    struct plain plain;
     char path[300];
-    struct job *job;
-    double points;
+    double points, mb;
     enum house_door door;
-    unsigned char *bytes; /* PAST_BYTES to write */
 };
 
-struct took {
-    double s, cpu_ns; /* of a point */
+/* What the broker took beside its time: ns of processor time a point, or shares. */
+struct costs {
+    double sink, writer, loop_io, farm;
+    double idle;       /* of all cores */
+    double disk_rests; /* of the time; NaN: unknown */
+    size_t memory;
 };
 
-static int make_job(struct chart *c, const char *folder, double points)
+struct rounds {
+    unsigned count;
+    double mb_s[TURNS][ROUNDS_MAX], cpu_ns[TURNS][ROUNDS_MAX], of[PLAINS][ROUNDS_MAX];
+    struct costs costs[ROUNDS_MAX];
+};
+
+static int make_job(struct chart *c, const char *folder, double points, struct job **job)
 {
     unsigned side = (unsigned)lrint(sqrt(points));
     struct err err;
@@ -55,104 +67,47 @@ static int make_job(struct chart *c, const char *folder, double points)
     if (!file || fwrite(text, 1, (size_t)n, file) != (size_t)n || fclose(file))
         return -1;
     c->points = (double)side * side;
-    if (job_parse(text, (size_t)n, NULL, &c->job, &err) == 0)
+    c->mb = 1e-6 * PLAIN_POINT_BYTES * c->points;
+    if (job_parse(text, (size_t)n, NULL, job, &err) == 0)
         return 0;
     fprintf(stderr, "%s\n", err.text);
     return -1;
 }
 
-/* --- nothing but writing --------------------------------------------------------------------- */
-
-static double cpu_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-struct plain {
-    int fd[PLANES];
-    char path[PLANES][300];
-    const unsigned char *bytes; /* have of them */
-    size_t have;
-    bool failed;
-};
-
-static void plain_open(const struct chart *c, struct plain *p, int flags)
-{
-    uint64_t points = job_points(c->job);
-    for (int i = 0; i < PLANES; i++) {
-        snprintf(p->path[i], sizeof p->path[i], "%s/plain-%d-%d", c->under, (int)getpid(), i);
-        p->fd[i] = open(p->path[i], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | flags, 0600);
-        p->failed |=
-            p->fd[i] < 0 || fallocate(p->fd[i], 0, 0, (off_t)(HEAD + points * plane_bytes[i])) != 0;
-    }
-}
-
-static void plain_close(struct plain *p)
-{
-    for (int i = 0; i < PLANES; i++) {
-        close(p->fd[i]);
-        unlink(p->path[i]);
-    }
-}
-
-static void plain_put(struct plain *p, int plane, size_t left, off_t at)
-{
-    for (size_t len; left > 0 && !p->failed; left -= len, at += (off_t)len) {
-        len = left < p->have ? left : p->have;
-        p->failed |= pwrite(p->fd[plane], p->bytes, len, at) != (ssize_t)len;
-    }
-}
-
-static void plain_sync(struct plain *p)
-{
-    for (int i = 0; i < PLANES && !p->failed; i++)
-        p->failed |= fdatasync(p->fd[i]) != 0;
-}
-
-/* Up to which byte a plane's file is written when its first rows are; whole pages, if past the
- * cache.
- */
-static off_t plain_end(const struct chart *c, int plane, size_t rows, bool past)
-{
-    size_t end = HEAD + rows * c->job->a.count * plane_bytes[plane];
-    if (past)
-        end = rows == c->job->q.count ? (end + PAGE - 1) / PAGE * PAGE : end / PAGE * PAGE;
-    return (off_t)end;
-}
-
-/* Band after band of tiles, plane by plane, some MiB at a time; synced after so many bytes. */
-static struct took plain(const struct chart *c, size_t sync_bytes, bool past)
-{
-    struct plain p = {.bytes = c->bytes, .have = past ? PAST_BYTES : CHART_BYTES};
-    size_t rows = c->job->q.count, width = c->job->a.count, unsynced = 0;
-    plain_open(c, &p, past ? O_DIRECT : 0);
-    double start_s = seconds_now(), start_cpu_s = cpu_s();
-    for (uint32_t tile = 0; tile < job_tile_count(c->job); tile += c->job->a_blocks) {
-        struct job_tile band = job_tile(c->job, tile);
-        for (int i = 0; i < PLANES; i++) {
-            off_t from = plain_end(c, i, band.q0, past), to = plain_end(c, i, band.q1, past);
-            plain_put(&p, i, (size_t)(to - from), from);
-        }
-        unsynced += (band.q1 - band.q0) * width * POINT_BYTES;
-        if (unsynced >= sync_bytes || band.q1 == rows)
-            plain_sync(&p);
-        unsynced = unsynced >= sync_bytes ? 0 : unsynced;
-    }
-    struct took took = {seconds_now() - start_s, 1e9 * (cpu_s() - start_cpu_s) / c->points};
-    plain_close(&p);
-    return p.failed ? (struct took){0, 0} : took;
-}
-
 /* --- by the broker --------------------------------------------------------------------------- */
 
-struct round {
-    struct took own, same, past, sink;
-    double writer_ns; /* what the writer's threads have of the sink's */
-    double broker_ns; /* loop and I/O */
-    size_t memory;
+/* Since the machine has run. */
+struct machine {
+    double s, idle_s; /* idle_s: of all cores together */
+    double disk_s;    /* in which the disk had something to do; NaN: unknown */
 };
+
+static double disk_busy_s(const char *under)
+{
+    char path[64];
+    unsigned long ms = 0;
+    struct stat st;
+    if (stat(under, &st) != 0)
+        return NAN;
+    snprintf(path, sizeof path, "/sys/dev/block/%u:%u/stat", major(st.st_dev), minor(st.st_dev));
+    FILE *f = fopen(path, "r");
+    int got = f ? fscanf(f, "%*u %*u %*u %*u %*u %*u %*u %*u %*u %lu", &ms) : 0;
+    if (f)
+        fclose(f);
+    return got == 1 ? 1e-3 * (double)ms : NAN;
+}
+
+static struct machine machine_now(const char *under)
+{
+    unsigned long long idle = 0, waits = 0;
+    FILE *f = fopen("/proc/stat", "r");
+    if (!f || fscanf(f, "cpu %*u %*u %*u %llu %llu", &idle, &waits) != 2)
+        idle = waits = 0;
+    if (f)
+        fclose(f);
+    return (struct machine){seconds_now(), (double)(idle + waits) / (double)sysconf(_SC_CLK_TCK),
+                            disk_busy_s(under)};
+}
 
 static bool all_tiles(const struct farm_figures *now, void *arg)
 {
@@ -165,111 +120,159 @@ static bool all_in(const struct farm_figures *now, void *arg)
     return now->welcome == WORKERS;
 }
 
-static int by_broker(const struct chart *c, struct round *r)
+static struct took by_broker(const struct chart *c, struct costs *costs)
 {
     struct house h;
-    uint64_t tiles = job_tile_count(c->job);
-    if (house_open(&h, c->under, c->door))
-        return -1;
-    struct farm_config config = {
-        .endpoint = h.endpoint, .workers = WORKERS, .solve_us = 1000, .hosts = 1, .job = c->job};
+    const char *under = c->plain.under;
+    uint64_t tiles = job_tile_count(c->plain.job);
+    if (house_open(&h, under, c->door))
+        return (struct took){0, 0};
+    struct farm_config config = {.endpoint = h.endpoint,
+                                 .workers = WORKERS,
+                                 .solve_us = 1000,
+                                 .hosts = 1,
+                                 .job = c->plain.job};
     int rc = house_submit_file(&h, c->path, 1, 0) || house_command(&h, "pause", "1");
     struct farm *f = farm_create(&config);
     rc = rc || !farm_run(f, 60, all_in, NULL) || house_command(&h, "resume", "1") ? -1 : 0;
+    struct machine from = machine_now(under);
     struct house_cpu before = house_cpu(&h);
+    uint64_t farm_ns = farm_figures(f).cpu_ns;
     if (rc == 0 && !farm_run(f, 600, all_tiles, &tiles))
         rc = -1;
-    struct house_cpu after = house_cpu(&h);
+    struct house_cpu cpu = house_cpu_since(house_cpu(&h), before);
+    struct machine to = machine_now(under);
     struct farm_figures figures = farm_figures(f);
-    r->sink = (struct took){figures.last_s - figures.first_s,
-                            (double)(after.sink - before.sink) / c->points};
-    r->writer_ns = (double)(after.writer - before.writer) / c->points;
-    r->broker_ns = (double)(after.loop - before.loop + after.io - before.io) / c->points;
-    r->memory = house_memory_most(&h);
+    double cores = (double)sysconf(_SC_NPROCESSORS_ONLN);
+    *costs = (struct costs){
+        .sink = (double)cpu.sink / c->points,
+        .writer = (double)cpu.writer / c->points,
+        .loop_io = (double)(cpu.loop + cpu.io) / c->points,
+        .farm = (double)(figures.cpu_ns - farm_ns) / c->points,
+        .idle = (to.idle_s - from.idle_s) / ((to.s - from.s) * cores),
+        .disk_rests = 1 - (to.disk_s - from.disk_s) / (to.s - from.s),
+        .memory = house_memory_most(&h),
+    };
     farm_destroy(f);
     house_close(&h);
-    return rc;
+    return rc ? (struct took){0, 0}
+              : (struct took){figures.last_s - figures.first_s, costs->sink + costs->loop_io};
 }
 
-static int by_size(const void *x, const void *y)
-{
-    const double *a = x, *b = y;
-    return *a < *b ? -1 : *a > *b;
-}
+/* --- rounds ---------------------------------------------------------------------------------- */
 
-/* All in turn, each of them at every place once in four rounds. Where there is no O_DIRECT its
+/* All in turn, each of them at every place once in some rounds. Where there is no O_DIRECT its
  * program fails, and tells nothing. */
-static int take_round(const struct chart *c, unsigned turn, struct round *r)
+static int take_round(const struct chart *c, unsigned turn, struct rounds *all, unsigned to)
 {
-    int rc = 0;
-    for (unsigned i = 0; i < 4 && rc == 0; i++) {
-        switch ((turn + i) % 4) {
-        case 0:
-            r->own = plain(c, SYNC_BYTES, false);
-            break;
-        case 1:
-            r->same = plain(c, 1, false);
-            break;
-        case 2:
-            r->past = plain(c, PAST_SYNC, true);
-            break;
-        default:
-            rc = by_broker(c, r);
-        }
+    for (unsigned i = 0; i < TURNS; i++) {
+        unsigned who = (turn + i) % TURNS;
+        struct took took = who == BROKER ? by_broker(c, &all->costs[to])
+                                         : plain_write(&c->plain, &plains[who].way);
+        if (took.s <= 0 && (who == BROKER || !plains[who].way.past))
+            return -1;
+        all->mb_s[who][to] = took.s > 0 ? c->mb / took.s : NAN;
+        all->cpu_ns[who][to] = took.s > 0 ? took.cpu_ns : NAN;
     }
-    return rc || r->own.s <= 0 || r->same.s <= 0 ? -1 : 0;
+    for (unsigned i = 0; i < PLAINS; i++)
+        all->of[i][to] = all->mb_s[BROKER][to] / all->mb_s[i][to];
+    return 0;
+}
+
+/* Median and, between brackets, the quartiles. */
+static const char *middle(double *values, unsigned count, char text[40])
+{
+    median(values, count); /* sorts them */
+    double at[3];
+    for (int i = 0; i < 3; i++) {
+        double place = (i + 1) * 0.25 * (count - 1), low = floor(place), part = place - low;
+        unsigned k = (unsigned)low;
+        at[i] = values[k] + (part > 0 ? part * (values[k + 1] - values[k]) : 0);
+    }
+    const char *form = at[1] < 100 ? "%.2f (%.2f to %.2f)" : "%.0f (%.0f to %.0f)";
+    snprintf(text, 40, form, at[1], at[0], at[2]);
+    return text;
+}
+
+static void say_round(const struct rounds *all, unsigned to, unsigned number)
+{
+    const struct costs *k = &all->costs[to];
+    printf("%5u", number);
+    for (unsigned i = 0; i < TURNS; i++)
+        printf(" %6.0f", all->mb_s[i][to]);
+    printf("   %5.2f = %.2f + %.2f %7.2f %6.2f %6.0f %% %6.0f %% %7zu\n", k->sink,
+           k->sink - k->writer, k->writer, k->loop_io, k->farm, 100 * k->idle, 100 * k->disk_rests,
+           k->memory >> 20);
+    fflush(stdout);
+}
+
+static void say_all(struct rounds *all)
+{
+    char mb_s[40], ns[40], of[40];
+    printf("\nmedian (quartiles) of %u rounds   %-24s %-22s  broker's MB/s of it, pair by pair\n",
+           all->count, "MB/s", "ns a point");
+    for (unsigned i = 0; i < TURNS; i++)
+        printf("%-33s %-24s %-22s  %s\n", i == BROKER ? "broker, new files" : plains[i].name,
+               middle(all->mb_s[i], all->count, mb_s), middle(all->cpu_ns[i], all->count, ns),
+               i == BROKER ? "" : middle(all->of[i], all->count, of));
+    double own[ROUNDS_MAX], writer[ROUNDS_MAX];
+    for (unsigned i = 0; i < all->count; i++) {
+        own[i] = all->costs[i].sink - all->costs[i].writer;
+        writer[i] = all->costs[i].writer;
+    }
+    printf("... of it the sink %s, its writer %s\n", middle(own, all->count, ns),
+           middle(writer, all->count, of));
+    printf("floor: a copy from what another core wrote %.2f, and past the page cache\n",
+           plain_copy_ns());
 }
 
 static int take_rounds(const struct chart *c, unsigned rounds)
 {
-    double of_own[ROUNDS_MAX], of_same[ROUNDS_MAX], mb = 1e-6 * POINT_BYTES * c->points;
     static const char *const doors[] = {"TCP", "CURVE", "ipc"};
-    printf("%.3g points, %u tiles in %u bands, %d bytes a point, new files, %s; round 0 warms the "
-           "disk\n",
-           c->points, job_tile_count(c->job), c->job->q_blocks, POINT_BYTES, doors[c->door]);
-    printf("         MB/s                            broker of       processor time, ns a point\n");
-    printf("round   plain same pattern O_DIRECT broker  plain  same   plain  same O_DIRECT"
-           "  sink = own + writer  loop, i/o  broker MiB\n");
-    for (unsigned i = 0; i <= rounds; i++) {
-        struct round r = {0};
-        if (take_round(c, i, &r))
-            return -1;
-        printf("%5u %7.0f %12.0f %8.0f %6.0f %6.2f %5.2f %7.2f %5.2f %8.2f %5.2f = %.2f + %.2f"
-               " %12.2f %11zu\n",
-               i, mb / r.own.s, mb / r.same.s, r.past.s > 0 ? mb / r.past.s : NAN, mb / r.sink.s,
-               r.own.s / r.sink.s, r.same.s / r.sink.s, r.own.cpu_ns, r.same.cpu_ns, r.past.cpu_ns,
-               r.sink.cpu_ns, r.sink.cpu_ns - r.writer_ns, r.writer_ns, r.broker_ns,
-               r.memory >> 20);
-        fflush(stdout);
-        if (i > 0) {
-            of_own[i - 1] = r.own.s / r.sink.s;
-            of_same[i - 1] = r.same.s / r.sink.s;
-        }
+    struct rounds *all = mem_alloc(1, sizeof *all);
+    const struct job *job = c->plain.job;
+    printf(
+        "%.3g points, %u tiles in %u bands, %d bytes a point, %s; round 0 warms files and disk\n",
+        c->points, job_tile_count(job), job->q_blocks, PLAIN_POINT_BYTES, doors[c->door]);
+    printf("      MB/s: new files               warm                   processor time, ns a point"
+           "        cores   disk  broker\n");
+    printf("round  plain   same direct  plain   same broker    sink = own + writer  loop+i/o   farm"
+           "   idle  rests     MiB\n");
+    int rc = take_round(c, 0, all, 0);
+    if (rc == 0)
+        say_round(all, 0, 0);
+    for (; rc == 0 && all->count < rounds; all->count++) {
+        rc = take_round(c, all->count + 1, all, all->count);
+        if (rc == 0)
+            say_round(all, all->count, all->count + 1);
     }
-    qsort(of_own, rounds, sizeof *of_own, by_size);
-    qsort(of_same, rounds, sizeof *of_same, by_size);
-    printf("median: %.2f of plain, %.2f of plain in the same pattern\n", of_own[rounds / 2],
-           of_same[rounds / 2]);
-    return 0;
+    if (rc == 0)
+        say_all(all);
+    free(all);
+    return rc;
 }
 
 int chart_bench(const char *under, double points, unsigned rounds, enum house_door door)
 {
-    struct chart c = {.under = under, .door = door};
+    struct chart c = {.plain.under = under, .door = door};
+    struct job *job = NULL;
     char folder[300];
     snprintf(folder, sizeof folder, "%s/chart-XXXXXX", under);
     rounds = rounds < 1 ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds;
-    if (!mkdtemp(folder) || make_job(&c, folder, points))
+    if (!mkdtemp(folder) || make_job(&c, folder, points, &job))
         return -1;
-    c.bytes = aligned_alloc(PAGE, PAST_BYTES);
-    if (!c.bytes)
+    unsigned char *page = aligned_alloc(4096, PLAIN_PAGE_BYTES);
+    if (!page)
         return -1;
-    for (size_t i = 0; i < PAST_BYTES; i++)
-        c.bytes[i] = (unsigned char)(i * 2654435761u >> 13);
+    for (size_t i = 0; i < PLAIN_PAGE_BYTES; i++)
+        page[i] = (unsigned char)(i * 2654435761u >> 13);
+    c.plain.job = job;
+    c.plain.page = page;
     int rc = take_rounds(&c, rounds);
+    plain_forget(&c.plain);
     unlink(c.path);
     rmdir(folder);
-    job_destroy(c.job);
-    free(c.bytes);
+    job_destroy(job);
+    free(page);
     return rc;
 }

@@ -66,7 +66,7 @@ struct farm_config {
     unsigned hosts;        /* machines that they say they are */
     double tiles_per_s;    /* of all together; 0: they answer at once */
     unsigned together;     /* paced ones answer all of a lease together, or so many; 0: 64 */
-    bool of_libzmq;        /* not plain peers (peer.h); with a key, and for long answers, always */
+    bool of_libzmq;        /* not plain peers (peer.h); with a key, always */
     const struct job *job; /* NULL: tiles of one point; else its tiles, of random bytes */
 };
 

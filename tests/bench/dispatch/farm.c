@@ -29,7 +29,7 @@ static void *open_all(void *arg)
 {
     struct farm *f = arg;
     const struct farm_config *c = &f->config;
-    peers_init(&f->peers, c->endpoint, c->key, c->of_libzmq || c->job);
+    peers_init(&f->peers, c->endpoint, c->key, c->of_libzmq);
     for (unsigned i = 0; i < c->workers; i++) {
         f->hands[i].session = door_random();
         f->hands[i].tag = 1;

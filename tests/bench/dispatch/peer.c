@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -79,6 +80,7 @@ static int connect_ipc(const char *path)
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){OUT_BYTES}, sizeof(int)); /* as TCP grows to */
     if (fd >= 0 && (connect(fd, (struct sockaddr *)&to, sizeof to) ||
                     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK)))
         die(path, strerror(errno));
@@ -141,40 +143,68 @@ static void put_frame(struct peer *p, unsigned flags, const void *data, size_t l
     buf_add(&p->out, data, len);
 }
 
+/* What follows what is lent has to wait behind it. */
+static void copy_lent(struct peer *p)
+{
+    if (p->lent.len > 0)
+        buf_add(&p->out, p->lent.data, p->lent.len);
+    p->lent = (struct wire_span){0};
+}
+
 int peer_send(struct peer *p, const void *data, size_t len)
 {
     if (p->zmq)
         return peer_zmq_send(p->zmq, data, len);
     if (p->state != PEER_READY || p->out.len - p->written > OUT_BYTES)
         return -1;
+    copy_lent(p);
     put_frame(p, 0, data, len);
     return 0;
 }
 
-int peer_give(struct peer *p, struct buf *frame)
+/* As much as there is room for. */
+static void write_out(struct peer *p)
 {
+    size_t left;
+    ssize_t n = 0;
+    while (n >= 0 && (left = p->out.len - p->written) + p->lent.len > 0) {
+        struct iovec pieces[] = {{p->out.data + p->written, left},
+                                 {(void *)(uintptr_t)p->lent.data, p->lent.len}};
+        struct msghdr all = {.msg_iov = pieces, .msg_iovlen = 2};
+        n = sendmsg(p->fd, &all, MSG_NOSIGNAL);
+        size_t of_out = n < 0 ? 0 : (size_t)n < left ? (size_t)n : left;
+        p->written += of_out;
+        if (n > 0 && (size_t)n > of_out) {
+            p->lent.data = (const char *)p->lent.data + ((size_t)n - of_out);
+            p->lent.len -= (size_t)n - of_out;
+        }
+    } /* no room; or it has broken, and reading tells */
+    if (p->written < p->out.len)
+        return;
+    buf_clear(&p->out);
+    p->written = 0;
+}
+
+int peer_lend(struct peer *p, const struct buf *head, struct wire_span data)
+{
+    unsigned char zmtp[HEAD_MAX];
     if (p->zmq)
-        return peer_zmq_give(p->zmq, frame);
-    int rc = peer_send(p, frame->data, frame->len);
-    buf_fini(frame);
-    return rc;
+        return peer_zmq_lend(p->zmq, head, data);
+    if (p->state != PEER_READY || p->lent.len > 0 || p->out.len - p->written > OUT_BYTES)
+        return -1;
+    buf_add(&p->out, zmtp, put_head(zmtp, 0, head->len + data.len));
+    buf_add(&p->out, head->data, head->len);
+    p->lent = data;
+    write_out(p);
+    return 0;
 }
 
 void peer_flush(struct peers *all, struct peer *p)
 {
     if (p->fd < 0)
         return;
-    while (p->written < p->out.len) {
-        ssize_t n = send(p->fd, p->out.data + p->written, p->out.len - p->written, MSG_NOSIGNAL);
-        if (n < 0) /* no room; or it has broken, and reading tells */
-            break;
-        p->written += (size_t)n;
-    }
-    bool left = p->written < p->out.len;
-    if (!left) {
-        buf_clear(&p->out);
-        p->written = 0;
-    }
+    write_out(p);
+    bool left = p->out.len + p->lent.len > 0;
     if (left != p->waits)
         watch(all, p, EPOLL_CTL_MOD, left);
 }
@@ -192,6 +222,7 @@ static void on_command(struct peer *p, const unsigned char *body, size_t len)
         size_t context = len - name < 16 ? len - name : 16;
         memcpy(answer, pong, sizeof pong - 1);
         memcpy(answer + sizeof pong - 1, body + name, context);
+        copy_lent(p);
         put_frame(p, FLAG_COMMAND, answer, sizeof pong - 1 + context);
     } else {
         die("ZMTP", "an unexpected command");

@@ -3,6 +3,7 @@
 
 #include "buf.h"
 #include "keys.h"
+#include "wire.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,9 +35,10 @@ struct peer {
     int fd;
     uint32_t number; /* as epoll has it */
     enum peer_state state;
-    bool waits;         /* for room to write, in epoll */
-    struct buf in, out; /* of a frame that has not come whole; not written yet */
-    size_t written;     /* of out */
+    bool waits;            /* for room to write, in epoll */
+    struct buf in, out;    /* of a frame that has not come whole; not written yet */
+    size_t written;        /* of out */
+    struct wire_span lent; /* not written yet, either: follows out */
 };
 
 /* key NULL and not of_libzmq: plain. */
@@ -47,8 +49,9 @@ void peer_open(struct peers *all, struct peer *p, uint32_t number);
 void peer_close(struct peer *p);
 /* One message; it goes with the next peer_flush. -1: there is no room (or no connection) now. */
 int peer_send(struct peer *p, const void *data, size_t len);
-/* A long one, which libzmq need not copy; takes the frame. */
-int peer_give(struct peer *p, struct buf *frame);
+/* A long one, in two pieces, which goes at once. A plain peer borrows its data until all has been
+ * written, and takes no other such message before. */
+int peer_lend(struct peer *p, const struct buf *head, struct wire_span data);
 void peer_flush(struct peers *all, struct peer *p);
 
 /* Hands over all messages that have come. False: the connection has broken. */

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <zmq.h>
 
@@ -64,17 +65,13 @@ int peer_zmq_send(void *socket, const void *data, size_t len)
     return zmq_send(socket, data, len, ZMQ_DONTWAIT) < 0 ? -1 : 0;
 }
 
-static void free_frame(void *data, void *hint)
-{
-    (void)hint;
-    free(data);
-}
-
-int peer_zmq_give(void *socket, struct buf *frame)
+int peer_zmq_lend(void *socket, const struct buf *head, struct wire_span data)
 {
     zmq_msg_t msg;
-    zmq_msg_init_data(&msg, frame->data, frame->len, free_frame, NULL);
-    *frame = (struct buf){0};
+    if (zmq_msg_init_size(&msg, head->len + data.len) != 0)
+        return -1;
+    memcpy(zmq_msg_data(&msg), head->data, head->len);
+    memcpy((char *)zmq_msg_data(&msg) + head->len, data.data, data.len);
     if (zmq_msg_send(&msg, socket, ZMQ_DONTWAIT) >= 0)
         return 0;
     zmq_msg_close(&msg);
