@@ -1,6 +1,6 @@
-/* See writer.h. A ring of tasks; a lot has one holder at any time. There are two threads, so that
- * the disk has something to do while one of them waits for a processor, and so that lots go on
- * while files are synced. A sync begins when all tasks before it are done. */
+/* See writer.h. A ring of tasks; a lot has one holder at any time. There are some threads, so
+ * that the disk has something to do while one of them waits for a processor, and so that lots go on
+ * while files are synced, side by side. A sync begins when all tasks before it are done. */
 #include "writer.h"
 
 #include "buf.h"
@@ -13,12 +13,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { HUGE_PAGE = 2 << 20, TASKS = 4 * WRITER_LOTS, THREADS = 3 };
+enum { HUGE_PAGE = 2 << 20, TASKS = 4 * WRITER_LOTS, THREADS = 6 };
 
 struct task {
-    enum { WAITING, RUNNING, DONE } stage;
-    unsigned char *lot; /* NULL: none */
-    void *taken;        /* to be freed */
+    size_t steps, begun, ended; /* 1, or those of a sync */
+    unsigned char *lot;         /* NULL: none */
+    void *taken;                /* to be freed */
     struct writer_stretch *stretches;
     size_t stretch_count;
     bool sync; /* these files, perhaps none */
@@ -91,30 +91,37 @@ static int put_stretch(struct writer *w, const struct writer_stretch *s)
     return put_cached(w, s, 0, head) != 0 || put_cached(w, s, head + done, s->len) != 0 ? -1 : 0;
 }
 
-static int sync_all(struct writer *w, const struct task *t, int *fd)
+/* A sync is taken in steps, those of a kind by several threads at once: its files are settled, then
+ * they are synced, so that the journal of the file system, to which all of them have something to
+ * add, is committed for all at once instead of for one after the other; then what follows. */
+static int sync_step(struct writer *w, const struct task *t, size_t step, struct writer_failure *f)
 {
-    for (size_t i = 0; i < 2 * t->fd_count; i++) {
-        *fd = t->fds[i % t->fd_count];
-        if ((i < t->fd_count ? disk_settle(w->disk, *fd) : w->disk->fdatasync(*fd)) != 0)
+    size_t n = t->fd_count;
+    if (step == 2 * n) {
+        f->of = WRITER_THEN;
+        return t->then ? t->then(t->then_arg) : 0;
+    }
+    f->of = WRITER_SYNC;
+    f->fd = t->fds[step % n];
+    return step < n ? disk_settle(w->disk, f->fd) : w->disk->fdatasync(f->fd);
+}
+
+static int put_all(struct writer *w, const struct task *t, struct writer_failure *f)
+{
+    for (size_t i = 0; i < t->stretch_count; i++) {
+        f->fd = t->stretches[i].fd;
+        if (put_stretch(w, &t->stretches[i]) != 0)
             return -1;
     }
     return 0;
 }
 
 /* -1: *failure. */
-static int carry_out(struct writer *w, const struct task *t, struct writer_failure *failure)
+static int carry_out(struct writer *w, const struct task *t, size_t step,
+                     struct writer_failure *failure)
 {
-    for (size_t i = 0; i < t->stretch_count; i++) {
-        failure->fd = t->stretches[i].fd;
-        if (put_stretch(w, &t->stretches[i]) != 0)
-            goto fail;
-    }
-    failure->of = WRITER_SYNC;
-    if (sync_all(w, t, &failure->fd) != 0)
-        goto fail;
-    failure->of = WRITER_THEN;
-    return t->then ? t->then(t->then_arg) : 0;
-fail:
+    if ((t->sync ? sync_step(w, t, step, failure) : put_all(w, t, failure)) == 0)
+        return 0;
     failure->error = errno;
     return -1;
 }
@@ -126,15 +133,29 @@ static void task_fini(struct task *t)
     free(t->fds);
 }
 
-/* The first that may be begun; NULL: none. */
+static bool is_done(const struct task *t)
+{
+    return t->ended == t->steps;
+}
+
+/* Whether its next step may be begun, all tasks before it being done or not. */
+static bool is_ready(const struct task *t, bool all_done)
+{
+    size_t n = t->fd_count, before = t->begun < n ? 0 : t->begun < 2 * n ? n : 2 * n;
+    if (!t->sync || t->begun == t->steps)
+        return t->begun < t->steps;
+    return all_done && t->ended >= before;
+}
+
+/* The first that has something to begin; NULL: none. */
 static struct task *next_task(struct writer *w)
 {
     bool all_done = true;
     for (size_t i = 0; i < w->count; i++) {
         struct task *t = &w->tasks[(w->first + i) % TASKS];
-        if (t->stage == WAITING && (!t->sync || all_done))
+        if (is_ready(t, all_done))
             return t;
-        all_done = all_done && t->stage == DONE;
+        all_done = all_done && is_done(t);
     }
     return NULL;
 }
@@ -145,31 +166,34 @@ static void finish(struct writer *w, struct task *t)
     if (t->lot)
         w->free[w->free_count++] = t->lot;
     task_fini(t);
-    t->stage = DONE;
-    for (; w->count > 0 && w->tasks[w->first].stage == DONE; w->count--)
+    for (; w->count > 0 && is_done(&w->tasks[w->first]); w->count--)
         w->first = (w->first + 1) % TASKS;
     pthread_cond_signal(&w->news);
-    pthread_cond_signal(&w->work); /* a sync may be begun now */
 }
 
-/* With the mutex, but for the work itself. */
-static void do_task(struct writer *w, struct task *t)
+/* The next step, with the mutex, but for the work itself. */
+static void do_step(struct writer *w, struct task *t)
 {
     struct writer_failure failure = {0};
-    bool ends = t->sync, failed = false;
-    t->stage = RUNNING;
+    bool failed = false;
+    size_t step = t->begun++;
+    if (next_task(w))
+        pthread_cond_signal(&w->work); /* one wakes the next: no more of them than there is to do */
     if (w->state != WRITER_FAILED) {
         pthread_mutex_unlock(&w->mutex);
-        failed = carry_out(w, t, &failure) != 0;
+        failed = carry_out(w, t, step, &failure) != 0;
         pthread_mutex_lock(&w->mutex);
-        if (failed && w->state != WRITER_FAILED) {
-            w->failure = failure;
-            w->state = WRITER_FAILED;
-        }
-        if (ends && w->state != WRITER_FAILED)
-            w->state = WRITER_SYNCED;
     }
-    finish(w, t);
+    if (failed && w->state != WRITER_FAILED) {
+        w->failure = failure;
+        w->state = WRITER_FAILED;
+    }
+    t->ended++;
+    bool ends = t->sync && is_done(t);
+    if (ends && w->state != WRITER_FAILED)
+        w->state = WRITER_SYNCED;
+    if (is_done(t))
+        finish(w, t);
     if (!w->done || !(ends || failed))
         return;
     pthread_mutex_unlock(&w->mutex);
@@ -185,7 +209,7 @@ static void *writer_main(void *arg)
     for (;;) {
         struct task *t = next_task(w);
         if (t)
-            do_task(w, t);
+            do_step(w, t);
         else if (w->stop && w->count == 0)
             break;
         else
@@ -282,7 +306,7 @@ static void put_task(struct writer *w, struct task t)
 void writer_put(struct writer *w, unsigned char *lot, void *taken,
                 const struct writer_stretch *stretches, size_t count)
 {
-    struct task t = {.lot = lot, .taken = taken, .stretch_count = count};
+    struct task t = {.steps = 1, .lot = lot, .taken = taken, .stretch_count = count};
     t.stretches = mem_alloc(count, sizeof *t.stretches);
     if (count > 0)
         memcpy(t.stretches, stretches, count * sizeof *stretches);
@@ -291,7 +315,8 @@ void writer_put(struct writer *w, unsigned char *lot, void *taken,
 
 void writer_sync(struct writer *w, const int *fds, size_t count, writer_then *then, void *arg)
 {
-    struct task t = {.sync = true, .fd_count = count, .then = then, .then_arg = arg};
+    struct task t = {
+        .steps = 2 * count + 1, .sync = true, .fd_count = count, .then = then, .then_arg = arg};
     t.fds = mem_alloc(count, sizeof *t.fds);
     if (count > 0)
         memcpy(t.fds, fds, count * sizeof *fds);
