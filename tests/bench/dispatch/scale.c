@@ -154,7 +154,8 @@ static int at_load(struct scale *s, double tiles_per_s, double seconds)
     setenv("HILLSWEEP_LATENCY_S", period, 1);
     if (house_again(&s->h) || come_in(s, tiles_per_s))
         return -1;
-    farm_run(s->f, SETTLE_S, never, NULL);
+    if (tiles_per_s > 0)
+        farm_run(s->f, SETTLE_S, never, NULL);
     person = (struct person){.h = &s->h};
     pthread_create(&thread, NULL, look, &person);
     struct farm_figures before = farm_figures(s->f);
