@@ -41,6 +41,7 @@ struct costs {
     double sink, writer, loop_io, farm;
     double idle;       /* of all cores */
     double disk_rests; /* of the time; NaN: unknown */
+    double copy;       /* the least that one costs (plain_copy_ns), in the same round */
     size_t memory;
 };
 
@@ -174,6 +175,7 @@ static int take_round(const struct chart *c, unsigned turn, struct rounds *all, 
         all->mb_s[who][to] = took.s > 0 ? c->mb / took.s : NAN;
         all->cpu_ns[who][to] = took.s > 0 ? took.cpu_ns : NAN;
     }
+    all->costs[to].copy = plain_copy_ns();
     for (unsigned i = 0; i < PLAINS; i++)
         all->of[i][to] = all->mb_s[BROKER][to] / all->mb_s[i][to];
     return 0;
@@ -215,15 +217,20 @@ static void say_all(struct rounds *all)
         printf("%-33s %-24s %-22s  %s\n", i == BROKER ? "broker, new files" : plains[i].name,
                middle(all->mb_s[i], all->count, mb_s), middle(all->cpu_ns[i], all->count, ns),
                i == BROKER ? "" : middle(all->of[i], all->count, of));
-    double own[ROUNDS_MAX], writer[ROUNDS_MAX];
+    double own[ROUNDS_MAX], writer[ROUNDS_MAX], sink[ROUNDS_MAX], copy[ROUNDS_MAX];
     for (unsigned i = 0; i < all->count; i++) {
-        own[i] = all->costs[i].sink - all->costs[i].writer;
+        sink[i] = all->costs[i].sink;
         writer[i] = all->costs[i].writer;
+        own[i] = sink[i] - writer[i];
+        copy[i] = all->costs[i].copy;
     }
-    printf("... of it the sink %s, its writer %s\n", middle(own, all->count, ns),
-           middle(writer, all->count, of));
-    printf("floor: a copy from what another core wrote %.2f, and past the page cache\n",
-           plain_copy_ns());
+    printf("... of its ns the sink %s", middle(sink, all->count, ns));
+    printf(" = own %s", middle(own, all->count, ns));
+    printf(" + writer %s\n", middle(writer, all->count, ns));
+    printf(
+        "floor of own: a copy from what another core wrote %s; of the writer: past the page cache"
+        " %s\n",
+        middle(copy, all->count, ns), middle(all->cpu_ns[2], all->count, of));
 }
 
 static int take_rounds(const struct chart *c, unsigned rounds)
