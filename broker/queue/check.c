@@ -48,6 +48,11 @@ static void check_job(const struct queue *q, const struct job_entry *j)
     for (int s = 0; s <= TILE_CUT; s++)
         assert(in_state[s] == j->tiles.in_state[s]);
     assert(leases == j->lease_count && holders == j->holders);
+    for (const struct lease *l = j->leases; l; l = l->job_next, leases--) {
+        assert(l->job == j->id && !l->ended);
+        assert(!l->job_next || l->job_next->job_prev == l);
+    }
+    assert(leases == 0);
     assert(done == j->points_done);
     assert(j->frontier <= j->frontier_asked && j->frontier_asked <= j->tiles.count);
     if (j->state == JOB_FINISHING || j->state == JOB_DONE)

@@ -155,16 +155,13 @@ static void cut(struct queue *q, struct job_entry *j, struct hurt *h)
 /* Others may have been given it too, as a straggler: it is taken from them. */
 static void take_away(struct queue *q, struct job_entry *j, uint32_t tile)
 {
-    for (size_t i = 0; i < q->worker_count; i++) {
-        struct worker *w = q->workers[i];
-        struct lease *next;
-        for (struct lease *l = w->first; l; l = next) {
-            next = l->next;
-            if (!lease_has(l, j->id, tile) || l->tile[tile - l->first_tile] != LEASE_PENDING)
-                continue;
-            action_tiles(q, ACTION_DROP, w, j->id, tile, 1);
-            lease_settle(q, l, tile);
-        }
+    struct lease *next;
+    for (struct lease *l = j->leases; l; l = next) {
+        next = l->job_next;
+        if (!lease_has(l, j->id, tile) || l->tile[tile - l->first_tile] != LEASE_PENDING)
+            continue;
+        action_tiles(q, ACTION_DROP, worker_find(q, l->worker), j->id, tile, 1);
+        lease_settle(q, l, tile);
     }
 }
 

@@ -203,16 +203,10 @@ void queue_job_add(struct queue *q, int64_t now_ms, const struct queue_job *spec
 /* Ends the job's leases and tells their holders. */
 static void recall(struct queue *q, struct job_entry *j)
 {
-    for (size_t i = 0; i < q->worker_count; i++) {
-        struct worker *w = q->workers[i];
-        struct lease *next;
-        for (struct lease *l = w->first; l; l = next) {
-            next = l->next;
-            if (l->job != j->id)
-                continue;
-            action_tiles(q, ACTION_DROP, w, j->id, l->first_tile, l->tile_count);
-            lease_end(q, l);
-        }
+    for (struct lease *l; (l = j->leases);) {
+        action_tiles(q, ACTION_DROP, worker_find(q, l->worker), j->id, l->first_tile,
+                     l->tile_count);
+        lease_end(q, l);
     }
 }
 

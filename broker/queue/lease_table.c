@@ -54,6 +54,27 @@ static void worker_list_remove(struct worker *w, struct lease *l)
     w->lease_count--;
 }
 
+static void job_list_add(struct job_entry *j, struct lease *l)
+{
+    l->job_next = j->leases;
+    if (j->leases)
+        j->leases->job_prev = l;
+    j->leases = l;
+    j->lease_count++;
+}
+
+static void job_list_remove(struct job_entry *j, struct lease *l)
+{
+    if (l->job_prev)
+        l->job_prev->job_next = l->job_next;
+    else
+        j->leases = l->job_next;
+    if (l->job_next)
+        l->job_next->job_prev = l->job_prev;
+    l->job_next = l->job_prev = NULL;
+    j->lease_count--;
+}
+
 bool worker_holds_job(const struct worker *w, uint32_t job)
 {
     for (const struct lease *l = w->first; l; l = l->next)
@@ -84,9 +105,9 @@ struct lease *lease_add(struct queue *q, struct token token, uint32_t worker, st
         q->straggle_ms = now_ms + STRAGGLE_EVERY_MS;
     if (!worker_holds_job(w, j->id))
         j->holders++;
-    j->lease_count++;
     q->lease_count++;
     worker_list_add(w, l);
+    job_list_add(j, l);
     l->hash_next = *bucket(q, token);
     *bucket(q, token) = l;
     for (uint32_t i = 0; i < tile_count; i++) {
@@ -127,7 +148,7 @@ static void retire(struct queue *q, struct lease *l)
     worker_list_remove(w, l);
     q->lease_count--;
     if (j) {
-        j->lease_count--;
+        job_list_remove(j, l);
         if (!worker_holds_job(w, j->id))
             j->holders--;
     }
@@ -168,16 +189,14 @@ void lease_settle(struct queue *q, struct lease *l, uint32_t tile)
 
 /* Whether another active lease has the tile pending: only asked when there may be one. Who computes
  * it again to compare (before it was damaged on disk, say) does not hold it. */
-bool lease_elsewhere(const struct queue *q, const struct job_entry *j, const struct lease *but,
-                     uint32_t tile)
+bool lease_elsewhere(const struct job_entry *j, const struct lease *but, uint32_t tile)
 {
     if (!tile_is_shared(&j->tiles, tile))
         return false;
-    for (size_t i = 0; i < q->worker_count; i++)
-        for (const struct lease *l = q->workers[i]->first; l; l = l->next)
-            if (l != but && !(l->flags & WIRE_LEASE_VERIFY) && lease_has(l, j->id, tile) &&
-                (l->tile[tile - l->first_tile] & ~LEASE_CLAIMED) == LEASE_PENDING)
-                return true;
+    for (const struct lease *l = j->leases; l; l = l->job_next)
+        if (l != but && !(l->flags & WIRE_LEASE_VERIFY) && lease_has(l, j->id, tile) &&
+            (l->tile[tile - l->first_tile] & ~LEASE_CLAIMED) == LEASE_PENDING)
+            return true;
     return false;
 }
 
@@ -193,7 +212,7 @@ static void release_tile(struct queue *q, struct job_entry *j, const struct leas
         struct piece *p = h ? piece_of(h, l->first, l->count) : NULL;
         if (p && piece_can(p, PIECE_RELEASE))
             piece_event(q, p, PIECE_RELEASE);
-    } else if (tile_get(&j->tiles, tile) == TILE_LEASED && !lease_elsewhere(q, j, l, tile)) {
+    } else if (tile_get(&j->tiles, tile) == TILE_LEASED && !lease_elsewhere(j, l, tile)) {
         job_tile_event(q, j, tile, TILE_RELEASE);
     }
 }

@@ -87,8 +87,9 @@ struct job_entry {
     int64_t hold_until_ms; /* held tiles are released then; 0: none are held */
     uint64_t points_total, points_done, points_failed;
     uint32_t recomputed;
-    uint32_t lease_count; /* active leases */
-    uint32_t holders;     /* workers with an active lease */
+    struct lease *leases; /* active ones, newest first */
+    uint32_t lease_count;
+    uint32_t holders; /* workers with an active lease */
     struct hurt *hurt;
     size_t hurt_count;
     struct recheck *rechecks;
@@ -137,7 +138,8 @@ enum { LEASE_CLAIMED = 0x80 };
 
 struct lease {
     struct lease *hash_next;
-    struct lease *next, *prev; /* of its worker, oldest first */
+    struct lease *next, *prev;         /* of its worker, oldest first */
+    struct lease *job_next, *job_prev; /* of its job, newest first */
     struct token token;
     uint32_t worker, job, first_tile, tile_count;
     uint32_t first, count; /* piece; count 0: whole tiles */
@@ -175,8 +177,7 @@ void lease_release_tile(struct queue *q, struct lease *l, uint32_t tile);
 /* Takes the lease away: what is pending and in no other lease becomes open again. */
 void lease_end(struct queue *q, struct lease *l);
 /* Whether an active lease other than `but` has the tile pending. */
-bool lease_elsewhere(const struct queue *q, const struct job_entry *j, const struct lease *but,
-                     uint32_t tile);
+bool lease_elsewhere(const struct job_entry *j, const struct lease *but, uint32_t tile);
 bool lease_has(const struct lease *l, uint32_t job, uint32_t tile);
 
 /* Gives the worker a tile that others have, a durable one to compute again (dispatch.c). */

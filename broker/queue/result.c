@@ -159,16 +159,14 @@ enum queue_complete queue_result_complete(struct queue *q, int64_t now_ms, uint3
 static void tell_holders(struct queue *q, struct job_entry *j, uint32_t tile,
                          const struct worker *but)
 {
-    for (size_t i = 0; i < q->worker_count; i++) {
-        struct worker *w = q->workers[i];
-        struct lease *next;
-        for (struct lease *l = w == but ? NULL : w->first; l; l = next) {
-            next = l->next;
-            if (!lease_has(l, j->id, tile) || tile_in(l, tile) == LEASE_SETTLED)
-                continue;
-            action_tiles(q, l->count ? ACTION_ACK : ACTION_DROP, w, j->id, tile, 1);
-            lease_settle(q, l, tile);
-        }
+    struct lease *next;
+    for (struct lease *l = j->leases; l; l = next) {
+        struct worker *w = worker_find(q, l->worker);
+        next = l->job_next;
+        if (w == but || !lease_has(l, j->id, tile) || tile_in(l, tile) == LEASE_SETTLED)
+            continue;
+        action_tiles(q, l->count ? ACTION_ACK : ACTION_DROP, w, j->id, tile, 1);
+        lease_settle(q, l, tile);
     }
 }
 
@@ -283,7 +281,7 @@ static void reject_tile(struct queue *q, struct job_entry *j, uint32_t tile)
 {
     if (!tile_can(&j->tiles, tile, TILE_REJECT))
         return;
-    bool elsewhere = lease_elsewhere(q, j, NULL, tile);
+    bool elsewhere = lease_elsewhere(j, NULL, tile);
     job_tile_event(q, j, tile, TILE_REJECT);
     if (!elsewhere)
         return;

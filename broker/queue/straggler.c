@@ -19,14 +19,13 @@ struct candidate {
     double wait_ms; /* until its holder should be through with it; 0: not known */
 };
 
-static uint32_t times_leased(const struct queue *q, const struct job_entry *j, uint32_t tile)
+static uint32_t times_leased(const struct job_entry *j, uint32_t tile)
 {
     uint32_t times = 0;
     if (!tile_is_shared(&j->tiles, tile))
         return 1;
-    for (size_t i = 0; i < q->worker_count; i++)
-        for (const struct lease *l = q->workers[i]->first; l; l = l->next)
-            times += lease_has(l, j->id, tile) && l->tile[tile - l->first_tile] == LEASE_PENDING;
+    for (const struct lease *l = j->leases; l; l = l->job_next)
+        times += lease_has(l, j->id, tile) && l->tile[tile - l->first_tile] == LEASE_PENDING;
     return times;
 }
 
@@ -76,13 +75,12 @@ static bool may_be_helped(const struct queue *q, const struct candidate *c,
 }
 
 /* Its last tile that is pending and not with too many already. */
-static bool last_tile(const struct queue *q, const struct job_entry *j, const struct lease *l,
-                      uint32_t *tile)
+static bool last_tile(const struct job_entry *j, const struct lease *l, uint32_t *tile)
 {
     for (uint32_t k = l->tile_count; k > 0; k--) {
         *tile = l->first_tile + k - 1;
         if (l->tile[k - 1] == LEASE_PENDING && tile_get(&j->tiles, *tile) == TILE_LEASED &&
-            times_leased(q, j, *tile) < STRAGGLERS_MAX)
+            times_leased(j, *tile) < STRAGGLERS_MAX)
             return true;
     }
     return false;
@@ -99,8 +97,8 @@ static bool help(struct queue *q, struct worker *w, const struct candidate *list
         if (c->holder == w || !worker_can_work(w, j->id) || !may_be_helped(q, c, w, j, tile))
             continue;
         if (j->tiles.shared) /* others are asked whether they have it */
-            *steps += q->worker_count;
-        if (!last_tile(q, j, c->lease, &tile) || !may_be_helped(q, c, w, j, tile))
+            *steps += j->lease_count;
+        if (!last_tile(j, c->lease, &tile) || !may_be_helped(q, c, w, j, tile))
             continue;
         lease_straggler(q, w, j, tile);
         return true;

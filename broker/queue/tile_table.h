@@ -40,8 +40,8 @@ bool tile_can(const struct tile_table *t, uint32_t tile, enum tile_event event);
 void tile_event(struct tile_table *t, uint32_t a_blocks, uint32_t tile, enum tile_event event);
 uint32_t tile_author(const struct tile_table *t, uint32_t tile);
 void tile_set_author(struct tile_table *t, uint32_t tile, uint32_t machine);
-/* Whether more than one worker may have the tile in hand: who looks for them has to walk over all.
- */
+/* Whether more than one worker may have the tile in hand: who looks for them has to walk over all
+ * leases of the job. */
 bool tile_is_shared(const struct tile_table *t, uint32_t tile);
 void tile_share(struct tile_table *t, uint32_t tile);
 /* The lowest open tile below `limit` (it stays open); false when there is none. */

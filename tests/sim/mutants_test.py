@@ -55,8 +55,8 @@ MUTANTS = {
         "return j->state == JOB_QUEUED || j->state == JOB_RUNNING || j->state == JOB_PAUSED;"),
     "others are not told that a tile is durable": (
         "broker/queue/result.c",
-        "            lease_settle(q, l, tile);\n        }\n    }\n}",
-        "        }\n    }\n}"),
+        "tile, 1);\n        lease_settle(q, l, tile);\n    }\n}",
+        "tile, 1);\n    }\n}"),
     "pieces beside other work": (
         "broker/queue/dispatch.c",
         "if (worker_has_pending(w) || w->hold_bytes == 0)",
