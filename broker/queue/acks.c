@@ -2,10 +2,10 @@
  * and each would be answered by an ACK of its own, soon after the LEASE that it made room for. With
  * thousands of workers messages are what a broker spends itself on, so an ACK travels with the next
  * LEASE (as TCP's delayed ones do, RFC 1122, 4.2.3.2), as long as nobody misses it: the worker has
- * more to solve and room to send that, and what it keeps until then is little. What of a run joins
- * it is told at once. Held back no longer than WAIT_MS, which is less than the time after which
- * heartbeats that still name the lease are found strange (heartbeat.c), or than a worker waits
- * before it sends again. */
+ * more to solve and room to send that, and what it keeps until then is little. Several runs of
+ * tiles wait together and are told in one message, after WAIT_MS at the latest: that is less than
+ * the time after which heartbeats that still name the lease are found strange (heartbeat.c), and
+ * than a worker waits before it sends again. */
 #include "queue_private.h"
 
 enum { WAIT_MS = 1500, KEPT_BYTES = 64 << 10 };

@@ -1,6 +1,6 @@
 /* Null tiles through the real broker, sink and database; see dispatch.h.
  *
- *   dispatch_bench       all of this in a short form, two minutes and a half
+ *   dispatch_bench       all of this in a short form, three minutes and a half
  *   dispatch_bench [--workers 10,100,1000] [--tiles 1000000] [--rounds 9] [--load 0.5] [--curve]
  *                  [--libzmq] [--bundle 256] [--jobs 1] [--solve-us 1] [--under DIR]
  *                  [--raw-seconds 0.5] [--detail]
