@@ -25,7 +25,7 @@ enum { FILE_BYTES = 3 << 20, FILES = 2 };
 static atomic_ulong moods;
 static atomic_long written, synced_at; /* bytes; when the last sync began */
 static atomic_bool no_direct, shortly, slowly, broken;
-static atomic_int direct_calls, sync_calls;
+static atomic_int direct_calls, sync_calls, syncs_ended;
 
 static unsigned long mood(unsigned long below)
 {
@@ -75,6 +75,7 @@ static int moody_fdatasync(int fd)
     atomic_fetch_add(&sync_calls, 1);
     atomic_store(&synced_at, atomic_load(&written));
     delay();
+    atomic_fetch_add(&syncs_ended, 1);
     return 0;
 }
 
@@ -263,6 +264,50 @@ static void test_failures_stick(void **state)
     put_and_sync(r); /* as new */
 }
 
+struct after {
+    int calls, syncs_ended, rc;
+};
+
+static int then(void *arg)
+{
+    struct after *a = arg;
+    a->calls++;
+    a->syncs_ended = atomic_load(&syncs_ended);
+    return a->rc;
+}
+
+/* Once, when all files of the sync are synced; what it fails in sticks like any failure. */
+static void test_what_follows_a_sync(void **state)
+{
+    struct rig *r = *state;
+    struct writer_failure f;
+    struct after fine = {0}, fails = {.rc = -1}, never = {0};
+    atomic_store(&slowly, true);
+    atomic_store(&syncs_ended, 0);
+    put_all(r);
+    writer_sync(r->w, r->fd, FILES, then, &fine);
+    put_all(r);
+    assert_int_equal(writer_hear(r->w, true), WRITER_SYNCED);
+    assert_int_equal(fine.calls, 1);
+    assert_int_equal(fine.syncs_ended, FILES);
+    writer_sync(r->w, r->fd, FILES, then, &fails);
+    assert_int_equal(writer_hear(r->w, true), WRITER_FAILED);
+    assert_int_equal(fails.calls, 1);
+    assert_int_equal(fails.syncs_ended, 2 * FILES);
+    assert_int_equal(writer_wait(r->w, &f), -1);
+    assert_int_equal(f.of, WRITER_THEN);
+    atomic_store(&broken, true);
+    put_all(r);
+    writer_sync(r->w, NULL, 0, then, &never);
+    assert_int_equal(writer_wait(r->w, &f), -1);
+    assert_int_equal(never.calls, 0);
+    atomic_store(&broken, false);
+    writer_sync(r->w, NULL, 0, then, &fine);
+    assert_int_equal(writer_hear(r->w, true), WRITER_SYNCED);
+    assert_int_equal(fine.calls, 2);
+    assert_int_equal(writer_wait(r->w, &f), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +316,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_direct, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lots_go_on_while_files_are_synced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failures_stick, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_follows_a_sync, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
