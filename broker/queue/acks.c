@@ -31,11 +31,11 @@ static struct wire_tiles *run_with(struct worker *w, uint32_t job, uint32_t tile
 }
 
 /* Its next answer, or its next LEASE, is not to depend on what it is not told. */
-static bool may_wait(const struct worker *w, const struct job_entry *j, uint32_t tile)
+static bool may_wait(const struct worker *w)
 {
     if (w->state != WORKER_UP || w->paused || w->hold_bytes == 0 || w->kept_bytes > KEPT_BYTES)
         return false;
-    return !job_is_quick(j, tile) && window_covers(w) && worker_has_pending(w);
+    return window_covers(w) && worker_has_pending(w);
 }
 
 void ack_flush(struct queue *q, struct worker *w)
@@ -96,9 +96,16 @@ void ack_tile(struct queue *q, struct worker *w, const struct job_entry *j, uint
         w->acks[w->ack_count++] = (struct wire_tiles){j->id, tile, 1};
     }
     w->kept_bytes += (uint32_t)tile_bytes(j, tile);
-    if (may_wait(w, j, tile))
+    if (!job_is_quick(j, tile) && may_wait(w))
         deadline_set(q, w, w->ack_ms + WAIT_MS);
     else
+        ack_flush(q, w);
+}
+
+/* It wants no more, or what it had to solve was taken from it. */
+void ack_look(struct queue *q, struct worker *w)
+{
+    if (w->ack_count > 0 && !may_wait(w))
         ack_flush(q, w);
 }
 

@@ -94,6 +94,19 @@ static void check_worker(const struct queue *q, const struct worker *w)
     assert(w->unsettled >= w->at_sink);
 }
 
+/* What waits to be told is durable, and is told in time. */
+static void check_acks(const struct queue *q, const struct worker *w)
+{
+    assert(w->ack_count == 0 || w->state != WORKER_GONE);
+    for (unsigned i = 0; i < w->ack_count; i++) {
+        const struct wire_tiles *run = &w->acks[i];
+        const struct job_entry *j = job_find(q, run->job);
+        assert(j && run->tile_count > 0);
+        for (uint32_t k = 0; k < run->tile_count; k++)
+            assert(tile_get(&j->tiles, run->first_tile + k) == TILE_DONE);
+    }
+}
+
 static bool may_have(const struct queue *q, const struct worker *w)
 {
     for (size_t i = 0; i < q->job_count; i++) {
@@ -168,6 +181,7 @@ void queue_check(const struct queue *q)
     for (size_t i = 0; i < q->worker_count; i++) {
         const struct worker *w = q->workers[i];
         check_worker(q, w);
+        check_acks(q, w);
         sum += window_in_use(w);
         up += w->state != WORKER_GONE;
         at_sink += w->at_sink;

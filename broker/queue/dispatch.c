@@ -84,6 +84,7 @@ static bool worker_hunts(const struct worker *w)
  * else whoever holds them might never be given the piece that is missing. */
 struct in_hand {
     uint32_t leases; /* with something to solve */
+    uint32_t tiles;  /* to solve */
     uint64_t points; /* to solve */
     uint64_t bytes;
 };
@@ -93,6 +94,7 @@ static struct in_hand in_hand(const struct queue *q, const struct worker *w)
     struct in_hand hand = {.bytes = w->bytes_in_hand};
     for (const struct lease *l = w->first; l; l = l->next) {
         hand.leases += l->pending > 0;
+        hand.tiles += l->pending;
         hand.points += l->pending_points;
         if (l->count && l->pending == 0)
             hand.bytes -= (uint64_t)l->count * job_find(q, l->job)->point_bytes;
@@ -141,7 +143,7 @@ static bool is_full(const struct queue *q, const struct worker *w, const struct 
     double soon = points_in(w, j, q->config.lease_ms) + 0.5 * (double)points;
     if (w->rate > 0 && (double)(hand.points + points) <= soon)
         return false; /* not half a second of work in hand: more, however many leases */
-    if (w->rate > 0 && lease_ms(q) > q->config.lease_ms && hand.points > w->threads * points)
+    if (w->rate > 0 && lease_ms(q) > q->config.lease_ms && hand.tiles > w->threads)
         return true;                                /* a crowd: the next lease is a long one */
     uint32_t most = tile < j->tiles.cursor ? 3 : 2; /* what came back goes out at once */
     return hand.leases >= most || w->rate <= 0;
@@ -199,6 +201,7 @@ static uint32_t run_length(const struct queue *q, const struct worker *w, const 
 
 static void put_out(struct queue *q, struct worker *w, struct job_entry *j, struct lease *l)
 {
+    ack_flush(q, w); /* before it: a tile may be leased to the same worker again, to verify */
     struct queue_action *a = action_add(q, ACTION_LEASE);
     a->worker = w->number;
     a->job = j->id;
@@ -208,7 +211,6 @@ static void put_out(struct queue *q, struct worker *w, struct job_entry *j, stru
     a->count = l->count;
     a->token = l->token;
     a->flags = l->flags;
-    ack_flush(q, w);
     uint64_t granted = w->granted; /* while something is with the sink an ACK will renew it */
     if (w->at_sink == 0 && !window_covers(w) && window_renew(q, w) > granted)
         action_pong(q, w, w->granted);

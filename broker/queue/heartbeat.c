@@ -144,6 +144,7 @@ void queue_worker_heartbeat(struct queue *q, int64_t now_ms, uint32_t worker,
     if (lost || (w->who_ms > 0 && now_ms - w->who_ms >= WHO_AGAIN_MS))
         ask_who(q, w);
     read_progress(q, w, &heartbeat->heartbeat.progress);
+    ack_look(q, w);
     bool is_short = !window_covers(w), to_hear = is_to_hear(q, w);
     uint64_t granted = w->granted;
     if ((is_short || to_hear) && (window_renew(q, w) > granted || to_hear))

@@ -181,13 +181,13 @@ uint32_t queue_worker_hello(struct queue *q, int64_t now_ms, uint64_t session,
     w->told_ms = w->pong_ms = now_ms - PONG_EVERY_MS;
     deadline_set(q, w, now_ms + q->config.silence_ms);
     window_reset(q, w);
-    ack_forget(w); /* what it still has of that is dropped */
     for (uint32_t i = 0; i < hello->hello.holdings.count; i++) {
         struct wire_holding h = wire_holding_at(&hello->hello.holdings, i);
         take_holding(q, w, &h);
     }
     release_unclaimed(q, w);
     window_renew(q, w);
+    ack_flush(q, w); /* else it would send what is durable again */
     dispatch_soon(q, w);
     dispatch_appeared(q); /* released tiles may be for others */
     return w->number;

@@ -325,6 +325,7 @@ void action_pong(struct queue *q, struct worker *w, uint64_t window); /* wish.c 
 /* Acknowledges a durable tile, now or with others (acks.c). */
 void ack_tile(struct queue *q, struct worker *w, const struct job_entry *j, uint32_t tile);
 void ack_flush(struct queue *q, struct worker *w); /* all that waits, now */
+void ack_look(struct queue *q, struct worker *w);  /* the same, if it can wait no more */
 void ack_forget(struct worker *w);                 /* its next HELLO, or nothing, will tell it */
 void ack_tick(struct queue *q, struct worker *w);
 void ack_rot(struct queue *q, const struct job_entry *j, uint32_t tile); /* durable no more */

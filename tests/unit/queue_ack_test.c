@@ -59,10 +59,11 @@ static void test_an_acknowledgement_travels_with_the_next_lease(void **state)
     for (size_t left = open; left <= open; left = w->workers[0].held_count - solved(w)) {
         assert_true(solved(w) > 0); /* nobody has told it anything */
         open = left;
+        w->last = (struct queue_action){.type = ACTION_PONG};
         world_solve_next(w, 0);
-        world_advance(w, 20);
     }
     assert_int_equal(solved(w), w->sink_count); /* of all that is durable */
+    assert_int_not_equal(w->last.type, ACTION_ACK); /* before: it may name a tile of the lease */
 }
 
 static void test_it_does_not_wait_for_ever(void **state)
@@ -102,6 +103,25 @@ static void test_who_gives_work_back_is_told_at_once(void **state)
     assert_int_equal(solved(w), 0);
 }
 
+static void test_who_wants_no_more_is_told_at_its_next_heartbeat(void **state)
+{
+    struct world *w = *state;
+    at_work(w);
+    one_that_waits(w);
+    w->workers[0].rests = true; /* what it had to solve is solved: it gives nothing back */
+    world_beat(w, 0);
+    assert_int_equal(solved(w), 0);
+}
+
+static void test_who_calls_again_is_told_at_once(void **state)
+{
+    struct world *w = *state;
+    at_work(w);
+    one_that_waits(w);
+    world_hello(w, 0); /* its lease goes on */
+    assert_int_equal(solved(w), 0);
+}
+
 static void test_what_rots_meanwhile_is_not_acknowledged(void **state)
 {
     struct world *w = *state;
@@ -127,6 +147,8 @@ int main(void)
         SCENARIO(test_it_does_not_wait_for_ever),
         SCENARIO(test_who_has_nothing_to_solve_is_told_at_once),
         SCENARIO(test_who_gives_work_back_is_told_at_once),
+        SCENARIO(test_who_wants_no_more_is_told_at_its_next_heartbeat),
+        SCENARIO(test_who_calls_again_is_told_at_once),
         SCENARIO(test_what_rots_meanwhile_is_not_acknowledged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

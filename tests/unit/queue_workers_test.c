@@ -392,6 +392,64 @@ static void test_what_is_brought_along_tells_nothing_of_the_rate(void **state)
     assert_rate(w);
 }
 
+/* A job of one tile of as many points as a hundred of the others have. */
+static uint32_t large_tile(struct world *w)
+{
+    struct world_job *j = &w->jobs[w->job_count++];
+    j->tiles = 1;
+    j->durable = calloc(1, 1);
+    j->spec = (struct queue_job){.id = (uint32_t)w->job_count,
+                                 .priority = 1,
+                                 .q_count = 100,
+                                 .a_count = 100,
+                                 .q_blocks = 1,
+                                 .a_blocks = 1,
+                                 .point_bytes = 13,
+                                 .point_cost_ns = 1e4};
+    queue_job_add(w->q, w->now_ms, &j->spec);
+    world_act(w);
+    world_sink(w, 0); /* its frontier */
+    return j->spec.id;
+}
+
+/* Workers that ask for nothing. */
+static void join_crowd(struct world *w, uint64_t count)
+{
+    struct wire_msg m = {.type = WIRE_HELLO};
+    m.hello.threads = 1;
+    m.hello.self_test = 1;
+    m.hello.version = m.hello.isa = m.hello.host = wire_str("crowd");
+    uint32_t retry;
+    struct err err;
+    for (uint64_t i = 0; i < count; i++)
+        queue_worker_hello(w->q, w->now_ms, 10000 + i, &m, &retry, &err);
+    world_act(w);
+}
+
+static void test_in_a_crowd_one_large_tile_does_not_keep_two_threads_busy(void **state)
+{
+    struct world *w = *state;
+    struct err err;
+    uint32_t job = world_job(w, 40, 10, 0);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    for (int i = 0; i < 40; i++) {
+        world_solve_next(w, 0);
+        world_advance(w, 10);
+        world_sink(w, 9);
+        world_beat(w, 0);
+    }
+    assert_int_equal(queue_job_pause(w->q, w->now_ms, job, &err), 0);
+    world_work_off(w);
+    uint32_t large = large_tile(w);
+    assert_int_equal(w->workers[0].held_count, 1);
+    assert_int_equal(w->workers[0].held[0].job, large);
+    join_crowd(w, 3000);
+    assert_int_equal(queue_job_resume(w->q, w->now_ms, job, &err), 0);
+    world_act(w);
+    assert_true(w->workers[0].held_count > 1);
+}
+
 int main(void)
 {
 #define SCENARIO(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
@@ -410,6 +468,7 @@ int main(void)
         SCENARIO(test_a_third_machine_sets_the_second_aside),
         SCENARIO(test_a_third_machine_sets_the_first_aside_and_its_tile_is_computed_anew),
         SCENARIO(test_three_results_blame_nobody),
+        SCENARIO(test_in_a_crowd_one_large_tile_does_not_keep_two_threads_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
