@@ -4,8 +4,9 @@
  * many, are synced and committed together next. So there is always something to do for the disk,
  * and a sync covers as much as has come while the one before took its time.
  *
- * After a failure of any of it nobody knows what is on the disk of all that was put: what is under
- * way is carried out again from the start, as any group that fails is, one after the other. */
+ * After a failure of any of it nobody knows what is on the disk of all that was put and not
+ * committed: it is carried out again from the start, as any group that fails is, one after the
+ * other. */
 #include "sink_group.h"
 
 #include "buf.h"
@@ -76,7 +77,8 @@ static int commit(void *sink)
 {
     struct sink *s = sink;
     s->commit_err = (struct err){0};
-    return group_commit(s, s->under_way, &s->commit_err);
+    s->committed = group_commit(s, s->under_way, &s->commit_err) == 0;
+    return s->committed ? 0 : -1;
 }
 
 static void put_sync(struct sink *s)
@@ -99,6 +101,7 @@ static void put_sync(struct sink *s)
             l->status_syncing = l->status_written;
         l->touched = false;
     }
+    s->committed = false;
     writer_sync(s->writer, fds, count, commit, s);
     free(fds);
 }
@@ -167,18 +170,28 @@ int sink_drain(struct sink *s, struct err *err)
     return -1;
 }
 
-static void land(struct sink *s)
+static void note_synced(struct sink *s)
 {
     for (size_t i = 0; i < s->live_count; i++) {
         struct live *l = s->lives[i];
         if (l->status_syncing > l->status_synced)
             l->status_synced = l->status_syncing;
     }
+}
+
+static void tell(struct sink *s)
+{
     while (s->under_way) {
         struct group *g = s->under_way;
         s->under_way = g->next;
         group_succeed(s, g);
     }
+}
+
+static void land(struct sink *s)
+{
+    note_synced(s);
+    tell(s);
     go_ahead(s);
 }
 
@@ -195,16 +208,23 @@ int sink_land_try(struct sink *s, bool wait, struct err *err)
     return 0;
 }
 
+/* What was committed before something else failed is not written again: it would be in doubt while
+ * the database calls it durable. */
 void sink_land_again(struct sink *s, struct err *err)
 {
-    struct group *g = s->under_way, *next;
+    struct group *g, *next;
     sink_drain(s, NULL);
+    if (s->under_way && s->committed)
+        note_synced(s);
     for (size_t i = 0; i < s->live_count; i++) {
         struct live *l = s->lives[i];
         l->touched = false;
         l->status_syncing = 0;
     }
     doubt_statuses(s);
+    if (s->committed)
+        tell(s);
+    g = s->under_way;
     *last_of(&g) = s->ahead;
     s->under_way = s->ahead = NULL;
     for (; g; g = next) {

@@ -120,7 +120,8 @@ struct sink {
     size_t long_bytes;       /* of a run that goes by the writer */
     struct writer *writer;   /* NULL before the first such run */
     struct group *under_way; /* all of them put to the writer, and their sync and commit: one */
-    struct err commit_err;   /* the writer's, until its end is heard of */
+    struct err commit_err;   /* the writer's, until its end is heard of, and so is */
+    bool committed;          /* what is under way */
     struct group *ahead;     /* put to the writer as well, their sync is to follow */
     bool rebuilt;            /* the database was damaged and has been made anew */
     unsigned char *band, *scratch, *packed; /* packed: of a commit */

@@ -31,8 +31,29 @@ static atomic_int early_commits; /* syncs of the database before what it speaks 
 static size_t unsynced_count;
 static pthread_mutex_t unsynced_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards both */
 
+/* A group's sync is held until the records of the next one are written, which fails; once the first
+ * is committed no sync succeeds any more. */
+static atomic_bool held, waits, spoils, no_sync;
+static atomic_long record_bytes; /* of the file; 0: nothing of this */
+static atomic_int record_writes;
+
+static bool spoil(int fd)
+{
+    struct stat st;
+    long bytes = atomic_load(&record_bytes);
+    if (bytes == 0 || fstat(fd, &st) != 0 || st.st_size != bytes ||
+        atomic_fetch_add(&record_writes, 1) != 1)
+        return false;
+    atomic_store(&spoils, true);
+    atomic_store(&held, false);
+    errno = EIO;
+    return true;
+}
+
 static ssize_t bad_pwrite(int fd, const void *data, size_t len, off_t at)
 {
+    if (spoil(fd))
+        return -1;
     if (bad()) {
         if (len > 1 && pwrite(fd, data, len / 2, at) < 0) /* torn */
             abort();
@@ -52,8 +73,8 @@ static ssize_t bad_pwrite(int fd, const void *data, size_t len, off_t at)
 static int bad_sync(int fd, int (*sync)(int fd))
 {
     struct stat st;
-    bool lose = bad();
-    int why = errno;
+    bool lose = bad() || atomic_load(&no_sync);
+    int why = lose && atomic_load(&no_sync) ? EIO : errno;
     assert_int_equal(fstat(fd, &st), 0);
     pthread_mutex_lock(&unsynced_mutex);
     size_t kept = 0;
@@ -78,6 +99,8 @@ static int bad_sync(int fd, int (*sync)(int fd))
 
 static int bad_fdatasync(int fd)
 {
+    for (; atomic_load(&held); usleep(1000))
+        atomic_store(&waits, true);
     return bad_sync(fd, fdatasync);
 }
 
@@ -145,6 +168,7 @@ static int vfs_sync(sqlite3_file *f, int flags)
     if (unsynced_count > 0)
         atomic_fetch_add(&early_commits, 1);
     pthread_mutex_unlock(&unsynced_mutex);
+    atomic_store(&no_sync, atomic_load(&spoils));
     return bad() ? SQLITE_IOERR_FSYNC : REAL(f)->pMethods->xSync(REAL(f), flags);
 }
 static int vfs_size(sqlite3_file *f, sqlite3_int64 *size)
@@ -371,6 +395,38 @@ static void test_calls_failing_under_way(void **state)
     every_call_failing_once(1, 3);
 }
 
+/* What the database calls durable is not written again when something else fails before the sink has
+ * heard of the commit: else it would be in doubt once more, and a start believe it. */
+static void test_what_is_committed_is_left_alone(void **state)
+{
+    struct rig *r = *state;
+    struct content c = {.salt = 6, .odd = true};
+    struct job *job = make_job(6, 9, 2, true, 1e6);
+    uint32_t n = job_tile_count(job);
+    char folder[160];
+    folder_of(r, 1, folder);
+    r->config.long_bytes = 1;
+    rig_open(r);
+    rig_submit(r, 1, job);
+    atomic_store(&record_writes, 0);
+    atomic_store(&record_bytes, 32 * (long)n);
+    atomic_store(&held, true);
+    sink_store(r->sink, make_result(job, 1, 0, &c, 0));
+    while (!atomic_load(&waits))
+        usleep(1000);
+    sink_store(r->sink, make_result(job, 1, n - 1, &c, 0));
+    rig_wait(r, SINK_STALLED);
+    assert_int_equal(r->durable, 1);
+    rig_close(r);
+    atomic_store(&record_bytes, 0);
+    atomic_store(&spoils, false);
+    atomic_store(&no_sync, false);
+    rig_open(r);
+    assert_int_equal(sink_job(r->sink, 0)->tile_done[0], 1);
+    check_planes(job, folder, ".partial.npy", &c, sink_job(r->sink, 0)->tile_done);
+    job_destroy(job);
+}
+
 /* Data first: whenever the database is synced, nothing that was written to a file is still waiting
  * for a sync, not even the statuses of the commit before. */
 static void test_data_are_synced_before_the_commit(void **state)
@@ -462,6 +518,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_call_failing_once),
         cmocka_unit_test(test_calls_failing_under_way),
+        TEST(test_what_is_committed_is_left_alone),
         TEST(test_data_are_synced_before_the_commit),
         TEST(test_a_full_disk),
         TEST(test_closing_on_a_full_disk),
