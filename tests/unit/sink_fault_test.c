@@ -395,8 +395,8 @@ static void test_calls_failing_under_way(void **state)
     every_call_failing_once(1, 3);
 }
 
-/* What the database calls durable is not written again when something else fails before the sink has
- * heard of the commit: else it would be in doubt once more, and a start believe it. */
+/* What the database calls durable is not written again when something else fails before the sink
+ * has heard of the commit: else it would be in doubt once more, and a start believe it. */
 static void test_what_is_committed_is_left_alone(void **state)
 {
     struct rig *r = *state;
