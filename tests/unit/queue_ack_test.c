@@ -62,7 +62,7 @@ static void test_an_acknowledgement_travels_with_the_next_lease(void **state)
         w->last = (struct queue_action){.type = ACTION_PONG};
         world_solve_next(w, 0);
     }
-    assert_int_equal(solved(w), w->sink_count); /* of all that is durable */
+    assert_int_equal(solved(w), w->sink_count);     /* of all that is durable */
     assert_int_not_equal(w->last.type, ACTION_ACK); /* before: it may name a tile of the lease */
 }
 
