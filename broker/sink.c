@@ -153,6 +153,7 @@ void *sink_main(void *arg)
     do {
         orders = take_orders(s, &quiet, &stop);
         sink_land(s, false);
+        sink_mend_all(s); /* no order need follow what has landed */
         if (orders || s->bands.count > 0)
             carry_out(s, sink_bands(s, orders, quiet));
     } while (!stop || orders || s->bands.count > 0);

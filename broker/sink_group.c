@@ -283,6 +283,17 @@ static int mend_step(struct sink *s, void *arg, struct err *err)
     return 0;
 }
 
+void sink_mend_all(struct sink *s)
+{
+    bool any = false;
+    for (size_t i = 0; i < s->live_count; i++)
+        any |= s->lives[i]->status_stale;
+    if (!any)
+        return;
+    sink_persist(s, mend_step, NULL);
+    sink_tell(s);
+}
+
 void group_succeed(struct sink *s, struct group *g)
 {
     if (g->run_count > 0)
@@ -371,7 +382,7 @@ struct order *sink_group(struct sink *s, struct order *orders)
         group_carry_out(s, g, &failed);
     }
     set_gather(s, bytes, s->under_way ? 0 : sink_now_ms() - start_ms);
-    sink_persist(s, mend_step, NULL);
+    sink_mend_all(s);
     sink_bound_files(s);
     return rest;
 }

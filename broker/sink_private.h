@@ -198,6 +198,9 @@ struct order *sink_bands(struct sink *s, struct order *orders, bool quiet);
  * stream are left under way, so that the next group is made meanwhile. */
 struct order *sink_group(struct sink *s, struct order *orders);
 
+/* Statuses that could not be written are written again, those of all jobs. */
+void sink_mend_all(struct sink *s);
+
 /* sink_land.c: what is under way is committed and told as soon as it is synced; or waited for.
  * After a failure it is carried out again from the start, with patience (sink_persist). */
 void sink_land(struct sink *s, bool wait);

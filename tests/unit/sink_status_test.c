@@ -10,7 +10,7 @@ static atomic_long field_may, sync_must;        /* as many may be begun; a sync 
 static atomic_long bad_status, bad_syncs;       /* that one fails; so many syncs of fields fail */
 static atomic_bool slow_status, slow_field;     /* the next one takes its time */
 static atomic_bool late_record;                 /* the next one waits until one is synced */
-static atomic_long record_syncs;
+static atomic_long record_writes, record_syncs;
 static atomic_int strayed; /* writes whose file was closed meanwhile */
 
 static bool is_of(int fd, const char *name)
@@ -48,9 +48,13 @@ static ssize_t odd_pwrite(int fd, const void *data, size_t len, off_t at)
         fails = atomic_fetch_add(&status_writes, 1) + 1 == atomic_load(&bad_status);
         if (atomic_exchange(&slow_status, false))
             nap_and_look(fd, "/status.npy");
-    } else if (is_of(fd, "/tiles.crc") && atomic_exchange(&late_record, false)) {
-        wait_for(&record_syncs, 1);
-        usleep(1000); /* until the writer has noted it */
+    } else if (is_of(fd, "/tiles.crc")) {
+        bool late = atomic_exchange(&late_record, false);
+        atomic_fetch_add(&record_writes, 1);
+        if (late) {
+            wait_for(&record_syncs, 1);
+            usleep(1000); /* until the writer has noted it */
+        }
     }
     errno = EIO;
     return fails ? -1 : pwrite(fd, data, len, at);
@@ -105,6 +109,7 @@ static void begin(struct rig *r, uint32_t id, const struct job *job)
     r->durable = 0;
     atomic_store(&field_writes, 0);
     atomic_store(&status_writes, 0);
+    atomic_store(&record_writes, 0);
     atomic_store(&record_syncs, 0);
 }
 
@@ -227,12 +232,29 @@ static void test_no_file_is_closed_by_a_lost_job(void **state)
     atomic_store(&sync_must, 2);
     store(r, 1, job, 0);
     wait_for(&field_writes, 1);
+    wait_for(&record_writes, 1);
     atomic_store(&slow_field, true);
     atomic_store(&late_record, true);
     store(r, 1, job, 1);
     rig_wait(r, SINK_LOST);
     rig_close(r);
     assert_int_equal(atomic_load(&strayed), 0);
+    job_destroy(job);
+}
+
+/* No order need come for that to be seen. */
+static void test_a_lost_job_is_told_when_its_last_result_lands(void **state)
+{
+    struct rig *r = *state;
+    struct job *job = job_of_points();
+    char folder[160], path[200];
+    rig_open(r);
+    begin(r, 1, job);
+    folder_of(r, 1, folder);
+    snprintf(path, sizeof path, "%s/status.npy", folder);
+    assert_int_equal(unlink(path), 0);
+    store(r, 1, job, 0);
+    rig_wait(r, SINK_LOST);
     job_destroy(job);
 }
 
@@ -244,6 +266,7 @@ int main(void)
         TEST(test_statuses_that_fail_before_the_next_sync),
         TEST(test_no_file_is_closed_by_a_cancelled_job),
         TEST(test_no_file_is_closed_by_a_lost_job),
+        TEST(test_a_lost_job_is_told_when_its_last_result_lands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
