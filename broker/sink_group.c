@@ -35,7 +35,7 @@ static int sync_touched(struct sink *s, struct err *err)
     int rc = 0;
     for (size_t i = 0; i < s->live_count; i++) {
         struct live *l = s->lives[i];
-        if (rc == 0 && l->touched)
+        if (rc == 0 && l->touched && !l->over)
             rc = sync_live(l, err);
         l->touched = false;
     }
@@ -272,7 +272,7 @@ static int mend_step(struct sink *s, void *arg, struct err *err)
 {
     (void)arg;
     for (size_t i = 0; i < s->live_count; i++)
-        if (s->lives[i]->status_stale && s->under_way)
+        if (sink_is_to_mend(s->lives[i]) && s->under_way)
             sink_land(s, true); /* a commit has the store */
     for (size_t i = 0; i < s->live_count; i++) {
         if (sink_mend(s, s->lives[i], err) == 0)
@@ -287,7 +287,7 @@ void sink_mend_all(struct sink *s)
 {
     bool any = false;
     for (size_t i = 0; i < s->live_count; i++)
-        any |= s->lives[i]->status_stale;
+        any |= sink_is_to_mend(s->lives[i]);
     if (!any)
         return;
     sink_persist(s, mend_step, NULL);

@@ -61,7 +61,7 @@ bool group_is_stream(const struct sink *s, const struct group *g)
     if (bytes < s->long_bytes || s->stalled || s->given_up)
         return false;
     for (size_t i = 0; i < s->live_count; i++)
-        if (s->lives[i]->status_stale)
+        if (sink_is_to_mend(s->lives[i]))
             return false;
     for (size_t i = 0; i < g->entry_count; i++)
         if (!is_new(s, g, i))

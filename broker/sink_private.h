@@ -176,6 +176,10 @@ int sink_complete(struct sink *s, struct live *l, struct err *err);
 /* A tile's statuses as its row keeps them, one byte a point; in s->scratch. */
 uint8_t *sink_statuses(struct sink *s, const struct live *l, const struct store_tile *tile);
 /* Writes the statuses again that are in doubt. */
+static inline bool sink_is_to_mend(const struct live *l)
+{
+    return l->status_stale && !l->over;
+}
 int sink_mend(struct sink *s, struct live *l, struct err *err);
 int sink_rest_one(struct sink *s, struct live *l, struct err *err); /* of one job, not noted */
 /* Syncs the statuses of all jobs and notes that; their files are closed. */

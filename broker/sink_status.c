@@ -36,7 +36,7 @@ static int mend_tile(void *arg, const struct store_tile *tile)
 int sink_mend(struct sink *s, struct live *l, struct err *err)
 {
     struct mending m = {s, l, err};
-    if (!l->status_stale || l->over)
+    if (!sink_is_to_mend(l))
         return 0;
     if (store_tiles(s->store, l->id, l->status_synced, mend_tile, &m, err) != 0)
         return -1;

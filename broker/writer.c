@@ -13,7 +13,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { HUGE_PAGE = 2 << 20, TASKS = 4 * WRITER_LOTS, THREADS = 6 };
+enum {
+    HUGE_PAGE = 2 << 20,
+    TASKS = 4 * WRITER_LOTS,
+    THREADS = 6,
+    SYNCS = 4, /* of them with a sync, so that lots go on */
+};
 
 struct task {
     size_t steps, begun, ended; /* 1, or those of a sync */
@@ -144,7 +149,7 @@ static bool is_ready(const struct task *t, bool all_done)
     size_t n = t->fd_count, before = t->begun < n ? 0 : t->begun < 2 * n ? n : 2 * n;
     if (!t->sync || t->begun == t->steps)
         return t->begun < t->steps;
-    return all_done && t->ended >= before;
+    return all_done && t->ended >= before && t->begun - t->ended < SYNCS;
 }
 
 /* The first that has something to begin; NULL: none. */

@@ -26,6 +26,8 @@ static atomic_ulong moods;
 static atomic_long written, synced_at; /* bytes; when the last sync began */
 static atomic_bool no_direct, shortly, slowly, broken;
 static atomic_int direct_calls, sync_calls, syncs_ended;
+static atomic_long awaited; /* a sync of a file does not end before so many bytes are written ... */
+static atomic_int in_vain;  /* ... or too long has been waited for that */
 
 static unsigned long mood(unsigned long below)
 {
@@ -75,6 +77,10 @@ static int moody_fdatasync(int fd)
     atomic_fetch_add(&sync_calls, 1);
     atomic_store(&synced_at, atomic_load(&written));
     delay();
+    int ms = 0;
+    for (; ms < 5000 && atomic_load(&written) < atomic_load(&awaited); ms++)
+        usleep(1000);
+    atomic_fetch_add(&in_vain, ms == 5000);
     atomic_fetch_add(&syncs_ended, 1);
     return 0;
 }
@@ -240,6 +246,30 @@ static void test_lots_go_on_while_files_are_synced(void **state)
     check_files(r);
 }
 
+/* However many files a sync has. */
+static void test_a_long_sync_leaves_threads_for_lots(void **state)
+{
+    struct rig *r = *state;
+    struct writer_failure f;
+    int fds[24];
+    for (int i = 0; i < 24; i++)
+        fds[i] = r->fd[i % FILES];
+    put_all(r);
+    assert_int_equal(writer_wait(r->w, &f), 0);
+    atomic_store(&awaited, atomic_load(&written) + 1);
+    atomic_store(&sync_calls, 0);
+    writer_sync(r->w, fds, 24, NULL, NULL);
+    while (atomic_load(&sync_calls) < 2)
+        usleep(200);
+    usleep(20000); /* for as many as will */
+    put_all(r);
+    assert_int_equal(writer_hear(r->w, true), WRITER_SYNCED);
+    assert_int_equal(writer_wait(r->w, &f), 0);
+    atomic_store(&awaited, 0);
+    assert_int_equal(atomic_load(&in_vain), 0);
+    check_files(r);
+}
+
 static void test_failures_stick(void **state)
 {
     struct rig *r = *state;
@@ -315,6 +345,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_short_writes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_direct, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lots_go_on_while_files_are_synced, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_long_sync_leaves_threads_for_lots, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failures_stick, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_follows_a_sync, setup, teardown),
     };
