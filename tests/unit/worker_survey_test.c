@@ -73,7 +73,7 @@ static void a_large_grid_is_sampled(void **state)
     assert_true(sampled > 0 && sampled < 30000000);
     int64_t wire = json_get_integer(json, "wire_bytes", 0);
     assert_true(wire > 0);
-#ifndef SANITIZED /* else no whole tile may be solved in its time */
+#ifndef SANITIZED                       /* else no whole tile may be solved in its time */
     assert_true(wire < 900000000 / 10); /* it is sent as leaves */
 #endif
     assert_true(json_get_number(json, "seconds", 0) > 0);
