@@ -75,6 +75,13 @@ void entrance_look(struct server *s)
 
 /* --- changes --------------------------------------------------------------------------------- */
 
+static void revoked(struct server *s, const struct route *who, struct err *err)
+{
+    char name[KEY_NAME_MAX + 1];
+    gate_name(s->gate, who->user, name);
+    err_set(err, ERR_NOT_AUTHORISED, "the key \"%s\" has been revoked", name);
+}
+
 static void follow_key(struct server *s)
 {
     struct key key;
@@ -98,10 +105,8 @@ void entrance_changed(struct server *s)
         const struct route *route = routes_of(s->routes, worker);
         if (!route || entrance_is(s, route, ROLE_WORKER))
             continue;
-        char name[KEY_NAME_MAX + 1];
-        gate_name(s->gate, route->user, name);
-        log_info("worker dismissed worker=%u key=%s", worker, name);
-        err_set(&err, ERR_NOT_AUTHORISED, "the key \"%s\" has been revoked", name);
+        revoked(s, route, &err);
+        log_info("worker dismissed worker=%u: %s", worker, err.text);
         workers_dismiss(s, worker, &err);
     }
 }
@@ -129,37 +134,33 @@ uint64_t entrance_own(const struct route *from, uint64_t id)
     return x ^ x >> 31;
 }
 
-static void turn_away(struct server *s, const struct route *to, const struct wire_msg *msg,
-                      const struct err *why)
+void entrance_refuse(struct server *s, const struct route *to, uint64_t tag)
 {
-    bool asked = msg->type == WIRE_REQUEST || msg->type == WIRE_FETCH || msg->type == WIRE_UPLOAD;
-    if (asked && gate_roles(s->gate, to->user) != 0) {
-        reply_error(s, to, msg->tag, why);
-        return;
-    }
-    char text[sizeof why->text + sizeof why->hint];
-    err_format(why, text, sizeof text);
-    struct wire_msg m = {.type = WIRE_REFUSED, .tag = msg->tag};
-    m.refused.code = (uint16_t)why->code;
-    m.refused.text = wire_str(text);
-    server_send(s, to, &m);
+    struct err err;
+    revoked(s, to, &err);
+    reply_refused(s, to, tag, &err, 0);
 }
 
 bool entrance_admits(struct server *s, const struct route *from, const struct wire_msg *msg)
 {
     bool works = msg->type >= WIRE_HELLO && msg->type <= WIRE_RESULTS;
+    bool asks = msg->type == WIRE_REQUEST || msg->type == WIRE_FETCH || msg->type == WIRE_UPLOAD;
     unsigned roles = gate_roles(s->gate, from->user);
     if (roles & (works ? ROLE_WORKER : ROLE_CLIENT))
         return true;
+    log_debug("message refused type=%s user=%u", wire_type_name(msg->type), from->user);
+    if (roles == 0) {
+        entrance_refuse(s, from, msg->tag);
+        return false;
+    }
     char name[KEY_NAME_MAX + 1];
     struct err err;
     gate_name(s->gate, from->user, name);
-    if (roles == 0)
-        err_set(&err, ERR_NOT_AUTHORISED, "the key \"%s\" has been revoked", name);
+    err_set(&err, ERR_NOT_AUTHORISED, "the key \"%s\" is a %s's and may not %s", name,
+            roles & ROLE_WORKER ? "worker" : "client", works ? "solve" : "submit or read");
+    if (asks)
+        reply_error(s, from, msg->tag, &err);
     else
-        err_set(&err, ERR_NOT_AUTHORISED, "the key \"%s\" is a %s's and may not %s", name,
-                roles & ROLE_WORKER ? "worker" : "client", works ? "solve" : "submit or read");
-    log_debug("message refused type=%s: %s", wire_type_name(msg->type), err.text);
-    turn_away(s, from, msg, &err);
+        reply_refused(s, from, msg->tag, &err, 0);
     return false;
 }

@@ -36,6 +36,18 @@ void reply_error(struct server *s, const struct route *to, uint64_t tag, const s
     buf_fini(&text);
 }
 
+void reply_refused(struct server *s, const struct route *to, uint64_t tag, const struct err *why,
+                   uint32_t retry_ms)
+{
+    char text[sizeof why->text + sizeof why->hint];
+    err_format(why, text, sizeof text);
+    struct wire_msg m = {.type = WIRE_REFUSED, .tag = tag};
+    m.refused.code = (uint16_t)why->code;
+    m.refused.retry_ms = retry_ms;
+    m.refused.text = wire_str(text);
+    server_send(s, to, &m);
+}
+
 static void put_time(struct json_out *o, const char *key, int64_t unix_s)
 {
     char text[32];

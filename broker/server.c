@@ -31,6 +31,8 @@ enum {
 int server_send(struct server *s, const struct route *to, struct wire_msg *msg)
 {
     if (gate_roles(s->gate, to->user) == 0 && msg->type != WIRE_REFUSED) {
+        if (msg->type == WIRE_REPLY || msg->type == WIRE_PAGE)
+            entrance_refuse(s, to, msg->tag);
         errno = EHOSTUNREACH; /* revoked: he is gone, whatever his connection does */
         return -1;
     }
@@ -176,13 +178,9 @@ static void malformed(struct server *s, const struct route *from, const struct w
     log_debug("message dropped: %s", err->text);
     if (err->code != ERR_VERSION)
         return;
-    char text[256];
-    snprintf(text, sizeof text, "%s: install hillsweep %s on both machines", err->text,
-             HILLSWEEP_VERSION);
-    struct wire_msg m = {.type = WIRE_REFUSED, .tag = msg->tag};
-    m.refused.code = ERR_VERSION;
-    m.refused.text = wire_str(text);
-    server_send(s, from, &m);
+    struct err why = *err;
+    err_hint(&why, "install hillsweep %s on both machines", HILLSWEEP_VERSION);
+    reply_refused(s, from, msg->tag, &why, 0);
 }
 
 /* All else sees nothing pending, and leaves nothing: a worker that says goodbye and comes again is

@@ -64,7 +64,8 @@ struct server {
     uint64_t dropped;         /* malformed messages */
 };
 
-/* server.c. Nothing is sent to a user who may no more. 0, or -1 with errno. */
+/* server.c. Nothing is sent to a user who may no more; in place of an answer to what he asked while
+ * he might goes a REFUSED. 0, or -1 with errno. */
 int server_send(struct server *s, const struct route *to, struct wire_msg *msg);
 void server_send_worker(struct server *s, uint32_t worker, struct wire_msg *msg);
 
@@ -80,6 +81,7 @@ int entrance_open(struct server *s, struct err *err);
 void entrance_look(struct server *s);    /* every DOOR_LOOK_MS: is there a crowd? */
 void entrance_changed(struct server *s); /* the gate's keys are others than before */
 bool entrance_admits(struct server *s, const struct route *from, const struct wire_msg *msg);
+void entrance_refuse(struct server *s, const struct route *to, uint64_t tag); /* the revoked */
 uint64_t entrance_own(const struct route *from, uint64_t id); /* an id, distinct by user */
 bool entrance_is(struct server *s, const struct route *from, unsigned roles);
 bool entrance_owns(struct server *s, const struct route *from, const struct catalogue_job *job);
@@ -91,8 +93,6 @@ void workers_message(struct server *s, const struct route *from, const struct wi
 /* telling.c */
 void workers_action(struct server *s, const struct queue_action *action);
 void workers_dismiss(struct server *s, uint32_t worker, const struct err *why);
-void workers_refuse(struct server *s, const struct route *to, const struct err *err,
-                    uint32_t retry_ms);
 
 /* tables.c: a job's document and drive table, in parts */
 void tables_get_job(struct server *s, uint32_t worker, const struct wire_msg *msg);
@@ -147,5 +147,8 @@ int snapshot_take(struct server *s, const struct route *from, uint64_t tag,
 void reply_json(struct server *s, const struct route *to, uint64_t tag,
                 struct json_out *json); /* takes */
 void reply_error(struct server *s, const struct route *to, uint64_t tag, const struct err *err);
+/* REFUSED; retry_ms: when to try again, 0: never. */
+void reply_refused(struct server *s, const struct route *to, uint64_t tag, const struct err *why,
+                   uint32_t retry_ms);
 
 #endif

@@ -5,18 +5,6 @@
 #include "unfold.h"
 #include <string.h>
 
-void workers_refuse(struct server *s, const struct route *to, const struct err *err,
-                    uint32_t retry_ms)
-{
-    char text[sizeof err->text + sizeof err->hint];
-    err_format(err, text, sizeof text);
-    struct wire_msg m = {.type = WIRE_REFUSED};
-    m.refused.code = (uint16_t)err->code;
-    m.refused.retry_ms = retry_ms;
-    m.refused.text = wire_str(text);
-    server_send(s, to, &m);
-}
-
 /* Values at a time cost the sink less as leaves than it costs to take them off a socket. What
  * follows from the monodromy matrix costs more than that: it is left to the many solver threads
  * unless a wire lies between. */
@@ -91,7 +79,7 @@ void workers_dismiss(struct server *s, uint32_t worker, const struct err *why)
 {
     const struct route *to = routes_of(s->routes, worker);
     if (to)
-        workers_refuse(s, to, why, 0);
+        reply_refused(s, to, 0, why, 0);
     queue_worker_bye(s->queue, s->now_ms, worker);
     routes_remove(s->routes, worker);
     assembly_forget_worker(s->assembly, worker);
@@ -103,7 +91,7 @@ static void refuse_worker(struct server *s, const struct queue_action *a)
     const struct route *to = routes_of(s->routes, a->worker);
     err_set(&err, ERR_OTHER, "%s", a->text);
     if (to)
-        workers_refuse(s, to, &err, a->retry_ms);
+        reply_refused(s, to, 0, &err, a->retry_ms);
 }
 
 void workers_action(struct server *s, const struct queue_action *a)

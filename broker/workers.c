@@ -44,7 +44,7 @@ static void on_hello(struct server *s, const struct route *from, const struct wi
                 HILLSWEEP_VERSION, (int)msg->hello.version.len,
                 (const char *)msg->hello.version.data);
         err_hint(&err, "install the same version on both machines");
-        workers_refuse(s, from, &err, 0);
+        reply_refused(s, from, 0, &err, 0);
         return;
     }
     uint64_t session = entrance_own(from, msg->sender); /* no two keys are ever the same worker */
@@ -62,7 +62,7 @@ static void on_hello(struct server *s, const struct route *from, const struct wi
     }
     worker = queue_worker_hello(s->queue, s->now_ms, session, &hello, &retry_ms, &err);
     if (!worker) {
-        workers_refuse(s, from, &err, retry_ms);
+        reply_refused(s, from, 0, &err, retry_ms);
         return;
     }
     assembly_forget_worker(s->assembly, worker); /* it sends unfinished results again */

@@ -393,14 +393,40 @@ class Leases(Doors):
         self.assertEqual(anna.ask("watch", job=1)[0], 0)
         self.client("keys", "revoke", "anna", "--keys", self.keys, broker=False)
 
-        def is_out():  # who is let in at the last moment and revoked before the answer hears nothing
+        def is_out():
             anna.tag += 1
             anna.send(peer.REQUEST, peer.text("ping") + b"{}", anna.tag)
-            return anna.receive(1, (peer.REFUSED,)) is not None
-        until(is_out, "she is out", 5)
+            return anna.receive(10, (peer.REPLY, peer.REFUSED))[0] == peer.REFUSED
+        until(is_out, "she is out")
         self.assertEqual(anna.submit(SMALL)[0], 4)
         self.by("me", "cancel", "1")
         self.assertIsNone(anna.receive(0.3, (51,)))  # and is told nothing any more
+
+    def test_each_question_of_a_client_is_answered_while_it_is_revoked(self):
+        self.open()
+        anna = self.peer("anna")
+        self.assertEqual(anna.submit(SMALL)[0], 0)
+        answer = (peer.PAGE, peer.REPLY, peer.REFUSED)
+        tags = iter(range(1, 1 << 30))
+        asked, page = set(), peer.text("q.npy") + struct.pack("<QI", 0, 100)
+
+        def ask():
+            tag = next(tags)
+            anna.send(peer.FETCH, struct.pack("<I", 1) + page, tag)
+            asked.add(tag)
+
+        for _ in range(6):
+            ask()
+        self.client("keys", "revoke", "anna", "--keys", self.keys, broker=False)
+        kind = None
+        while kind != peer.REFUSED:  # some are always being read when it happens
+            kind, tag, _ = anna.receive(20, answer)
+            asked.remove(tag)
+            ask()
+        while asked:
+            kind, tag, _ = anna.receive(20, answer)
+            self.assertEqual(kind, peer.REFUSED)
+            asked.remove(tag)
 
 
 class Jobs(Doors):
