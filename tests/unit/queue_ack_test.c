@@ -22,12 +22,7 @@ static uint32_t at_work(struct world *w)
     uint32_t job = world_job(w, 40, 10, 0);
     world_hello(w, 0);
     world_sink(w, 0);
-    for (int i = 0; i < 40; i++) {
-        world_solve_next(w, 0);
-        world_advance(w, 50);
-        world_sink(w, 9);
-        world_beat(w, 0);
-    }
+    world_work(w, 0, 40, 50);
     while (w->workers[0].held_count - solved(w) < 4) {
         world_solve_next(w, 0);
         world_advance(w, 50);

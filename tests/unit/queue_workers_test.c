@@ -433,12 +433,7 @@ static void test_in_a_crowd_one_large_tile_does_not_keep_two_threads_busy(void *
     uint32_t job = world_job(w, 40, 10, 0);
     world_hello(w, 0);
     world_sink(w, 0);
-    for (int i = 0; i < 40; i++) {
-        world_solve_next(w, 0);
-        world_advance(w, 10);
-        world_sink(w, 9);
-        world_beat(w, 0);
-    }
+    world_work(w, 0, 40, 10);
     assert_int_equal(queue_job_pause(w->q, w->now_ms, job, &err), 0);
     world_work_off(w);
     uint32_t large = large_tile(w);

@@ -328,6 +328,16 @@ void world_beat(struct world *w, size_t i)
     world_act(w);
 }
 
+void world_work(struct world *w, size_t worker, unsigned tiles, int64_t tile_ms)
+{
+    for (unsigned n = 0; n < tiles; n++) {
+        world_solve_next(w, worker);
+        world_advance(w, tile_ms);
+        world_sink(w, 9);
+        world_beat(w, worker);
+    }
+}
+
 void world_kill(struct world *w, size_t i)
 {
     w->workers[i].alive = false;

@@ -67,8 +67,10 @@ void world_hello(struct world *w,
                  size_t worker); /* connects it; a new session when it is not alive */
 void world_solve(struct world *w, size_t worker, size_t i); /* held tile i: its result arrives */
 void world_solve_next(struct world *w, size_t worker); /* the first that it has not sent, if any */
-void world_sink(struct world *w, size_t count);        /* makes so many stored results durable */
-void world_act(struct world *w);                       /* carries out what the queue has put out */
+/* So many tiles, each taking its time, each durable at once, with heartbeats. */
+void world_work(struct world *w, size_t worker, unsigned tiles, int64_t tile_ms);
+void world_sink(struct world *w, size_t count); /* makes so many stored results durable */
+void world_act(struct world *w);                /* carries out what the queue has put out */
 void world_advance(struct world *w,
                    int64_t ms); /* the clock, with ticks on the way; no heartbeats */
 void world_beat(struct world *w, size_t worker); /* HEARTBEAT naming all it holds */

@@ -217,18 +217,23 @@ static void test_no_file_is_closed_by_a_cancelled_job(void **state)
     job_destroy(job);
 }
 
+static void lose_statuses(struct rig *r, uint32_t id)
+{
+    char folder[160], path[200];
+    folder_of(r, id, folder);
+    snprintf(path, sizeof path, "%s/status.npy", folder);
+    assert_int_equal(unlink(path), 0);
+}
+
 /* A job is lost, since a file is missing that was not yet open: this is seen when a group of it
  * lands, at the moment when the next one has been put. */
 static void test_no_file_is_closed_by_a_lost_job(void **state)
 {
     struct rig *r = *state;
     struct job *job = job_of_points();
-    char folder[160], path[200];
     rig_open(r);
     begin(r, 1, job);
-    folder_of(r, 1, folder);
-    snprintf(path, sizeof path, "%s/status.npy", folder);
-    assert_int_equal(unlink(path), 0);
+    lose_statuses(r, 1);
     atomic_store(&sync_must, 2);
     store(r, 1, job, 0);
     wait_for(&field_writes, 1);
@@ -247,12 +252,9 @@ static void test_a_lost_job_is_told_when_its_last_result_lands(void **state)
 {
     struct rig *r = *state;
     struct job *job = job_of_points();
-    char folder[160], path[200];
     rig_open(r);
     begin(r, 1, job);
-    folder_of(r, 1, folder);
-    snprintf(path, sizeof path, "%s/status.npy", folder);
-    assert_int_equal(unlink(path), 0);
+    lose_statuses(r, 1);
     store(r, 1, job, 0);
     rig_wait(r, SINK_LOST);
     job_destroy(job);
