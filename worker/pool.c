@@ -308,6 +308,13 @@ static bool join_all(struct pool *c, int wait_ms)
     return true;
 }
 
+/* They end by themselves, or with the process; what they use stays. */
+static void let_go(struct pool *c)
+{
+    for (unsigned i = 0; i < c->threads && c->members[i].started; i++)
+        pthread_detach(c->members[i].thread);
+}
+
 bool pool_destroy(struct pool *c, int wait_ms)
 {
     if (!c)
@@ -316,8 +323,10 @@ bool pool_destroy(struct pool *c, int wait_ms)
     for (unsigned i = 0; i < c->threads; i++)
         sem_post(&c->work);
     wake_all(c);
-    if (!join_all(c, wait_ms))
+    if (!join_all(c, wait_ms)) {
+        let_go(c);
         return false;
+    }
     for (struct task *t; (t = pool_collect(c));)
         task_destroy(t);
     for (size_t i = 0; i < c->out_count; i++)
