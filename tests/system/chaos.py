@@ -301,5 +301,5 @@ class Disks(Chaos):
     def resumes(self):
         """Seconds until something is durable again."""
         count, start = self.done(), time.monotonic()
-        until(lambda: self.done() > count, "work goes on", 60)
+        until(lambda: self.done() > count, "work goes on")
         return time.monotonic() - start

@@ -19,7 +19,7 @@ import subprocess
 import threading
 import unittest
 
-from house import BIN, House, driven, program, read_folder
+from house import BIN, HANGS_S, House, driven, program, read_folder
 
 LIBRARY = os.path.join(os.path.dirname(BIN), "tests", "libfaults.so")
 MOST = os.environ.get("FAULTS", "0")
@@ -29,7 +29,6 @@ AT_ONCE = int(os.environ.get("FAULTS_AT_ONCE", "4"))
 PROGRAMS = ("hillsweep-broker", "hillsweep-worker", "hillsweep")
 OF = re.compile(os.environ.get("FAULTS_OF", ""))
 KINDS = ("alloc", "write", "sync", "rename", "sqlite", "zmq")
-HANGS_AFTER = 60
 # So many failures in a row that were not met are the end: threads make the count vary a little.
 END = 40
 
@@ -104,7 +103,7 @@ class Faults(House):
         try:
             p = subprocess.run([program("hillsweep"), *args], env=env, stdin=subprocess.DEVNULL,
                                capture_output=True, text=True, errors="replace", cwd=folder,
-                               timeout=HANGS_AFTER)
+                               timeout=HANGS_S)
         except subprocess.TimeoutExpired as e:
             self.fail(f"{fault} {args} hangs: {e.stderr}")
         return p.returncode, p.stdout, p.stderr

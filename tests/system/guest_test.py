@@ -10,8 +10,7 @@ import subprocess
 import time
 import unittest
 
-from house import ROOT, SLOW, House, program, until
-
+from house import ROOT, SLOW, House, program, said_by, threads, until
 
 
 def long_job():
@@ -45,6 +44,7 @@ class Guest(House):
         worker = self.worker(*more, **kw)
         self.submit(long_job())
         until(lambda: self.workers() and self.state() == "working", "the worker works")
+        until(lambda: 'to="ready"' in said_by(worker), "it is past building, which nothing ends")
         return worker
 
     def assert_at_rest(self, pid):
@@ -53,7 +53,7 @@ class Guest(House):
             before = cpu_s(pid)
             time.sleep(0.2)
             return cpu_s(pid) - before <= 0.02
-        until(quiet, "the solver threads rest", 5)
+        until(quiet, "the solver threads rest")
 
     def test_wishes_are_obeyed(self):
         worker = self.at_work(threads=2)
@@ -104,8 +104,8 @@ class Guest(House):
         self.broker()
         worker = self.worker(yields="memory,battery")
         job = self.submit(long_job())
-        until(lambda: self.workers() and self.state() == "resting", "it does not even begin")
-        self.assertEqual(self.workers()[0]["reason"], "it runs on its battery")
+        until(lambda: [(w["state"], w["reason"]) for w in self.workers()] ==
+              [("resting", "it runs on its battery")], "it does not even begin, and says why")
         power("Charging")
         until(lambda: self.state() == "working", "it works by itself")
         self.assertEqual(self.workers()[0]["reason"], "")
@@ -127,7 +127,7 @@ class Guest(House):
         back. --yield none leaves it to the kernel."""
         cores = len(os.sched_getaffinity(0))
         worker = self.at_work(threads=cores, yields="core")
-        until(lambda: self.status()["points_done"] > 0, "it is past building", 60)
+        until(lambda: self.status()["points_done"] > 0, "it is past building")
 
         def share():
             began, before = time.monotonic(), cpu_s(worker.pid)
@@ -136,7 +136,7 @@ class Guest(House):
         until(lambda: share() > 0.15, "the worker has the cores", 120)
         loops = [self.start("/usr/bin/python3", "-c", "while True: pass", start_new_session=True)
                  for _ in range(cores)]
-        until(lambda: share() < 0.06, "the loops have the cores", 60)
+        until(lambda: share() < 0.06, "the loops have the cores")
         print(f"beside loops on all cores the worker has {100 * share():.1f}% of them")
         for p in loops:
             self.kill(p)
@@ -149,12 +149,7 @@ class Guest(House):
         guests, other = {(3, 19), (5, 19)}, 0  # SCHED_BATCH and SCHED_IDLE, nice; SCHED_OTHER
 
         def policies(pid):
-            policies = {}
-            for task in os.listdir(f"/proc/{pid}/task"):
-                with open(f"/proc/{pid}/task/{task}/stat") as f:
-                    fields = f.read().rsplit(")", 1)[1].split()
-                policies[int(task)] = int(fields[38]), int(fields[16])
-            return policies
+            return {task: (int(fields[38]), int(fields[16])) for task, fields in threads(pid).items()}
         self.broker()
         for full in (False, True):
             worker = self.worker(threads=3, yields=None if full else "none")

@@ -1,6 +1,7 @@
 """Real programs for the system tests: brokers, workers and clients in a folder of their own, on
 tcp://127.0.0.1 with a free port below 32768 (a reconnecting socket above could meet itself) or on
-ipc://. Nothing sleeps for a fixed time: everything waits for a state, with a time-out."""
+ipc://. Nothing sleeps for a fixed time: everything waits for a state. Time limits are for what hangs
+(HANGS_S), and say nothing of how fast anything is."""
 
 import json
 import os
@@ -18,33 +19,43 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BIN = os.environ.get("HILLSWEEP_BIN", os.path.join(ROOT, "build/release/bin"))
 SLOW = float(os.environ.get("HILLSWEEP_SLOW", "1"))  # sanitizers make everything slower
+HANGS_S = 60 * SLOW  # what takes longer will not come
 
 
 def program(name):
     return os.path.join(BIN, name)
 
 
+PORTS = []  # a socket for each port that this process has been given
+
+
 def free_port():
+    """One that no other test is given as long as this process lives, whether anybody listens at it just
+    now or not: a name in the abstract namespace says whose it is."""
     for _ in range(1000):
         port = random.randrange(10000, 32000)
+        name = socket.socket(socket.AF_UNIX)
         with socket.socket() as s:
             try:
+                name.bind(f"\0hillsweep-test-port-{port}")
                 s.bind(("127.0.0.1", port))
-                return port
             except OSError:
+                name.close()
                 continue
+        PORTS.append(name)
+        return port
     raise RuntimeError("no free port")
 
 
-def until(condition, what, seconds=20):
+def until(condition, what, seconds=HANGS_S):
     """Waits until condition() is true and returns its value."""
-    end = time.monotonic() + seconds * SLOW
+    end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds * SLOW:.0f} s: {what}")
+            raise AssertionError(f"not within {seconds:.0f} s: {what}")
         time.sleep(0.01)
 
 
@@ -94,14 +105,14 @@ class House(unittest.TestCase):
                 p.terminate()
         for p in self.processes:
             try:
-                p.wait(10 * SLOW)
+                p.wait(HANGS_S)
             except subprocess.TimeoutExpired:
                 p.kill()
                 p.wait()
-                self.fail(f"{p.args[0]} did not leave within 10 s of SIGTERM")
+                self.fail(f"{p.args[0]} did not leave within {HANGS_S:.0f} s of SIGTERM")
             finally:
                 p.log.close()
-            self.no_sanitizer_report(p.log_path)
+            self.no_sanitizer_report(p)
         outcome = getattr(self, "_outcome", None)
         failed = bool(outcome and outcome.result and
                       any(t is self for t, _ in outcome.result.failures + outcome.result.errors))
@@ -111,12 +122,10 @@ class House(unittest.TestCase):
 
     def show_logs(self):
         for p in self.processes:
-            with open(p.log_path, errors="replace") as f:
-                print(f"--- {' '.join(p.args)}\n{f.read()[-4000:]}", file=sys.stderr)
+            print(f"--- {' '.join(p.args)}\n{said_by(p)[-4000:]}", file=sys.stderr)
 
-    def no_sanitizer_report(self, path):
-        with open(path, errors="replace") as f:
-            text = f.read()
+    def no_sanitizer_report(self, p):
+        text = said_by(p)
         for word in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:",
                      "WARNING: ThreadSanitizer"):
             if word in text:
@@ -157,23 +166,26 @@ class House(unittest.TestCase):
         return self.start(program("hillsweep-worker"), "--broker", self.endpoint, "--threads",
                           str(threads), "--log", "debug", *rules, *more)
 
-    def client(self, *args, code=0, timeout=60, broker=True, text=True, env=None,
+    def command(self, *args):
+        """A client of the broker, that waits for it for as long as a busy machine may need, unless the
+        arguments say how long."""
+        patience = () if "--connect-timeout" in args else ("--connect-timeout", f"{HANGS_S:.0f}s")
+        return [program("hillsweep"), "--broker", self.endpoint, *patience, *args]
+
+    def client(self, *args, code=0, timeout=120, broker=True, text=True, env=None,
                stdin=subprocess.DEVNULL):
         """Runs a client to its end; returns the finished process. A run does not stand back for the
         other tests: it would wait for as long as they keep the machine busy."""
         if args[:1] == ("run",) and "--full" not in args:
             args += ("--full",)
-        command = [program("hillsweep")]
-        if broker:
-            command += ["--broker", self.endpoint]
-        p = subprocess.run(command + list(args), stdin=stdin, capture_output=True,
-                           text=text, env=dict(self.env, **(env or {})), cwd=self.folder,
-                           timeout=timeout * SLOW)
+        command = self.command(*args) if broker else [program("hillsweep"), *args]
+        p = subprocess.run(command, stdin=stdin, capture_output=True, text=text,
+                           env=dict(self.env, **(env or {})), cwd=self.folder, timeout=timeout * SLOW)
         if code is not None:
             self.assertEqual(p.returncode, code, f"{args}\n{p.stdout}\n{p.stderr}")
         return p
 
-    def program(self, name, *args, timeout=60, env=None):
+    def program(self, name, *args, timeout=120, env=None):
         """Runs one of the programs to its end, whatever that is."""
         return subprocess.run([program(name), *args], stdin=subprocess.DEVNULL, text=True,
                               capture_output=True, cwd=self.folder, timeout=timeout * SLOW,
@@ -196,6 +208,29 @@ class House(unittest.TestCase):
     def results(self, job):
         """Every result file of a finished job of the broker: name -> bytes."""
         return read_folder(os.path.join(self.data, "jobs", str(job)))
+
+
+def said_by(p):
+    """All that it has said so far, byte for byte."""
+    with open(p.log_path, newline="", errors="replace") as f:
+        return f.read()
+
+
+def threads(pid):
+    """What /proc/PID/task/TID/stat says of each thread behind its name: {tid: fields}."""
+    found = {}
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{task}/stat") as f:
+                found[int(task)] = f.read().rsplit(")", 1)[1].split()
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it has ended meanwhile
+    return found
+
+
+def stopped(pid):
+    """Whether all of it stands still: it goes on for a while after SIGSTOP was sent."""
+    return all(fields[0] == "T" for fields in threads(pid).values())
 
 
 def read_folder(folder):

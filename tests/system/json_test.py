@@ -13,7 +13,7 @@ import unittest
 
 import jsonschema
 
-from house import ROOT, House, driven, program, until
+from house import HANGS_S, ROOT, House, driven, program, until
 
 with open(os.path.join(ROOT, "client/schema.json")) as f:
     SCHEMA = json.load(f)
@@ -232,13 +232,10 @@ class Json(House):
         p = self.start(*self.command("wait", job, "--json"))
         until(lambda: self.waits(p), "the client waits")
         p.send_signal(signal.SIGINT)
-        self.assertEqual(p.wait(10), 130)
+        self.assertEqual(p.wait(HANGS_S), 130)
         with open(p.log_path) as f:
             self.assertIn(f"hillsweep wait {job}", self.valid("error", f.read())["hint"])
         self.assertEqual(self.status(job)["state"], "queued")
-
-    def command(self, *args):
-        return [program("hillsweep"), "--broker", self.endpoint, *args]
 
     @staticmethod
     def waits(p):

@@ -1,14 +1,21 @@
 """A peer of the broker made by hand: frames of PROTOCOL.md over python3-zmq, with or without a key, and
 raw sockets for what no honest peer would say."""
 
+# A worker that is not heard for 3.9 s is dead, and its work with others: one that `stays` sends
+# heartbeats, from a thread of its own, however long the test is kept waiting.
+
 import json
 import os
 import random
 import socket
 import struct
+import threading
+import time
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
+
+from house import HANGS_S
 
 HELLO, HEARTBEAT, GET_JOB, RESULT, RETURN, BYE = 1, 2, 3, 6, 7, 9
 WELCOME, REFUSED, WHO, LEASE, ACK, DROP = 17, 18, 19, 22, 23, 24
@@ -66,12 +73,19 @@ class Peer:
         self.socket.connect(endpoint)
         self.session = session or random.getrandbits(64)
         self.tag = random.getrandbits(60)
+        self.lock = threading.RLock()  # of the socket, and of what follows
+        self.tokens = set()  # of leases that are not answered
+        self.leaving = threading.Event()
+        self.heart = None
 
     def close(self):
+        self.leaving.set()
+        if self.heart:
+            self.heart.join()
         self.socket.disable_monitor()
         self.context.destroy(linger=0)
 
-    def handshake(self, seconds=10):
+    def handshake(self, seconds=HANGS_S):
         """True when it succeeded, False when it failed."""
         while self.monitor.poll(seconds * 1000):
             event = recv_monitor_message(self.monitor)["event"]
@@ -82,24 +96,44 @@ class Peer:
                 return False
         raise AssertionError("the handshake did not end")
 
-    def is_cut(self, seconds=10):
+    def is_cut(self, seconds=HANGS_S):
         """Whether the broker ends a connection that was up."""
         while self.monitor.poll(seconds * 1000):
             if recv_monitor_message(self.monitor)["event"] == zmq.EVENT_DISCONNECTED:
                 return True
         return False
 
-    def send(self, kind, body=b"", tag=0):
-        self.socket.send(frame(kind, body, self.session, tag))
+    def put(self, data, *more):
+        with self.lock:
+            self.socket.send(data, *more)
 
-    def receive(self, seconds=10, kinds=None):
-        """(type, tag, body) of the next message (of these kinds), or None."""
-        while self.socket.poll(seconds * 1000):
+    def send(self, kind, body=b"", tag=0):
+        self.put(frame(kind, body, self.session, tag))
+
+    def arrived(self):
+        """The next message that is there, or None."""
+        with self.lock:
+            if not self.socket.poll(0):
+                return None
             data = self.socket.recv()
             kind, _, tag = struct.unpack_from("<HQQ", data, 6)
-            if kinds is None or kind in kinds:
-                return kind, tag, data[32:]
-        return None
+            if kind == LEASE:
+                self.tokens.add(data[52:68])
+            elif kind == ACK:
+                self.tokens.clear()
+            return kind, tag, data[32:]
+
+    def receive(self, seconds=HANGS_S, kinds=None):
+        """(type, tag, body) of the next message (of these kinds), or None."""
+        end = time.monotonic() + seconds
+        while True:
+            message = self.arrived()
+            if message and (kinds is None or message[0] in kinds):
+                return message
+            if not message and time.monotonic() > end:
+                return None
+            if not message:
+                time.sleep(0.002)
 
     # --- a client
 
@@ -133,7 +167,17 @@ class Peer:
         self.send(HELLO, struct.pack("<QHIIIBB", 0, 1, hold, 1, os.getpid(), 0, 0) + text(version) +
                   text("made-by-hand") + text("none") + struct.pack("<I", 0))
 
-    def lease(self, seconds=10):
+    def stay(self):
+        """From now on it is heard every second, and names what it has not answered."""
+        def beat():
+            while not self.leaving.wait(1):
+                with self.lock:
+                    progress = b"".join(token + struct.pack("<QI", 0, 0) for token in self.tokens)
+                    self.send(HEARTBEAT, struct.pack("<IQI", 16 << 20, 0, len(self.tokens)) + progress)
+        self.heart = threading.Thread(target=beat, daemon=True)
+        self.heart.start()
+
+    def lease(self, seconds=HANGS_S):
         """(job, first_tile, tile_count, token)"""
         message = self.receive(seconds, (LEASE,))
         if message is None:
@@ -151,14 +195,14 @@ class Peer:
         return frames
 
 
-def raw(endpoint, seconds=10):
+def raw(endpoint, seconds=HANGS_S):
     host, port = endpoint[len("tcp://"):].rsplit(":", 1)
     s = socket.create_connection((host, int(port)), seconds)
     s.settimeout(seconds)
     return s
 
 
-def is_closed(s, seconds=10):
+def is_closed(s, seconds=HANGS_S):
     """Whether the other side closes within the time, whatever it says before."""
     s.settimeout(seconds)
     try:

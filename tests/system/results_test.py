@@ -17,7 +17,7 @@ import numpy
 import xarray
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from house import House, SLOW, driven, until  # noqa: E402
+from house import HANGS_S, House, SLOW, driven, said_by, until  # noqa: E402
 
 MANY = 200000 if SLOW == 1 else 60000
 
@@ -145,7 +145,7 @@ class Results(House):
         worker = self.worker("--full", "--limit", "3%", yields=None)
         number = self.submit(job)
         total = job["grid"]["q"]["count"] * job["grid"]["a"]["count"]
-        until(lambda: 0 < self.status(number)["rows_done"], "rows are done", 60)
+        until(lambda: 0 < self.status(number)["rows_done"], "rows are done")
         self.kill(worker)
         done = self.status(number)["points_done"]
         self.assertLess(done, total, "the job was over too soon for this test")
@@ -187,11 +187,10 @@ class Results(House):
         self.same(rows[~open_points[0, :]], part[0, :][~open_points[0, :]], "octave")
 
         # an export that waits for the rest, and is interrupted
-        waiting = self.start(os.path.join(os.environ["HILLSWEEP_BIN"], "hillsweep"), "--broker",
-                             self.endpoint, "results", number, "-o", "late.csv")
-        until(lambda: b"workers]" in read_bytes(waiting.log_path), "it waits for the rest")
+        waiting = self.start(*self.command("results", number, "-o", "late.csv"))
+        until(lambda: "workers]" in said_by(waiting), "it waits for the rest")
         waiting.send_signal(signal.SIGINT)
-        self.assertEqual(waiting.wait(20 * SLOW), 130)
+        self.assertEqual(waiting.wait(HANGS_S), 130)
         with open(waiting.log_path) as log:
             self.assertRegex(log.read(), r"the same command carries on after [1-9]\d* of 5000 rows")
         self.assertFalse(os.path.exists(self.path("late.csv")))
@@ -206,11 +205,10 @@ class Results(House):
 
         # and at the end all agree
         self.broker()
-        stream = self.start(os.path.join(os.environ["HILLSWEEP_BIN"], "hillsweep"), "--broker",
-                            self.endpoint, "results", number, "-o", "stream.npy")
+        stream = self.start(*self.command("results", number, "-o", "stream.npy"))
         self.worker("--full", threads=2, yields=None)
         self.client("wait", number, timeout=120)
-        self.assertEqual(stream.wait(30 * SLOW), 0)
+        self.assertEqual(stream.wait(HANGS_S), 0)
         whole = numpy.load(f"{folder}/F.npy")
         self.assertFalse(numpy.isnan(whole).any())
         self.same(part[~open_points], whole[~open_points], "the part and the whole")

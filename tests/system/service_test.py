@@ -11,7 +11,7 @@ import socket
 import subprocess
 import unittest
 
-from house import BIN, ROOT, SLOW, House, program
+from house import BIN, HANGS_S, ROOT, House, program, stopped, until
 
 UNITS = os.path.join(ROOT, "deploy/systemd")
 
@@ -22,7 +22,7 @@ class Manager:
     def __init__(self, house):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(house.path("notify"))
-        self.socket.settimeout(20 * SLOW)
+        self.socket.settimeout(HANGS_S)
         house.env.update(NOTIFY_SOCKET=house.path("notify"), WATCHDOG_USEC="300000")
 
     def hear(self):
@@ -49,7 +49,7 @@ class Manager:
         except socket.timeout:
             return True
         finally:
-            self.socket.settimeout(20 * SLOW)
+            self.socket.settimeout(HANGS_S)
 
 
 class Service(House):
@@ -62,12 +62,13 @@ class Service(House):
         for _ in range(3):
             self.assertEqual(manager.hear(), ["WATCHDOG=1"])
         p.send_signal(signal.SIGSTOP)  # a loop that hangs
+        until(lambda: stopped(p.pid), "it has stopped")
         self.assertTrue(manager.silence())
         p.send_signal(signal.SIGCONT)
         manager.hear_until("WATCHDOG=1")
         p.send_signal(signal.SIGTERM)
         manager.hear_until("STOPPING=1")
-        self.assertEqual(p.wait(10 * SLOW), 0)
+        self.assertEqual(p.wait(HANGS_S), 0)
         manager.socket.close()
 
     def test_the_broker_reports(self):
@@ -92,7 +93,7 @@ class Service(House):
                 self.env["NOTIFY_SOCKET"] = address
                 p = self.broker()
                 p.terminate()
-                self.assertEqual(p.wait(10 * SLOW), 0)
+                self.assertEqual(p.wait(HANGS_S), 0)
 
 
 @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd-analyze is not here")

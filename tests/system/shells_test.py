@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import unittest
 
-from house import BIN, SLOW, House, driven
+from house import BIN, HANGS_S, SLOW, House, driven
 from terminal import Terminal
 
 BUILD = os.path.dirname(os.path.abspath(BIN))
@@ -39,7 +39,7 @@ class Shells(House):
     def shell(self, *args):
         p = subprocess.run(args, cwd=self.folder, env=dict(self.env, HILLSWEEP_BROKER=self.endpoint,
                                                            TERM="xterm", LC_ALL="C.UTF-8"),
-                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=HANGS_S)
         self.assertEqual(p.returncode, 0, f"{args}\n{p.stdout}\n{p.stderr}")
         return p.stdout
 
@@ -69,7 +69,7 @@ class Shells(House):
         t.type(b"\x15\x0c" + line.encode() + b"\t\t")
         found = re.compile(r"(^|[\s=])" + re.escape(word) + r"/?($|\s)", re.M)
         t.until(lambda t: t.text().startswith("> " + line[:9]) and
-                found.search(t.text()[2 + len(line.rsplit(" ", 1)[0]):]), f"{line}: {word}", 10)
+                found.search(t.text()[2 + len(line.rsplit(" ", 1)[0]):]), f"{line}: {word}")
         return t.text()
 
     def each(self, line, word, but=None):
@@ -128,7 +128,7 @@ class Shells(House):
         path = self.write_job(driven(grid__q__count=3, grid__a__count=3))
         self.env["PATH"] = "/usr/bin:/bin"  # they find each other side by side
         subprocess.run([self.path("usr/bin/hillsweep"), "run", path], cwd=self.folder, env=self.env,
-                       check=True, capture_output=True, timeout=60)
+                       check=True, capture_output=True, timeout=HANGS_S)
 
 
 if __name__ == "__main__":

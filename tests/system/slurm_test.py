@@ -10,7 +10,7 @@ import socket
 import subprocess
 import unittest
 
-from house import ROOT, SLOW, House, free_port, program, until
+from house import HANGS_S, ROOT, SLOW, House, free_port, program, until
 
 TOOLS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel")
 JOB = {"name": "cluster", "w": {"is": "cos(2*t)", "t": [0, 3000]}, "solver": "point",
@@ -84,11 +84,11 @@ class Slurm(House):
         self.start("slurmctld", "-D")
         self.start("slurmd", "-D", "-N", host)
         self.addCleanup(self.empty_the_queue)
-        until(lambda: "idle" in self.slurm("sinfo", "-h", "-o", "%T"), "the node is idle", 60)
+        until(lambda: "idle" in self.slurm("sinfo", "-h", "-o", "%T"), "the node is idle")
 
     def empty_the_queue(self):
         subprocess.run(["scancel", "-u", "root"], env=self.env, capture_output=True)
-        until(lambda: not self.slurm("squeue", "-h").strip(), "the queue is empty", 60)
+        until(lambda: not self.slurm("squeue", "-h").strip(), "the queue is empty")
 
     def slurm(self, *args):
         return subprocess.run(args, env=self.env, capture_output=True, text=True).stdout
@@ -131,21 +131,21 @@ class Slurm(House):
     def test_a_sweep_outlives_its_allocations(self):
         """Two workers at a time; allocations end, the array's next tasks carry on."""
         p = self.sweep("--nodes", "2", "--time", "5")
-        until(lambda: len(self.workers()) == 2, "two workers", 60)
-        until(lambda: self.status_of_sweep().get("tiles_done", 0) > 0, "some tiles are done", 30)
+        until(lambda: len(self.workers()) == 2, "two workers")
+        until(lambda: self.status_of_sweep().get("tiles_done", 0) > 0, "some tiles are done")
         first = {w["host"] for w in self.workers()}
         running = self.slurm("squeue", "-h", "-r", "-t", "running", "-o", "%i").split()
         self.assertEqual(len(running), 2)
         self.slurm("scancel", *running)  # as at the end of their time: SIGTERM, then SIGKILL
         until(lambda: self.status_of_sweep().get("state") != "running" or
               self.workers() and not first & {w["host"] for w in self.workers()},
-              "the array's next tasks are at work", 60)
-        self.assertEqual(p.wait(120), 0)
+              "the array's next tasks are at work")
+        self.assertEqual(p.wait(3 * HANGS_S), 0)
         status = self.broker_again()
         self.assertEqual(status["state"], "done")
         self.assertEqual(status["points_done"], 90000)
         self.assertEqual(status["tiles_recomputed_after_ack"], 0)
-        until(lambda: not self.slurm("squeue", "-h").strip(), "no worker is left behind", 60)
+        until(lambda: not self.slurm("squeue", "-h").strip(), "no worker is left behind")
         self.assert_as_run_here()
         self.assertGreaterEqual(sum("joined" in log for log in self.worker_logs()), 3)
 
@@ -161,12 +161,12 @@ class Slurm(House):
     @unittest.skipUnless(LONG, "half a minute, on request: HILLSWEEP_SLURM=long")
     def test_an_interrupted_sweep_carries_on(self):
         p = self.sweep("--nodes", "2")
-        until(lambda: self.status_of_sweep().get("tiles_done", 0) > 0, "some tiles are done", 60)
+        until(lambda: self.status_of_sweep().get("tiles_done", 0) > 0, "some tiles are done")
         p.terminate()
-        self.assertEqual(p.wait(30), 130)
-        until(lambda: not self.slurm("squeue", "-h").strip(), "its workers are gone", 60)
+        self.assertEqual(p.wait(HANGS_S), 130)
+        until(lambda: not self.slurm("squeue", "-h").strip(), "its workers are gone")
         again = self.sweep("--nodes", "3")
-        self.assertEqual(again.wait(120), 0)
+        self.assertEqual(again.wait(3 * HANGS_S), 0)
         status = self.broker_again()
         self.assertEqual(status["tiles_recomputed_after_ack"], 0)
         self.assertEqual(status["id"], 1)

@@ -11,7 +11,7 @@ import time
 
 import pyte
 
-from house import SLOW
+from house import HANGS_S
 
 
 class Terminal:
@@ -21,6 +21,7 @@ class Terminal:
         self.screen = pyte.Screen(columns, lines)
         self.stream = pyte.ByteStream(self.screen)
         self.data = b""
+        self.pending = b""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -29,27 +30,31 @@ class Terminal:
         self.code = None
 
     def read(self, seconds):
-        """False at the end."""
-        if not select.select([self.fd], [], [], seconds)[0]:
-            return True
-        try:
-            more = os.read(self.fd, 65536)
-        except OSError:
-            more = b""
+        """Draws up to the next return, so that nothing is missed that was on the screen for a moment
+        only, however late it is read. False at the end."""
+        if not self.pending:
+            if not select.select([self.fd], [], [], seconds)[0]:
+                return True
+            try:
+                self.pending = os.read(self.fd, 65536)
+            except OSError:
+                return False
+        end = self.pending.find(b"\r") + 1 or len(self.pending)
+        more, self.pending = self.pending[:end], self.pending[end:]
         self.data += more
         self.stream.feed(more)
         return bool(more)
 
-    def until(self, condition, what, seconds=30):
-        end = time.monotonic() + seconds * SLOW
+    def until(self, condition, what, seconds=HANGS_S):
+        end = time.monotonic() + seconds
         while not condition(self):
             if not self.read(0.05) or time.monotonic() > end:
                 if condition(self):
                     return
                 raise AssertionError(f"{what}: not seen\n" + self.text())
 
-    def finish(self, seconds=60):
-        end = time.monotonic() + seconds * SLOW
+    def finish(self, seconds=HANGS_S):
+        end = time.monotonic() + seconds
         while self.read(0.05):
             if time.monotonic() > end:
                 os.kill(self.pid, signal.SIGKILL)

