@@ -72,10 +72,13 @@ bool key_is_z85(const char *text)
     return fits;
 }
 
+/* A public key is typed as a word of a command line: none begins as an option does. */
 void key_make(struct key *key)
 {
-    int rc = zmq_curve_keypair(key->public, key->secret);
-    assert(rc == 0); /* a libzmq without CURVE is refused when the program is built */
+    do {
+        int rc = zmq_curve_keypair(key->public, key->secret);
+        assert(rc == 0); /* a libzmq without CURVE is refused when the program is built */
+    } while (key->public[0] == '-');
 }
 
 void key_wipe(struct key *key)

@@ -67,6 +67,18 @@ static void a_key_is_made_and_read_back(void **state)
     assert_memory_equal(&key, &none, sizeof key);
 }
 
+/* hillsweep keys pin KEY: one of 85 would begin like an option. */
+static void a_public_key_is_a_word(void **state)
+{
+    (void)state;
+    struct key key;
+    for (int i = 0; i < 1000; i++) {
+        key_make(&key);
+        assert_int_not_equal(key.public[0], '-');
+    }
+    key_wipe(&key);
+}
+
 static void a_key_that_others_may_read_is_refused(void **state)
 {
     (void)state;
@@ -312,6 +324,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_key_is_made_and_read_back, setup, teardown),
+        cmocka_unit_test(a_public_key_is_a_word),
         cmocka_unit_test_setup_teardown(a_key_that_others_may_read_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_no_key_file_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(names_are_files_names, setup, teardown),
