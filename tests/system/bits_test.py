@@ -162,7 +162,7 @@ class Libm(Runs):
         self.count += 1
         broker, env = self.broker(), self.env
         self.env = dict(env, **first_env)
-        one = self.worker("--limit", "1%")
+        one = self.worker("--limit", "0.3%")
         number = self.submit(job)
         until(lambda: self.status(number)["points_done"] > 0, "a tile is durable")
         self.kill(one)

@@ -142,7 +142,7 @@ class Results(House):
 
     def middle(self, job):
         """A job of which some rows are done and some are not, and nobody works on the rest."""
-        worker = self.worker("--full", "--limit", "3%", yields=None)
+        worker = self.worker("--full", "--limit", f"{SLOW / 2:g}%", yields=None)
         number = self.submit(job)
         total = job["grid"]["q"]["count"] * job["grid"]["a"]["count"]
         until(lambda: 0 < self.status(number)["rows_done"], "rows are done")
@@ -152,7 +152,7 @@ class Results(House):
         return number
 
     def test_in_the_middle(self):
-        job = driven(grid__q__count=5000, grid__a__count=200, solver="point",
+        job = driven(grid__q__count=5000, grid__a__count=200, solver="point", tiles=[100, 1],
                      output={"F": "1 + z(t[157])"})
         broker = self.broker()
         number = self.middle(job)
