@@ -34,6 +34,7 @@ struct chart {
     char path[300];
     double points, mb;
     enum house_door door;
+    bool alone; /* the broker takes its turn and no other program */
 };
 
 /* What the broker took beside its time: ns of processor time a point, or shares. */
@@ -168,6 +169,8 @@ static int take_round(const struct chart *c, unsigned turn, struct rounds *all, 
 {
     for (unsigned i = 0; i < TURNS; i++) {
         unsigned who = (turn + i) % TURNS;
+        if (c->alone && who != BROKER)
+            continue;
         struct took took = who == BROKER ? by_broker(c, &all->costs[to])
                                          : plain_write(&c->plain, &plains[who].way);
         if (took.s <= 0 && (who == BROKER || !plains[who].way.past))
@@ -200,20 +203,21 @@ static void say_round(const struct rounds *all, unsigned to, unsigned number)
 {
     const struct costs *k = &all->costs[to];
     printf("%5u", number);
-    for (unsigned i = 0; i < TURNS; i++)
-        printf(" %6.0f", all->mb_s[i][to]);
+    for (unsigned i = 0; i < PLAINS; i++)
+        all->mb_s[i][to] > 0 ? (void)printf(" %6.0f", all->mb_s[i][to]) : (void)printf("      -");
+    printf(" %6.0f", all->mb_s[BROKER][to]);
     printf("   %5.2f = %.2f + %.2f %7.2f %6.2f %6.0f %% %6.0f %% %7zu\n", k->sink,
            k->sink - k->writer, k->writer, k->loop_io, k->farm, 100 * k->idle, 100 * k->disk_rests,
            k->memory >> 20);
     fflush(stdout);
 }
 
-static void say_all(struct rounds *all)
+static void say_all(const struct chart *c, struct rounds *all)
 {
     char mb_s[40], ns[40], of[40];
     printf("\nmedian (quartiles) of %u rounds   %-24s %-22s  broker's MB/s of it, pair by pair\n",
            all->count, "MB/s", "ns a point");
-    for (unsigned i = 0; i < TURNS; i++)
+    for (unsigned i = c->alone ? BROKER : 0; i < TURNS; i++)
         printf("%-33s %-24s %-22s  %s\n", i == BROKER ? "broker, new files" : plains[i].name,
                middle(all->mb_s[i], all->count, mb_s), middle(all->cpu_ns[i], all->count, ns),
                i == BROKER ? "" : middle(all->of[i], all->count, of));
@@ -227,6 +231,8 @@ static void say_all(struct rounds *all)
     printf("... of its ns the sink %s", middle(sink, all->count, ns));
     printf(" = own %s", middle(own, all->count, ns));
     printf(" + writer %s\n", middle(writer, all->count, ns));
+    if (c->alone)
+        return;
     printf(
         "floor of own: a copy from what another core wrote %s; of the writer: past the page cache"
         " %s\n",
@@ -254,14 +260,14 @@ static int take_rounds(const struct chart *c, unsigned rounds)
             say_round(all, all->count, all->count + 1);
     }
     if (rc == 0)
-        say_all(all);
+        say_all(c, all);
     free(all);
     return rc;
 }
 
-int chart_bench(const char *under, double points, unsigned rounds, enum house_door door)
+int chart_bench(const char *under, double points, unsigned rounds, enum house_door door, bool alone)
 {
-    struct chart c = {.plain.under = under, .door = door};
+    struct chart c = {.plain.under = under, .door = door, .alone = alone};
     struct job *job = NULL;
     char folder[300];
     snprintf(folder, sizeof folder, "%s/chart-XXXXXX", under);

@@ -107,9 +107,11 @@ void farm_say_types(const struct farm_figures *now, const struct farm_figures *b
 double raw_round_trips(unsigned peers, unsigned credits, size_t bytes, double seconds,
                        bool of_libzmq);
 
-/* --- chart.c: a chart of so many points, against a program that does nothing but write it --- */
+/* --- chart.c: a chart of so many points, against programs that do nothing but write it; `alone`:
+ * without them --- */
 
-int chart_bench(const char *under, double points, unsigned rounds, enum house_door door);
+int chart_bench(const char *under, double points, unsigned rounds, enum house_door door,
+                bool alone);
 
 /* --- figures.c --- */
 

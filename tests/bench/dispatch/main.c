@@ -5,8 +5,8 @@
  *                  [--libzmq] [--bundle 256] [--jobs 1] [--solve-us 1] [--under DIR]
  *                  [--raw-seconds 0.5] [--detail]
  *   dispatch_bench --scale 5000 [--jobs 1000] [--loads 5000,20000,50000,100000,0] [--under DIR]
- *   dispatch_bench --chart 1e8 [--rounds 5] [--tcp]    a chart of so many points on disk, by ipc://
- * as `hillsweep run` has it, or by TCP
+ *   dispatch_bench --chart 1e8 [--rounds 5] [--alone] [--tcp]    a chart of so many points on disk,
+ * by ipc:// as `hillsweep run` has it, or by TCP; --alone: without the programs that only write
  *
  * Each round runs the first and the last number of workers, as fast as all can, those between in
  * every third round; a round is a pair, of which the loss from the first number to the last is
@@ -30,7 +30,7 @@ enum { COUNTS_MAX = 16, ROUNDS_MAX = 64, SIDE = 1000, HOSTS = 64, LOAD_SECONDS =
 
 struct options {
     unsigned workers[COUNTS_MAX], count, tiles, bundle, jobs, solve_us, rounds, scale;
-    bool curve, tcp, libzmq, detail;
+    bool curve, tcp, libzmq, detail, alone;
     const char *under, *loads;
     double raw_seconds, chart, load;
 };
@@ -54,7 +54,7 @@ static int usage(void)
         "[--under DIR]\n"
         "                      [--raw-seconds S] [--detail]\n"
         "       dispatch_bench --scale WORKERS [--jobs N] [--loads RATE,...] [--under DIR]\n"
-        "       dispatch_bench --chart POINTS [--rounds N] [--tcp] [--under DIR]\n");
+        "       dispatch_bench --chart POINTS [--rounds N] [--alone] [--tcp] [--under DIR]\n");
     return 2;
 }
 
@@ -98,6 +98,8 @@ static bool take_options(struct options *o, int argc, char **argv)
             o->libzmq = true;
         else if (strcmp(argv[i], "--detail") == 0)
             o->detail = true;
+        else if (strcmp(argv[i], "--alone") == 0)
+            o->alone = true;
         else if (i + 1 == argc || !take_option(o, argv[i], argv[i + 1]))
             return false;
         else
@@ -304,7 +306,8 @@ int main(int argc, char **argv)
     mallopt(M_MMAP_THRESHOLD, 4 << 20); /* as the broker: frames are not to cost page faults */
     mallopt(M_TRIM_THRESHOLD, 64 << 20);
     if (o.chart > 0)
-        return chart_bench(o.under, o.chart, o.rounds ? o.rounds : 5, o.tcp ? HOUSE_TCP : HOUSE_IPC)
+        return chart_bench(o.under, o.chart, o.rounds ? o.rounds : 5, o.tcp ? HOUSE_TCP : HOUSE_IPC,
+                           o.alone)
                    ? 1
                    : 0;
     if (o.scale > 0)
@@ -314,5 +317,5 @@ int main(int argc, char **argv)
     if (argc > 1)
         return all_rounds(&o);
     return all_rounds(&o) || scale_bench(o.under, 5000, 100, "20000,0", 4) ||
-           chart_bench(o.under, 1e8, 2, HOUSE_IPC);
+           chart_bench(o.under, 1e8, 2, HOUSE_IPC, false);
 }
