@@ -252,6 +252,17 @@ static uint32_t frame_crc(const unsigned char *frame, size_t len)
     return crc32c(crc, frame + WIRE_HEADER, len - WIRE_HEADER);
 }
 
+/* The same of a decoded frame. The data of a RESULT are looked at once for two checksums: their own
+ * is joined to that of what precedes them. */
+static uint32_t decoded_crc(const unsigned char *frame, size_t len, struct wire_msg *m)
+{
+    if (m->type != WIRE_RESULT)
+        return frame_crc(frame, len);
+    size_t data = m->result.data.len;
+    m->result.data_crc = crc32c(0, m->result.data.data, data);
+    return crc32c_join(frame_crc(frame, len - data), m->result.data_crc, data);
+}
+
 void wire_encode(const struct wire_msg *msg, struct buf *out)
 {
     size_t start = out->len;
@@ -286,10 +297,13 @@ int wire_decode(const void *frame, size_t len, struct wire_msg *msg, struct err 
                        h.version, WIRE_VERSION);
     if (h.len != len - WIRE_HEADER)
         return err_set(err, ERR_OTHER, "a body of %u bytes in a frame of %zu", h.len, len);
-    if (h.crc != frame_crc(frame, len))
-        return err_set(err, ERR_OTHER, "checksum of the message is wrong");
     msg->type = (enum wire_type)h.type;
-    if (!body(&c, msg))
+    bool known = body(&c, msg);
+    if (h.crc != decoded_crc(frame, len, msg)) {
+        *msg = (struct wire_msg){.sender = h.sender, .tag = h.tag};
+        return err_set(err, ERR_OTHER, "checksum of the message is wrong");
+    }
+    if (!known)
         return err_set(err, ERR_OTHER, "message type %u is not known", h.type);
     if (c.bad || c.left > 0)
         return err_set(err, ERR_OTHER, "%s: the body does not fit its fields",

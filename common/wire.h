@@ -137,6 +137,7 @@ struct wire_msg {
             uint16_t plane;
             uint8_t coding;
             uint32_t plane_bytes, offset, solve_us, crc;
+            uint32_t data_crc; /* decoded: of the data that came, for crc to be held against */
             struct wire_span data;
         } result;
         struct { /* RESULTS: answers read with wire_whole_next */

@@ -186,6 +186,28 @@ static void test_answers_of_whole_tiles(void **state)
     buf_fini(&a);
 }
 
+/* Of what came, whatever the sender says of it; the frame's own checksum is right in both cases. */
+static void test_a_result_tells_the_checksum_of_its_data(void **state)
+{
+    (void)state;
+    unsigned char data[5000];
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (unsigned char)(i * i >> 5);
+    struct buf a = {0};
+    for (size_t len = 0; len <= sizeof data; len += 1250) {
+        struct wire_msg m = {.type = WIRE_RESULT}, out;
+        m.result.crc = len == 2500 ? 1 : crc32c(0, data, len);
+        m.result.data = (struct wire_span){data, len};
+        buf_clear(&a);
+        wire_encode(&m, &a);
+        assert_int_equal(wire_decode(a.data, a.len, &out, NULL), 0);
+        assert_int_equal(out.result.data.len, len);
+        assert_int_equal(out.result.data_crc, crc32c(0, data, len));
+        assert_int_equal(out.result.data_crc == out.result.crc, len != 2500);
+    }
+    buf_fini(&a);
+}
+
 static void test_any_flipped_bit_is_refused(void **state)
 {
     (void)state;
@@ -316,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_every_type_survives),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_answers_of_whole_tiles),
+        cmocka_unit_test(test_a_result_tells_the_checksum_of_its_data),
         cmocka_unit_test(test_any_flipped_bit_is_refused),
         cmocka_unit_test(test_wrong_lengths_behind_a_right_checksum),
         cmocka_unit_test(test_truncated_and_long),
