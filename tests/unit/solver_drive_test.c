@@ -195,6 +195,83 @@ static void test_samples(void **state)
     job_fini(&j);
 }
 
+/* z'' + [k^2 + 2/s^2 sech^2((t - 5.3)/s)] z = 0 reflects nothing: cos(k t) becomes
+ * -cos(k t - 2 atan(k s)) (Poschl and Teller, 1933). */
+static double after_spike(double k, double s, double t)
+{
+    return -cos(k * t - 2 * atan(k * s));
+}
+
+/* A spike of some thousandth of w.t, between all the points that a series would be made of; and one
+ * that no look at w finds, unless a break says where. */
+static void test_spikes(void **state)
+{
+    static const struct {
+        const char *w;
+        double s;
+        size_t breaks;
+        double allowed; /* the roundings of t shift a spike by 1e-16, and it is 4/s strong */
+    } spikes[] = {
+        {"sech((t - 5.3)/2e-4)^2/4e-8", 2e-4, 0, 1e-9},
+        {"sech((t - 5.3)/1e-7)^2/1e-14", 1e-7, 1, 1e-2},
+    };
+    static const double at = 5.3;
+    (void)state;
+    for (size_t c = 0; c < sizeof spikes / sizeof *spikes; c++) {
+        struct solver_job j;
+        job_init(&j, 0, 2, 2, 0.5, 7, 14);
+        j.spec.w = spikes[c].w;
+        j.spec.breaks = &at;
+        j.spec.break_count = spikes[c].breaks;
+        job_run(&j);
+        for (size_t i = 0; i < 28; i++) {
+            double k = sqrt(j.a[i % 14]), t = j.times[157];
+            double truth = i < 14 ? cos(k * t) : after_spike(k, spikes[c].s, t);
+            job_check(&j, 0, i, truth, spikes[c].allowed);
+        }
+        job_fini(&j);
+    }
+}
+
+/* The same in step 1. */
+static void test_spike_of_f(void **state)
+{
+    enum { SAMPLES = 1201 };
+    double t[SAMPLES], w[SAMPLES];
+    struct solver_job j;
+    (void)state;
+    job_init(&j, 0, 1, 2, 1, 2, 2);
+    j.spec.f = "1 + 2*sech((t - 5.3)/2e-4)^2/4e-8";
+    j.spec.y_to = 12;
+    j.spec.y_start[0] = 1;
+    j.spec.w = "y";
+    job_create(&j);
+    assert_int_equal(sweep_drive_samples(j.sweep, SAMPLES, t, w), SAMPLES);
+    for (int i = 0; i < SAMPLES; i++)
+        if (fabs(t[i] - 5.3) > 0.009)
+            assert_true(fabs(w[i] - (t[i] < 5.3 ? cos(t[i]) : after_spike(1, 2e-4, t[i]))) < 1e-7);
+    job_fini(&j);
+}
+
+/* What interpolation costs is seen between few knots, too. */
+static void test_spike_between_knots(void **state)
+{
+    struct solver_job exact, knots;
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        struct solver_job *j = k == 0 ? &exact : &knots;
+        job_init(j, 0.1, 0.2, 5, -1, 7, 5);
+        j->spec.w = "exp(-((t - 5.3)/0.01)^2)";
+        j->spec.interpolation = k == 0 ? SWEEP_EXACT : SWEEP_LINEAR;
+        j->spec.knots = 21;
+        job_run(j);
+    }
+    for (size_t i = 0; i < 25; i++)
+        job_check_apart(&exact, &knots, 0, i);
+    job_fini(&exact);
+    job_fini(&knots);
+}
+
 /* A job of each kind whose drive libm has a hand in. */
 static void travelling_job(struct solver_job *j, enum sweep_interpolation kind)
 {
@@ -295,9 +372,15 @@ static void test_adopt_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),       cmocka_unit_test(test_table),
-        cmocka_unit_test(test_long_source), cmocka_unit_test(test_samples),
-        cmocka_unit_test(test_adopt),       cmocka_unit_test(test_adopt_refuses),
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_long_source),
+        cmocka_unit_test(test_samples),
+        cmocka_unit_test(test_spikes),
+        cmocka_unit_test(test_spike_of_f),
+        cmocka_unit_test(test_adopt),
+        cmocka_unit_test(test_adopt_refuses),
+        cmocka_unit_test(test_spike_between_knots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

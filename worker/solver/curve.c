@@ -3,6 +3,7 @@
 #include "curve.h"
 
 #include "buf.h"
+#include "glance.h"
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -143,8 +144,32 @@ static double left_out(const struct draft *d)
     return share * d->tail + ORTHOGONAL * DBL_EPSILON * d->segment.bound;
 }
 
-/* Series of one segment [t0, t1]; -1 when the function cannot be evaluated. */
-static int sample(const struct gauss *g, curve_fn *fn, void *arg, struct draft *d, struct err *err)
+/* What a series that looks good enough has missed becomes its tail. */
+static int look_closer(const struct curve_span *span, int n, curve_fn *fn, void *arg,
+                       struct draft *d, struct err *err)
+{
+    struct segment *s = &d->segment;
+    struct glimpse seen;
+    struct glance g = {.span = span,
+                       .fn = fn,
+                       .arg = arg,
+                       .t0 = s->t0,
+                       .t1 = s->t1,
+                       .coef = d->coef,
+                       .n = n,
+                       .factor = 1,
+                       .rounding = rounding_of(d)};
+    if (glance(&g, &seen, err) != 0)
+        return -1;
+    d->tail = fmax(d->tail, seen.off);
+    s->bound = fmax(s->bound, seen.off > 0 ? seen.size : 0);
+    return 0;
+}
+
+/* Series of one segment [t0, t1], `most` being the largest value before; -1 when the function
+ * cannot be evaluated. */
+static int sample(const struct curve_span *span, double most, const struct gauss *g, curve_fn *fn,
+                  void *arg, struct draft *d, struct err *err)
 {
     struct segment *s = &d->segment;
     double t[GAUSS_MAX], value[GAUSS_MAX], error[GAUSS_MAX], noise[GAUSS_MAX];
@@ -163,7 +188,9 @@ static int sample(const struct gauss *g, curve_fn *fn, void *arg, struct draft *
     double ends =
         fmax(fabs(legendre_eval(d->coef, g->n, -1)), fabs(legendre_eval(d->coef, g->n, 1)));
     s->bound = 1.03 * fmax(s->bound, ends); /* a peak may hide between two points */
-    return 0;
+    if (!complete(d) && !is_negligible(d, most, span->to - span->from))
+        return 0;
+    return look_closer(span, g->n, fn, arg, d, err);
 }
 
 /* Roundings of the samples cancel for the most part, all the more the more samples there are. */
@@ -184,12 +211,12 @@ static int build(struct curve *c, const struct gauss *g, curve_fn *fn, void *arg
         double stop = curve_next_stop(span->stops, span->stop_count, t, span->to);
         struct draft d = {.segment = {.t0 = t, .t1 = t + step < stop ? t + step : stop}};
         struct segment *s = &d.segment;
-        if (sample(g, fn, arg, &d, err) != 0)
+        if (sample(span, most, g, fn, arg, &d, err) != 0)
             return -1;
         most = fmax(most, s->bound);
         while (!complete(&d)) {
             struct draft half = {.segment = {.t0 = t, .t1 = t + (s->t1 - t) / 2}};
-            if (sample(g, fn, arg, &half, err) != 0)
+            if (sample(span, most, g, fn, arg, &half, err) != 0)
                 return -1;
             if (is_negligible(&d, most, span->to - span->from) && !gains(&half, &d, most))
                 break;

@@ -135,22 +135,42 @@ static int build_curve(struct builder *b, struct curve *c, const char *text, con
     return rc == 0 ? 0 : at_path(err, path);
 }
 
-/* What interpolation costs: the mean of |w - interpolant| over each interval, by four Gauss points.
- * It is rounded up to a float, for that is how it travels to other machines (drive_table.c). */
+#define LOOKS 1024 /* stretches of w.t at least in which interpolation is measured */
+
+/* The mean of |w - interpolant| over [t0, t1] of segment k, by four Gauss points. */
+static int measure(struct drive *d, struct function *f, const struct gauss *g, size_t k, double t0,
+                   double t1, double *mean, struct err *err)
+{
+    double t[4], own[4], exact[4], error[4], noise[4];
+    for (int i = 0; i < 4; i++)
+        t[i] = t0 + g->x[i] * (t1 - t0);
+    curve_at_points(&d->w, k, g, t0, t1, own);
+    if (eval_function(f, 4, t, exact, error, noise, err) != 0)
+        return -1;
+    *mean = 0;
+    for (int i = 0; i < 4; i++)
+        *mean += g->b[i] * (fabs(exact[i] - own[i]) + error[i] + noise[i]);
+    return 0;
+}
+
+/* What interpolation costs over each interval; in several stretches where knots are few, so that
+ * what lies between them does not go unseen. It is rounded up to a float, for that is how it
+ * travels to other machines (drive_table.c). */
 static int measure_interpolation(struct drive *d, struct function *f, struct err *err)
 {
     struct gauss g;
+    size_t stretches = d->w.count < LOOKS ? LOOKS / d->w.count : 1;
     gauss_init(&g, 4);
     for (size_t k = 0; k < d->w.count; k++) {
         struct segment *s = &d->w.segments[k];
-        double t[4], own[4], exact[4], error[4], noise[4], mean = 0;
-        for (int i = 0; i < 4; i++)
-            t[i] = s->t0 + g.x[i] * (s->t1 - s->t0);
-        curve_at_points(&d->w, k, &g, s->t0, s->t1, own);
-        if (eval_function(f, 4, t, exact, error, noise, err) != 0)
-            return -1;
-        for (int i = 0; i < 4; i++)
-            mean += g.b[i] * (fabs(exact[i] - own[i]) + error[i] + noise[i]);
+        double step = (s->t1 - s->t0) / (double)stretches, sum = 0, mean;
+        for (size_t i = 0; i < stretches; i++) {
+            double t0 = s->t0 + (double)i * step, t1 = i + 1 < stretches ? t0 + step : s->t1;
+            if (measure(d, f, &g, k, t0, t1, &mean, err) != 0)
+                return -1;
+            sum += mean;
+        }
+        mean = sum / (double)stretches;
         s->error = (double)(float)((s->error + mean) * (1 + 0x1p-23));
         if (!isfinite(s->error))
             return err_set(err, ERR_JOB_REFUSED, "the interpolation is off by %.3g near t = %.9g",

@@ -3,6 +3,7 @@
  * time with shorter steps, whose points, and so whose roundings of f, are others. */
 #include "source.h"
 
+#include "glance.h"
 #include <float.h>
 #include <math.h>
 
@@ -21,15 +22,34 @@ struct piece {
     double y_coef[GAUSS_MAX], dy_coef[GAUSS_MAX];
 };
 
-/* Solves one step; 1 when it is accurate, 0 when it is too long, -1 when f fails. */
-static int try_step(struct piece *p, const struct gauss *g, curve_fn *f, void *arg, double t,
-                    double h, double reach, const struct state *now, struct err *err)
+/* Whether h^2 f is what its series says, also between the points of a step: 1, 0, or -1. */
+static int is_seen(const struct source_job *job, const double *coef, double t, double h,
+                   double rounding, struct err *err)
 {
+    struct curve_span span = {job->from, job->to, job->stops, job->stop_count};
+    struct glimpse seen;
+    struct glance g = {.span = &span,
+                       .fn = job->f,
+                       .arg = job->arg,
+                       .t0 = t,
+                       .t1 = t + h,
+                       .coef = coef,
+                       .n = job->gauss->n,
+                       .factor = h * h,
+                       .rounding = rounding};
+    return glance(&g, &seen, err) != 0 ? -1 : seen.off == 0;
+}
+
+/* Solves one step; 1 when it is accurate, 0 when it is too long, -1 when f fails. */
+static int try_step(struct piece *p, const struct source_job *job, double t, double h, double reach,
+                    const struct state *now, struct err *err)
+{
+    const struct gauss *g = job->gauss;
     double at[GAUSS_MAX], f_error[GAUSS_MAX], f_noise[GAUSS_MAX], coef[GAUSS_MAX], bound = 0,
                                                                                    noise = 0;
     for (int i = 0; i < g->n; i++)
         at[i] = t + g->x[i] * h;
-    if (f(arg, (size_t)g->n, at, p->k, f_error, f_noise, err) != 0)
+    if (job->f(job->arg, (size_t)g->n, at, p->k, f_error, f_noise, err) != 0)
         return -1;
     for (int i = 0; i < g->n; i++) {
         p->k[i] *= h * h;
@@ -59,7 +79,11 @@ static int try_step(struct piece *p, const struct gauss *g, curve_fn *f, void *a
     gauss_series(g, p->dy, p->dy_coef);
     double y_tail = curve_tail(p->y_coef, g->n), dy_tail = h * curve_tail(p->dy_coef, g->n);
     double rounding = (CURVE_ROUNDING + noise) * size;
-    return tiny || (y_tail <= rounding && dy_tail <= rounding);
+    if (tiny)
+        return 1;
+    if (!(y_tail <= rounding && dy_tail <= rounding))
+        return 0;
+    return is_seen(job, coef, t, h, fmax(CURVE_ROUNDING * bound, NEGLECTED), err);
 }
 
 static struct state advance(const struct state *s, const struct step *step, double h)
@@ -95,8 +119,7 @@ static int integrate(struct source *s, const struct source_job *job, double reac
         double stop = curve_next_stop(job->stops, job->stop_count, t, job->to);
         double end = t + length < stop ? t + length : stop;
         int good;
-        while ((good = try_step(&p, job->gauss, job->f, job->arg, t, end - t, reach, &now, err)) ==
-               0)
+        while ((good = try_step(&p, job, t, end - t, reach, &now, err)) == 0)
             end = t + (end - t) / 2;
         if (good < 0)
             return -1;
