@@ -94,7 +94,7 @@ class Hosts(House):
         for host in ("one", "two", "three"):
             self.start(*self.on(host), program("hillsweep-worker"), "--broker", self.endpoint,
                        "--keys", f"{self.keys}/{host}.key", "--name", host, "--threads", "1",
-                       "--limit", "3%", "--yield", "none", "--log", "debug")
+                       "--limit", "3%", "--full", "--log", "debug")
 
     def ask(self, *args):
         p = subprocess.run([*self.on("client"), program("hillsweep"), "--broker", self.endpoint,
@@ -180,7 +180,7 @@ class Hosts(House):
             self.processes[1 + ("one", "two", "three").index(host)].terminate()
         for host in ("one", "two", "three"):
             self.start(*self.on(host), program("hillsweep-worker"), "--broker", self.endpoint,
-                       "--keys", f"{self.keys}/{host}.key", "--threads", "1", "--yield", "none")
+                       "--keys", f"{self.keys}/{host}.key", "--threads", "1", "--full")
         self.ask("wait", "last")
         status = json.loads(self.ask("status", "--json"))
         self.assertEqual(status["tiles_recomputed_after_ack"], 0)

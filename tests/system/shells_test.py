@@ -127,7 +127,7 @@ class Shells(House):
                 self.assertTrue(os.path.getsize(self.path("usr/share/" + path)), path)
         path = self.write_job(driven(grid__q__count=3, grid__a__count=3))
         self.env["PATH"] = "/usr/bin:/bin"  # they find each other side by side
-        subprocess.run([self.path("usr/bin/hillsweep"), "run", path], cwd=self.folder, env=self.env,
+        subprocess.run([self.path("usr/bin/hillsweep"), "run", "--full", path], cwd=self.folder, env=self.env,
                        check=True, capture_output=True, timeout=HANGS_S)
 
 

@@ -144,13 +144,13 @@ class Terminals(House):
 
     def test_run_shows_its_line_and_takes_it_away(self):
         path = self.write_job(driven(grid__q__count=600, grid__a__count=600, solver="point"))
-        t = self.run_in("truecolor", "run", path, "--limit", LIMIT)
+        t = self.run_in("truecolor", "run", "--full", path, "--limit", LIMIT)
         t.until(lambda t: re.search(r"\[[\d,]+/360,000  \d+%.*1 worker", t.text()), "its line")
         self.assertEqual(t.finish(), 0)
         lines = t.text().splitlines()
         self.assertRegex(lines[0], r"^360,000 points in .*: .*job/F.npy$")
         self.assertNotIn("[", t.text())
-        t = self.run_in("truecolor", "run", "--watch", path, "-o", "again")
+        t = self.run_in("truecolor", "run", "--full", "--watch", path, "-o", "again")
         self.assertEqual(t.finish(), 0)
         self.assertIn("\u2580", t.text())
         self.assertIn("again/F.npy", t.text())
