@@ -2,7 +2,8 @@
  * time, all planes of which stay in the processor's cache while they are decoded side by side,
  * judged and checksummed. A long run whose rows are whole is one stretch in the file of each plane:
  * its strips are made in lots of the writer (writer.h), which has them on their way to the disk
- * while the next ones are made. All others are written strip by strip, row by row if need be.
+ * while the next ones are made. If its tiles came as leaves it is one large lot, into which they
+ * are expanded where they belong. All others are written strip by strip, row by row if need be.
  *
  * A tile's CRC is that which its parts came with, so that it speaks of what the worker has sent,
  * whatever happens in between; where something has to be put right, or came as leaves, it is
@@ -29,6 +30,7 @@ struct strip {
     unsigned status; /* number of that plane */
     struct job_tile rows;
     unsigned char *plane[PLANES_MOST]; /* where they go */
+    bool expanded;                     /* tiles are there already, having come as leaves */
     bool changed;                      /* something was put right in these or those before */
     bool sums;      /* CRCs are reckoned: where `whole`, all rows of the run being here, */
     bool whole;     /* planes follow one another in a tile's CRC, */
@@ -45,8 +47,8 @@ static size_t points(const struct job_tile *t)
 /* Whether it is known to be as usual. */
 static bool decode(const struct strip *p, unsigned plane)
 {
-    bool usual = true;
-    for (size_t i = 0; i < p->run->count; i++)
+    bool usual = !p->expanded;
+    for (size_t i = 0; i < p->run->count && !p->expanded; i++)
         usual =
             tile_decode(p->job, p->entries[i].result, plane, &p->rows, p->plane[plane]) && usual;
     return usual;
@@ -130,7 +132,7 @@ static void lay_out(struct strip *p, unsigned char *room)
     }
 }
 
-static int write_strips(struct sink *s, struct strip *p, size_t most, struct err *err)
+static enum run_end write_strips(struct sink *s, struct strip *p, size_t most, struct err *err)
 {
     const struct job_tile *band = &p->run->band;
     unsigned char *room = sink_room(&s->band, &s->band_bytes, most * row_bytes(p->run, p->job));
@@ -141,9 +143,9 @@ static int write_strips(struct sink *s, struct strip *p, size_t most, struct err
         for (unsigned plane = 0; plane < p->status; plane++) /* statuses: after the commit */
             if (p->entries->fate == FATE_STORE && tile_has_plane(p->job, plane) &&
                 jobdir_write(&p->entries->live->dir, plane, &p->rows, p->plane[plane], err) != 0)
-                return -1;
+                return RUN_FAILED;
     }
-    return 0;
+    return RUN_WRITTEN;
 }
 
 /* --- lot by lot ------------------------------------------------------------------------------ */
@@ -178,16 +180,33 @@ static bool goes_by_writer(struct sink *s, const struct run *run, const struct e
     return sink_writer(s) != NULL;
 }
 
+/* What the planes of so many rows take in a lot, with what there is of pages before and behind. */
+static size_t lot_bytes(const struct run *run, const struct job *job, size_t rows)
+{
+    size_t width = run->band.a1 - run->band.a0;
+    return rows * (row_bytes(run, job) - width) + 2 * PAGE * 2 * job->output_count;
+}
+
+/* Leaves and nothing else, and no more than a large lot has room for. */
+static bool is_to_expand(const struct run *run, const struct entry *entries)
+{
+    const struct job *job = entries->live->spec;
+    bool all = lot_bytes(run, job, run->band.q1 - run->band.q0) <= WRITER_LARGE_BYTES;
+    for (size_t i = 0; all && i < run->count; i++)
+        all = unfold_is_due(job, entries[i].result);
+    return all;
+}
+
 /* A lot to fill, whatever has to be done until there is one. */
-static unsigned char *take_lot(struct sink *s, struct err *err)
+static unsigned char *take_lot(struct sink *s, size_t bytes, struct err *err)
 {
     unsigned char *lot;
     for (;;) {
         if (sink_land_try(s, false, err) != 0)
             return NULL;
-        if ((lot = writer_lot(s->writer)))
+        if ((lot = writer_lot(s->writer, bytes)))
             return lot;
-        writer_rest(s->writer);
+        writer_rest(s->writer, bytes);
     }
 }
 
@@ -215,6 +234,26 @@ static int lay_out_lot(struct lot *lot, const struct strip *p, struct err *err)
         at += (PAGE - (size_t)(at - lot->memory) % PAGE) % PAGE;
     }
     return 0;
+}
+
+/* All tiles of the run into the lot, which has all rows. False: one does not fit. */
+static bool expand_lot(struct lot *lot, const struct strip *p)
+{
+    const struct job_tile *band = &p->run->band;
+    bool all = true;
+    for (struct entry *e = p->entries; e < p->entries + p->run->count; e++) {
+        size_t column = job_tile(p->job, e->result->tile).a0 - band->a0;
+        unsigned char *at[PLANES_MOST];
+        for (unsigned plane = 0; plane < p->status; plane++)
+            at[plane] = tile_has_plane(p->job, plane)
+                            ? lot->row[plane] + column * tile_element(p->job, plane)
+                            : NULL;
+        at[p->status] = p->run->status + column;
+        e->fits =
+            unfold_into(&e->live->expander, p->job, e->result, at, band->a1 - band->a0, NULL) == 0;
+        all = all && e->fits;
+    }
+    return all;
 }
 
 static void fill_lot(struct lot *lot, struct strip *p, size_t most)
@@ -247,29 +286,31 @@ static void put_lot(struct sink *s, struct lot *lot, const struct strip *p)
     writer_put(s->writer, lot->memory, NULL, stretches, n);
 }
 
-static int write_lots(struct sink *s, struct strip *p, size_t most, struct err *err)
+static enum run_end write_lots(struct sink *s, struct strip *p, size_t most, struct err *err)
 {
     const struct job_tile *band = &p->run->band;
-    size_t rows = lot_rows(p->run, p->job);
+    size_t rows = p->expanded ? band->q1 - band->q0 : lot_rows(p->run, p->job);
     struct lot lot = {.q1 = band->q0};
-    int rc = 0;
+    enum run_end end = RUN_WRITTEN;
     lot.carried = mem_alloc(p->status, sizeof *lot.carried);
-    while (rc == 0 && lot.q1 < band->q1) {
+    while (end == RUN_WRITTEN && lot.q1 < band->q1) {
         lot.q0 = lot.q1;
         lot.q1 = band->q1 - lot.q0 < rows ? band->q1 : lot.q0 + rows;
-        lot.memory = take_lot(s, err);
+        lot.memory = take_lot(s, lot_bytes(p->run, p->job, lot.q1 - lot.q0), err);
         if (!lot.memory || lay_out_lot(&lot, p, err) != 0) {
-            rc = -1;
-            break;
+            end = RUN_FAILED;
+        } else if (p->expanded && !expand_lot(&lot, p)) {
+            end = RUN_UNFIT;
+        } else {
+            fill_lot(&lot, p, most);
+            put_lot(s, &lot, p);
+            lot.memory = NULL;
         }
-        fill_lot(&lot, p, most);
-        put_lot(s, &lot, p);
-        lot.memory = NULL;
     }
     if (lot.memory)
         writer_put(s->writer, lot.memory, NULL, NULL, 0);
     free(lot.carried);
-    return rc;
+    return end;
 }
 
 /* --- a run ----------------------------------------------------------------------------------- */
@@ -304,7 +345,7 @@ static bool all_have_crcs(struct strip *p)
     return all;
 }
 
-static int write_as(struct sink *s, struct group *g, struct strip *p, struct err *err)
+static enum run_end write_as(struct sink *s, struct group *g, struct strip *p, struct err *err)
 {
     bool by_writer = p->run->by_writer;
     size_t row = row_bytes(p->run, p->job), most = row < STRIP_BYTES ? STRIP_BYTES / row : 1;
@@ -319,13 +360,13 @@ static int write_as(struct sink *s, struct group *g, struct strip *p, struct err
     }
     if (p->sums)
         memset(p->crcs, 0, p->run->count * (p->status + 1) * sizeof *p->crcs);
-    int rc = by_writer ? write_lots(s, p, most, err) : write_strips(s, p, most, err);
+    enum run_end end = by_writer ? write_lots(s, p, most, err) : write_strips(s, p, most, err);
     for (size_t i = 0; i < p->run->count && p->sums; i++) {
         const uint32_t *crcs = p->crcs + i * (p->status + 1);
         p->entries[i].record.crc =
             p->whole ? crcs[0] : joined_crc(p->job, p->entries[i].result->tile, crcs);
     }
-    return rc;
+    return end;
 }
 
 /* They lie within a page as they will in the file. */
@@ -362,13 +403,13 @@ enum run_end run_write(struct sink *s, struct group *g, struct run *run, struct 
     strip.status = tile_status_plane(l->spec);
     make_statuses(run, l);
     strip.crcs = mem_alloc(run->count * (strip.status + 1), sizeof *strip.crcs);
-    enum run_end end = unfold_all(&strip) ? RUN_WRITTEN : RUN_UNFIT;
+    run->by_writer = goes_by_writer(s, run, entries);
+    strip.expanded = run->by_writer && is_to_expand(run, entries);
+    enum run_end end = strip.expanded || unfold_all(&strip) ? RUN_WRITTEN : RUN_UNFIT;
     strip.sums = l->odd || !all_have_crcs(&strip);
-    run->by_writer = end == RUN_WRITTEN && goes_by_writer(s, run, entries);
     while (end == RUN_WRITTEN) {
-        if (write_as(s, g, &strip, err) != 0)
-            end = RUN_FAILED;
-        if (strip.sums || !strip.changed || end == RUN_FAILED)
+        end = write_as(s, g, &strip, err);
+        if (strip.sums || !strip.changed)
             break;
         strip.sums = true; /* once more: CRCs of what it has become */
     }

@@ -13,7 +13,7 @@ struct unfolded {
     struct sink_part *folded; /* as they came */
     size_t folded_count;
     void (*release)(struct sink_result *result);
-    unsigned char *planes;
+    unsigned char *planes, *at[2 * JOB_OUTPUTS_MAX + 1]; /* at: each of them */
     struct sink_part parts[];
 };
 
@@ -98,6 +98,7 @@ static struct unfolded *lay_out(const struct job *job, uint32_t points)
                                                .coding = WIRE_RAW,
                                                .data = at,
                                                .len = points * element};
+            u->at[plane] = at;
             at += points * element;
         }
     }
@@ -133,32 +134,43 @@ static void release(struct sink_result *r)
     r->release(r);
 }
 
-static int expand(struct expander *e, const struct job *job, const struct sink_result *r,
-                  struct unfolded *u, struct err *err)
+/* Where the planes are; *expander is made if there is none yet. */
+static int expand(struct expander **expander, const struct job *job, const struct sink_result *r,
+                  unsigned char *const *at, size_t width, struct err *err)
 {
     double *fields[JOB_OUTPUTS_MAX];
     float *errors[JOB_OUTPUTS_MAX];
-    unsigned char *status = NULL;
-    for (size_t i = 0; i < planes_of(job); i++) {
-        unsigned plane = u->parts[i].plane;
-        unsigned char *at = u->planes + ((const unsigned char *)u->parts[i].data - u->planes);
-        if (plane == tile_status_plane(job))
-            status = at;
-        else if (plane % 2)
-            errors[plane / 2] = (float *)(void *)at;
+    if (!*expander && !(*expander = make_expander(job, err)))
+        return -1;
+    for (unsigned plane = 0; plane < tile_status_plane(job); plane++) {
+        if (plane % 2)
+            errors[plane / 2] = (float *)(void *)at[plane];
         else
-            fields[plane / 2] = (double *)(void *)at;
+            fields[plane / 2] = (double *)(void *)at[plane];
     }
+    struct expander_to to = {fields, job->errors ? errors : NULL, at[tile_status_plane(job)],
+                             width};
     struct job_tile t = job_tile(job, r->tile);
     struct leaves_block block = {t.q0, t.q1, t.a0, t.a1};
     struct buf room = {0};
     size_t len = 0;
     const void *data = gather(job, r, &room, &len);
-    int rc =
-        data ? expander_run(e, &block, data, len, fields, job->errors ? errors : NULL, status, err)
-             : err_set(err, ERR_OTHER, "parts of leaves do not fit together");
+    int rc = data ? expander_run(*expander, &block, data, len, &to, err)
+                  : err_set(err, ERR_OTHER, "parts of leaves do not fit together");
     buf_fini(&room);
     return rc;
+}
+
+static int check(const struct job *job, struct err *err)
+{
+    return unfold_takes(job) ? 0
+                             : err_set(err, ERR_OTHER, "results of this job cannot come as leaves");
+}
+
+int unfold_into(struct expander **expander, const struct job *job, const struct sink_result *r,
+                unsigned char *const *at, size_t width, struct err *err)
+{
+    return check(job, err) == 0 ? expand(expander, job, r, at, width, err) : -1;
 }
 
 int unfold(struct expander **expander, const struct job *job, struct sink_result *r,
@@ -166,12 +178,11 @@ int unfold(struct expander **expander, const struct job *job, struct sink_result
 {
     if (!unfold_is_due(job, r) || r->tile >= job_tile_count(job))
         return 0;
-    if (!unfold_takes(job))
-        return err_set(err, ERR_OTHER, "results of this job cannot come as leaves");
-    if (!*expander && !(*expander = make_expander(job, err)))
+    if (check(job, err) != 0)
         return -1;
+    struct job_tile t = job_tile(job, r->tile);
     struct unfolded *u = lay_out(job, (uint32_t)job_tile_points(job, r->tile));
-    if (expand(*expander, job, r, u, err) != 0) {
+    if (expand(expander, job, r, u->at, t.a1 - t.a0, err) != 0) {
         drop(u);
         return -1;
     }

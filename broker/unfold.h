@@ -18,6 +18,11 @@ bool unfold_takes(const struct job *job);
 int unfold(struct expander **expander, const struct job *job, struct sink_result *result,
            struct err *err);
 
+/* The same straight into planes of a band: at[plane] is where the tile's first point goes, and rows
+ * of the band have `width` points. The result stays as it is. */
+int unfold_into(struct expander **expander, const struct job *job, const struct sink_result *result,
+                unsigned char *const *at, size_t width, struct err *err);
+
 /* Whether it came as leaves and still is. */
 bool unfold_is_due(const struct job *job, const struct sink_result *result);
 

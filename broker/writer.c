@@ -15,18 +15,19 @@
 
 enum {
     HUGE_PAGE = 2 << 20,
+    PIECE_BYTES = 2 << 20, /* of a large lot */
     TASKS = 4 * WRITER_LOTS,
     THREADS = 6,
     SYNCS = 4, /* of them with a sync, so that lots go on */
 };
 
 struct task {
-    size_t steps, begun, ended; /* 1, or those of a sync */
+    size_t steps, begun, ended; /* one, or those of a large lot or of a sync */
     unsigned char *lot;         /* NULL: none */
     void *taken;                /* to be freed */
     struct writer_stretch *stretches;
-    size_t stretch_count;
-    bool sync; /* these files, perhaps none */
+    size_t stretch_count, each; /* each: so many a step */
+    bool sync;                  /* these files, perhaps none */
     int *fds;
     size_t fd_count;
     writer_then *then; /* NULL: nothing */
@@ -45,6 +46,10 @@ struct writer {
     pthread_cond_t work, news;
     unsigned char *free[WRITER_LOTS];
     size_t free_count;
+    struct {
+        unsigned char *memory; /* owned; NULL: none */
+        bool taken;
+    } large[WRITER_LARGE];
     struct task tasks[TASKS]; /* a ring */
     size_t first, count;
     enum writer_state state;
@@ -111,9 +116,11 @@ static int sync_step(struct writer *w, const struct task *t, size_t step, struct
     return step < n ? disk_settle(w->disk, f->fd) : w->disk->fdatasync(f->fd);
 }
 
-static int put_all(struct writer *w, const struct task *t, struct writer_failure *f)
+static int put_some(struct writer *w, const struct task *t, size_t step, struct writer_failure *f)
 {
-    for (size_t i = 0; i < t->stretch_count; i++) {
+    size_t from = step * t->each, left = t->stretch_count - from;
+    size_t to = from + (left < t->each ? left : t->each);
+    for (size_t i = from; i < to; i++) {
         f->fd = t->stretches[i].fd;
         if (put_stretch(w, &t->stretches[i]) != 0)
             return -1;
@@ -125,7 +132,7 @@ static int put_all(struct writer *w, const struct task *t, struct writer_failure
 static int carry_out(struct writer *w, const struct task *t, size_t step,
                      struct writer_failure *failure)
 {
-    if ((t->sync ? sync_step(w, t, step, failure) : put_all(w, t, failure)) == 0)
+    if ((t->sync ? sync_step(w, t, step, failure) : put_some(w, t, step, failure)) == 0)
         return 0;
     failure->error = errno;
     return -1;
@@ -165,11 +172,22 @@ static struct task *next_task(struct writer *w)
     return NULL;
 }
 
+static void give_back(struct writer *w, unsigned char *lot)
+{
+    for (size_t i = 0; i < WRITER_LARGE; i++) {
+        if (lot == w->large[i].memory) {
+            w->large[i].taken = false;
+            return;
+        }
+    }
+    w->free[w->free_count++] = lot;
+}
+
 /* What is done leaves the ring, in order. */
 static void finish(struct writer *w, struct task *t)
 {
     if (t->lot)
-        w->free[w->free_count++] = t->lot;
+        give_back(w, t->lot);
     task_fini(t);
     for (; w->count > 0 && is_done(&w->tasks[w->first]); w->count--)
         w->first = (w->first + 1) % TASKS;
@@ -228,9 +246,8 @@ static void *writer_main(void *arg)
 /* --- its owner ------------------------------------------------------------------------------- */
 
 /* Pages of 2 MiB where the kernel has them: it finds its way to the disk faster. */
-static unsigned char *make_memory(void)
+static unsigned char *make_memory(size_t bytes)
 {
-    const size_t bytes = (size_t)WRITER_LOTS * WRITER_LOT_BYTES;
     unsigned char *at = aligned_alloc(HUGE_PAGE, bytes);
     if (at)
         madvise(at, bytes, MADV_HUGEPAGE);
@@ -244,7 +261,7 @@ struct writer *writer_create(const struct disk *disk, void (*done)(void *arg), v
     w->disk = disk;
     w->done = done;
     w->done_arg = arg;
-    w->memory = make_memory();
+    w->memory = make_memory((size_t)WRITER_LOTS * WRITER_LOT_BYTES);
     for (size_t i = 0; i < WRITER_LOTS && w->memory; i++)
         w->free[w->free_count++] = w->memory + i * WRITER_LOT_BYTES;
     pthread_mutex_init(&w->mutex, NULL);
@@ -262,6 +279,17 @@ struct writer *writer_create(const struct disk *disk, void (*done)(void *arg), v
     return NULL;
 }
 
+/* Those that nobody has. */
+static void drop_large(struct writer *w)
+{
+    for (size_t i = 0; i < WRITER_LARGE; i++) {
+        if (w->large[i].taken)
+            continue;
+        free(w->large[i].memory);
+        w->large[i].memory = NULL;
+    }
+}
+
 void writer_destroy(struct writer *w)
 {
     if (!w)
@@ -275,22 +303,46 @@ void writer_destroy(struct writer *w)
     pthread_mutex_destroy(&w->mutex);
     pthread_cond_destroy(&w->work);
     pthread_cond_destroy(&w->news);
+    drop_large(w);
     free(w->memory);
     free(w);
 }
 
-unsigned char *writer_lot(struct writer *w)
+static bool has_lot(const struct writer *w, size_t bytes)
 {
+    for (size_t i = 0; i < WRITER_LARGE && bytes > WRITER_LOT_BYTES; i++)
+        if (!w->large[i].taken)
+            return true;
+    return bytes <= WRITER_LOT_BYTES && w->free_count > 0;
+}
+
+static unsigned char *take_large(struct writer *w)
+{
+    size_t i = 0;
+    while (w->large[i].taken)
+        i++;
+    if (!w->large[i].memory && !(w->large[i].memory = make_memory(WRITER_LARGE_BYTES)))
+        abort();
+    w->large[i].taken = true;
+    return w->large[i].memory;
+}
+
+unsigned char *writer_lot(struct writer *w, size_t bytes)
+{
+    unsigned char *lot = NULL;
     pthread_mutex_lock(&w->mutex);
-    unsigned char *lot = w->free_count > 0 ? w->free[--w->free_count] : NULL;
+    if (bytes <= WRITER_LOT_BYTES)
+        drop_large(w);
+    if (has_lot(w, bytes))
+        lot = bytes > WRITER_LOT_BYTES ? take_large(w) : w->free[--w->free_count];
     pthread_mutex_unlock(&w->mutex);
     return lot;
 }
 
-void writer_rest(struct writer *w)
+void writer_rest(struct writer *w, size_t bytes)
 {
     pthread_mutex_lock(&w->mutex);
-    while (w->free_count == 0 && w->state != WRITER_SYNCED && w->state != WRITER_FAILED)
+    while (!has_lot(w, bytes) && w->state != WRITER_SYNCED && w->state != WRITER_FAILED)
         pthread_cond_wait(&w->news, &w->mutex);
     pthread_mutex_unlock(&w->mutex);
 }
@@ -308,13 +360,45 @@ static void put_task(struct writer *w, struct task t)
     pthread_mutex_unlock(&w->mutex);
 }
 
+/* Pieces of a stretch, all but the last of which end with a page of the file, at *to; their number.
+ */
+static size_t cut(const struct writer_stretch *s, struct writer_stretch *to)
+{
+    size_t n = 0, len;
+    for (size_t done = 0; done < s->len; done += len, n++) {
+        uint64_t at = s->at + done, end = (at / WRITER_PAGE) * WRITER_PAGE + PIECE_BYTES;
+        len = s->len - done < end - at ? s->len - done : (size_t)(end - at);
+        to[n] = (struct writer_stretch){s->fd, s->direct, at, s->data + done, len};
+    }
+    return n;
+}
+
+/* A large lot is written in pieces, several at once: the disk would wait between them. */
+static void put_pieces(struct task *t, const struct writer_stretch *stretches, size_t count,
+                       size_t bytes)
+{
+    t->stretches = mem_alloc(bytes / (PIECE_BYTES - WRITER_PAGE) + count, sizeof *t->stretches);
+    for (size_t i = 0; i < count; i++)
+        t->stretch_count += cut(&stretches[i], t->stretches + t->stretch_count);
+    t->each = 1;
+    t->steps = t->stretch_count;
+}
+
 void writer_put(struct writer *w, unsigned char *lot, void *taken,
                 const struct writer_stretch *stretches, size_t count)
 {
-    struct task t = {.steps = 1, .lot = lot, .taken = taken, .stretch_count = count};
-    t.stretches = mem_alloc(count, sizeof *t.stretches);
-    if (count > 0)
-        memcpy(t.stretches, stretches, count * sizeof *stretches);
+    struct task t = {.steps = 1, .each = count, .lot = lot, .taken = taken};
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += stretches[i].len;
+    if (bytes > WRITER_LOT_BYTES) {
+        put_pieces(&t, stretches, count, bytes);
+    } else {
+        t.stretches = mem_alloc(count, sizeof *t.stretches);
+        t.stretch_count = count;
+        if (count > 0)
+            memcpy(t.stretches, stretches, count * sizeof *stretches);
+    }
     put_task(w, t);
 }
 

@@ -8,7 +8,9 @@
 
 /* Threads that put long stretches of files on the disk while their owner makes the next ones. They
  * are made in *lots*, a few MiB of memory each, all of them the writer's own: the owner takes one,
- * fills it and puts it. Whole pages go past the page cache (O_DIRECT), which costs a fifth of the
+ * fills it and puts it. For what has to be made in one piece there are two large ones, which take
+ * no memory until they are asked for, and none after somebody has asked for a small one. Whole
+ * pages go past the page cache (O_DIRECT), which costs a fifth of the
  * processor time and no memory; what a stretch has of its first and last page goes through the
  * cache, as all does where the file system knows no O_DIRECT.
  *
@@ -20,7 +22,13 @@
 
 struct writer;
 
-enum { WRITER_PAGE = 4096, WRITER_LOT_BYTES = 2 << 20, WRITER_LOTS = 3 };
+enum {
+    WRITER_PAGE = 4096,
+    WRITER_LOTS = 3,
+    WRITER_LOT_BYTES = 2 << 20,
+    WRITER_LARGE = 2,
+    WRITER_LARGE_BYTES = 12 << 20,
+};
 
 /* A stretch of a file. */
 struct writer_stretch {
@@ -41,10 +49,11 @@ struct writer *writer_create(const struct disk *disk, void (*done)(void *arg), v
                              struct err *err);
 void writer_destroy(struct writer *w); /* writes what was put; NULL is fine */
 
-/* An empty lot of WRITER_LOT_BYTES, on a page's boundary; NULL: none is free. */
-unsigned char *writer_lot(struct writer *w);
+/* An empty lot for so many bytes, WRITER_LARGE_BYTES at most, on a page's boundary; NULL: none is
+ * free (or there is no memory for a large one, and none will be waited for). */
+unsigned char *writer_lot(struct writer *w, size_t bytes);
 /* Waits until there is one, or a sync or a failure to hear of. */
-void writer_rest(struct writer *w);
+void writer_rest(struct writer *w, size_t bytes);
 
 /* Has the stretches written; the lot (NULL: none) is the writer's again, and so is its memory.
  * Other memory that they are in is `taken`: freed afterwards. */

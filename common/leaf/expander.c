@@ -38,6 +38,7 @@ struct expander {
     struct leaves_block tile;
     unsigned flags;
     struct target to;
+    size_t stride;
 };
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -283,8 +284,8 @@ static int take_place(struct expander *e, struct bytes *in, struct leaves_block 
 
 /* --- expanding ------------------------------------------------------------------------------- */
 
-/* Columns [column, column + count) of a row of the leaf, which lie `offset` points into the tile.
- */
+/* Columns [column, column + count) of a row of the leaf, which go `offset` points behind the tile's
+ * first. */
 static void expand_strip(struct expander *e, const double *a, size_t column, size_t count, double q,
                          size_t offset)
 {
@@ -323,18 +324,17 @@ static bool is_open(const uint8_t *status, size_t n)
 
 static int expand_leaf(struct expander *e, const struct leaves_block *b, struct err *err)
 {
-    size_t width = e->tile.a1 - e->tile.a0;
     const double *columns = e->axis_a + e->tile.a0;
     for (size_t q = b->q0; q < b->q1; q++) {
         double at = e->axis_q[e->tile.q0 + q];
-        if (!is_open(e->to.status + q * width + b->a0, b->a1 - b->a0))
+        if (!is_open(e->to.status + q * e->stride + b->a0, b->a1 - b->a0))
             return err_set(err, ERR_OTHER, "leaves overlap");
         for (size_t i = 0; i < STRIP; i++)
             e->q[i] = at;
         surface_row(e->reader->surface, at);
         for (size_t a = b->a0; a < b->a1; a += STRIP)
             expand_strip(e, columns + a, a - b->a0, b->a1 - a < STRIP ? b->a1 - a : STRIP, at,
-                         q * width + a);
+                         q * e->stride + a);
     }
     return 0;
 }
@@ -364,7 +364,7 @@ static int expand_leaves(struct expander *e, size_t count, struct bytes *in, str
 /* The points that were solved by themselves. */
 static int take_exceptions(struct expander *e, size_t count, struct bytes *in, struct err *err)
 {
-    size_t points = (e->tile.q1 - e->tile.q0) * (e->tile.a1 - e->tile.a0);
+    size_t width = e->tile.a1 - e->tile.a0, points = (e->tile.q1 - e->tile.q0) * width;
     size_t fields = e->reader->outputs.count;
     const unsigned char *place = count <= points ? take(in, count * sizeof(uint32_t)) : NULL;
     const unsigned char *value = place != NULL ? take(in, fields * count * sizeof(double)) : NULL;
@@ -380,13 +380,14 @@ static int take_exceptions(struct expander *e, size_t count, struct bytes *in, s
         if (at >= points || at < before)
             return err_set(err, ERR_OTHER, "point %u of a tile of %zu is out of order", at, points);
         before = (size_t)at + 1;
+        size_t to = at / width * e->stride + at % width;
         for (size_t k = 0; k < fields; k++) {
-            memcpy(&e->to.fields[k][at], value + (k * count + i) * sizeof(double), sizeof(double));
+            memcpy(&e->to.fields[k][to], value + (k * count + i) * sizeof(double), sizeof(double));
             if (e->to.errors != NULL)
-                memcpy(&e->to.errors[k][at], error + (k * count + i) * sizeof(float),
+                memcpy(&e->to.errors[k][to], error + (k * count + i) * sizeof(float),
                        sizeof(float));
         }
-        e->to.status[at] = status[i];
+        e->to.status[to] = status[i];
     }
     return 0;
 }
@@ -415,12 +416,14 @@ static int run(struct expander *e, struct bytes *in, struct err *err)
 }
 
 int expander_run(struct expander *e, const struct leaves_block *at, const void *data, size_t len,
-                 double *const *fields, float *const *errors, uint8_t *status, struct err *err)
+                 const struct expander_to *to, struct err *err)
 {
     struct bytes in = {data, len};
     e->tile = *at;
-    e->to = (struct target){fields, errors, status};
-    memset(status, POINT_OPEN, (at->q1 - at->q0) * (at->a1 - at->a0));
+    e->to = (struct target){to->fields, to->errors, to->status};
+    e->stride = to->stride;
+    for (size_t q = 0; q < at->q1 - at->q0; q++)
+        memset(to->status + q * to->stride, POINT_OPEN, at->a1 - at->a0);
     int rc = run(e, &in, err);
     floquet_destroy(e->floquet);
     e->floquet = NULL;

@@ -26,10 +26,19 @@ struct expander_spec {
 struct expander *expander_create(const struct expander_spec *spec, struct err *err);
 void expander_destroy(struct expander *e);
 
-/* Expands the tile `at` (of the grid) into fields[k], errors[k] (NULL: not asked for) and status,
- * each of its shape, C order. -1 when the bytes are no such tile; err says why (the arrays then
- * mean nothing). */
+/* Where a tile goes: fields[k], errors[k] (NULL: not asked for) and status, from the place of its
+ * first point on, row by row; a row begins `stride` elements after the one before, at least as many
+ * as the tile has columns. What lies between is left alone. */
+struct expander_to {
+    double *const *fields;
+    float *const *errors;
+    uint8_t *status;
+    size_t stride;
+};
+
+/* Expands the tile `at` (of the grid). -1 when the bytes are no such tile; err says why (what lies
+ * in its places then means nothing). */
 int expander_run(struct expander *e, const struct leaves_block *at, const void *data, size_t len,
-                 double *const *fields, float *const *errors, uint8_t *status, struct err *err);
+                 const struct expander_to *to, struct err *err);
 
 #endif

@@ -56,8 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t *own = malloc(size); /* of its own length, for those who watch memory */
     memcpy(own, data, size);
     memset(status, 99, sizeof status);
-    if (expander_run(expanders[period], &tile, own + 1, size - 1, field, error, status, &err) ==
-        0) {
+    const struct expander_to to = {field, error, status, COLUMNS};
+    if (expander_run(expanders[period], &tile, own + 1, size - 1, &to, &err) == 0) {
         uint32_t exceptions; /* these have whatever they like: the sink judges them */
         memcpy(&exceptions, own + 1 + 8, sizeof exceptions);
         for (size_t i = 0; i < POINTS && exceptions == 0; i++) {

@@ -120,8 +120,9 @@ static int expand(struct bench *b, struct expander *e, uint32_t tile, const void
 {
     struct job_tile t = job_tile(b->job, tile);
     struct leaves_block block = {t.q0, t.q1, t.a0, t.a1};
-    return expander_run(e, &block, data, len, b->field[1], b->job->errors ? b->error[1] : NULL,
-                        b->status[1], err);
+    struct expander_to to = {b->field[1], b->job->errors ? b->error[1] : NULL, b->status[1],
+                             t.a1 - t.a0};
+    return expander_run(e, &block, data, len, &to, err);
 }
 
 static void compare(struct bench *b, uint32_t tile)

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-enum { FILE_BYTES = 3 << 20, FILES = 2, PATIENCE_MS = 60000 };
+enum { FILE_BYTES = 6 << 20, LARGE_PART = 5 << 20, FILES = 2, PATIENCE_MS = 60000 };
 
 /* --- a disk with moods ----------------------------------------------------------------------- */
 
@@ -158,11 +158,11 @@ static unsigned char byte_at(int file, uint64_t at)
     return (unsigned char)((at * 2654435761u >> 11) + (unsigned)file * 101);
 }
 
-static unsigned char *lot_of(struct rig *r)
+static unsigned char *lot_of(struct rig *r, size_t bytes)
 {
     unsigned char *lot;
-    while (!(lot = writer_lot(r->w)))
-        writer_rest(r->w);
+    while (!(lot = writer_lot(r->w, bytes)))
+        writer_rest(r->w, bytes);
     return lot;
 }
 
@@ -171,10 +171,12 @@ static long put_all(struct rig *r)
 {
     long bytes = 0;
     for (uint64_t at = 0, len; at < FILE_BYTES; at += len) {
-        len = 1 + mood(mood(2) ? 20000 : 700000);
+        bool own = mood(4) == 0, large = !own && mood(4) == 0;
+        len = 1 + mood(large ? LARGE_PART : mood(2) ? 20000 : 700000);
         len = len < FILE_BYTES - at ? len : FILE_BYTES - at;
-        bool own = mood(4) == 0;
-        unsigned char *lot = own ? aligned_alloc(WRITER_PAGE, 2u << 20) : lot_of(r), *to = lot;
+        unsigned char *lot = own ? aligned_alloc(WRITER_PAGE, 2u << 20)
+                                 : lot_of(r, large ? WRITER_LARGE_BYTES : WRITER_LOT_BYTES);
+        unsigned char *to = lot;
         struct writer_stretch s[FILES];
         for (int i = 0; i < FILES; i++) {
             unsigned char *data = to + at % WRITER_PAGE;
