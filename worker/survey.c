@@ -2,7 +2,8 @@
  *
  * Nine tiles, spread evenly over the grid's, stand for it. Each is tried as it is; one that does
  * not end within its share of the time is tried again as a sixteenth of its points (a quarter of
- * the rows and columns in its middle), and so on down to one point. */
+ * the rows and columns in its middle), and so on down to one point. Time is processor time, so that
+ * a busy machine is told the same as an idle one, only later; but not for ever. */
 #include "survey.h"
 
 #include "job.h"
@@ -15,13 +16,14 @@
 #include <string.h>
 #include <time.h>
 
-enum { SAMPLES = 9, BUDGET_MS = 450, PARTS = 4 };
+enum { SAMPLES = 9, BUDGET_MS = 450, LONGEST_MS = 10000, PARTS = 4 };
 
 struct survey {
     const struct job *job;
     struct sweep *sweep;
     struct solver *solver;
-    int64_t end_ns, sample_end_ns; /* all of it, and this sample's share */
+    int64_t end_ns, sample_end_ns; /* of processor time: of this tile, and of this try */
+    int64_t last_ns;               /* when all of it ends, done or not */
     double seconds;                /* spent on samples that ended */
     size_t points;
     double sent_bytes, sent_points; /* answers to whole tiles, as another machine would send them */
@@ -51,11 +53,16 @@ static int64_t cpu_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+static bool is_over(const struct survey *s, int64_t end_ns)
+{
+    return cpu_ns() >= end_ns || now_ns() >= s->last_ns;
+}
+
 static int on_yield(void *arg, size_t points_done)
 {
     const struct survey *s = arg;
     (void)points_done;
-    return now_ns() > s->sample_end_ns;
+    return is_over(s, s->sample_end_ns);
 }
 
 /* The stated error of field k at point i of a block. */
@@ -113,8 +120,8 @@ static bool try_block(struct survey *s, const struct block *b, bool whole)
         planes_offer_leaves(planes);
         planes_leaves(planes)->suffice = false; /* all points are looked at */
     }
-    int64_t now = now_ns(), start = cpu_ns();
-    s->sample_end_ns = now + (s->end_ns - now) / 2;
+    int64_t start = cpu_ns();
+    s->sample_end_ns = start + (s->end_ns - start) / 2;
     bool solved = !(whole ? solver_tile(s->solver, b, fields, s->job->errors ? errors : NULL,
                                         planes_status(planes), planes_leaves(planes), on_yield, s)
                           : solver_block(s->solver, b, fields, s->job->errors ? errors : NULL,
@@ -127,7 +134,7 @@ static bool try_block(struct survey *s, const struct block *b, bool whole)
             weigh_answer(s, planes, points);
     }
     planes_destroy(planes);
-    return solved || now_ns() >= s->end_ns;
+    return solved || is_over(s, s->end_ns);
 }
 
 /* The middle part of a range, at least one value. */
@@ -151,8 +158,9 @@ static void sample(struct survey *s, uint32_t tile)
 
 static void sample_all(struct survey *s)
 {
-    int64_t start = now_ns();
+    int64_t start = cpu_ns();
     uint32_t tiles = job_tile_count(s->job);
+    s->last_ns = now_ns() + (int64_t)LONGEST_MS * 1000000;
     uint32_t samples = tiles < SAMPLES ? tiles : SAMPLES;
     for (uint32_t i = 0; i < samples; i++) {
         s->end_ns = start + (int64_t)BUDGET_MS * 1000000 * (i + 1) / samples;

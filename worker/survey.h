@@ -6,8 +6,9 @@
 #include <stddef.h>
 
 /* `hillsweep-worker --probe`: what a job would cost on this machine, found by building its recipe
- * and solving a few sample blocks for about half a second at most. The client's `check` runs it as
- * a child, because only the worker knows the solver.
+ * and solving a few sample blocks for about half a second of processor time at most, or ten seconds
+ * where that is not to be had. The client's `check` runs it as a child, because only the worker
+ * knows the solver.
  *
  * The answer is one JSON object:
  *
