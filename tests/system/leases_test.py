@@ -169,8 +169,12 @@ class Sandbox(Doors):
     def status_of(self, pid):
         """The status of each thread, as dicts."""
         for task in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{task}/status") as f:
-                yield dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+            try:
+                with open(f"/proc/{pid}/task/{task}/status") as f:
+                    status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended meanwhile
+            yield status
 
     def test_every_thread_of_a_worker_is_in_it_and_it_works_on(self):
         broker = self.open()
