@@ -136,6 +136,43 @@ static void compare(struct bench *b, uint32_t tile)
     }
 }
 
+/* The same in rows that are longer: what lies between stays as it was. */
+static void compare_among_others(struct bench *b, struct expander *e, uint32_t tile)
+{
+    enum { MORE = 3 };
+    struct job_tile t = job_tile(b->job, tile);
+    struct leaves_block block = {t.q0, t.q1, t.a0, t.a1};
+    size_t rows = t.q1 - t.q0, width = t.a1 - t.a0, stride = width + MORE, n = b->job->output_count;
+    double *field[JOB_OUTPUTS_MAX];
+    float *error[JOB_OUTPUTS_MAX];
+    uint8_t *status = mem_alloc(rows, stride);
+    memset(status, 99, rows * stride);
+    for (size_t k = 0; k < n; k++) {
+        field[k] = mem_alloc(rows * stride, sizeof *field[k]);
+        error[k] = mem_alloc(rows * stride, sizeof *error[k]);
+    }
+    struct expander_to to = {field, b->job->errors ? error : NULL, status, stride};
+    assert_int_equal(expander_run(e, &block, b->out.data, b->out.len, &to, NULL), 0);
+    for (size_t q = 0; q < rows; q++) {
+        assert_memory_equal(status + q * stride, b->status[0] + q * width, width);
+        for (size_t k = 0; k < n; k++) {
+            assert_memory_equal(field[k] + q * stride, b->field[0][k] + q * width, 8 * width);
+            if (b->job->errors)
+                assert_memory_equal(error[k] + q * stride, b->error[0][k] + q * width, 4 * width);
+        }
+        for (size_t a = width; a < stride; a++) {
+            assert_int_equal(status[q * stride + a], 99);
+            for (size_t k = 0; k < n; k++)
+                assert_true(field[k][q * stride + a] == 0 && error[k][q * stride + a] == 0);
+        }
+    }
+    for (size_t k = 0; k < n; k++) {
+        free(field[k]);
+        free(error[k]);
+    }
+    free(status);
+}
+
 /* Every tile of the job, solved and expanded by these instruction sets. Returns the bytes of all
  * leaves for a point. */
 static double all_tiles(struct bench *b, const char *solves, const char *expands)
@@ -151,6 +188,7 @@ static double all_tiles(struct bench *b, const char *solves, const char *expands
         if (expand(b, e, tile, b->out.data, b->out.len, &err) != 0)
             fail_msg("tile %u: %s", tile, err.text);
         compare(b, tile);
+        compare_among_others(b, e, tile);
         bytes += (double)b->out.len;
         points += (double)job_tile_points(b->job, tile);
     }

@@ -323,14 +323,15 @@ static void test_malformed_results_are_dropped(void **state)
     job_destroy(job);
 }
 
-/* One leaf on which the field is 0.25 everywhere, with an error of 2^-40, coded by hand. */
+/* One leaf on which the field is the tile's number and a quarter, with an error of 2^-40, coded by
+ * hand. */
 static struct sink_result *make_leaves(const struct job *job, uint32_t tile, unsigned parts)
 {
     struct job_tile t = job_tile(job, tile);
     const uint32_t head[3] = {0x314c5348, 1 | LEAVES_ERRORS << 16, 0};
     const uint16_t sides[4] = {0, (uint16_t)(t.q1 - t.q0), 0, (uint16_t)(t.a1 - t.a0)};
     const uint8_t degrees[4] = {0};
-    const double coef = 0.25, off = 0x1p-40, stated = 0;
+    const double coef = tile + 0.25, off = 0x1p-40, stated = 0;
     struct buf b = {0};
     buf_add(&b, head, sizeof head);
     buf_add(&b, sides, sizeof sides);
@@ -356,31 +357,61 @@ static struct sink_result *make_leaves(const struct job *job, uint32_t tile, uns
     return r;
 }
 
-static void test_leaves_become_planes(void **state)
+static void check_tile_of_leaves(const struct job *job, uint32_t tile, const double *values,
+                                 const float *errors, const uint8_t *status)
 {
-    struct rig *r = *state;
-    struct job *job = make_job(40, 30, 1, true, 5);
-    char folder[160];
+    struct job_tile t = job_tile(job, tile);
+    for (size_t q = t.q0; q < t.q1; q++) {
+        for (size_t a = t.a0; a < t.a1; a++) {
+            size_t i = q * job->a.count + a;
+            assert_true(values[i] == tile + 0.25 && status[i] == 1);
+            assert_true(errors[i] >= 0x1p-40f && errors[i] < 0x1.2p-40f); /* and some rounding */
+        }
+    }
+}
+
+/* The tiles come from the last one to the first; then they come again, one by one, and have the
+ * same checksums. */
+static void become_planes(struct rig *r, size_t q, size_t a, bool in_bands)
+{
+    struct job *job = make_job(q, a, 1, true, 5);
+    char folder[160], shape[40];
+    snprintf(shape, sizeof shape, "(%zu, %zu)", q, a);
     folder_of(r, 1, folder);
     rig_open(r);
     rig_submit(r, 1, job);
     uint32_t tiles = job_tile_count(job);
-    for (uint32_t tile = 0; tile < tiles; tile++)
-        assert_int_equal(next_of(r, make_leaves(job, tile, 1 + tile % 3)), SINK_DURABLE);
-    assert_int_equal(next_of(r, make_leaves(job, 0, 1)), SINK_SAME);
+    assert_int_equal(in_bands, job->a_blocks > 1);
+    for (uint32_t i = 0; i < tiles; i++)
+        sink_store(r->sink, make_leaves(job, tiles - 1 - i, 1 + i % 3));
+    for (uint32_t i = 0; i < tiles; i++)
+        rig_wait(r, SINK_DURABLE);
+    for (uint32_t i = 0; i < tiles; i++)
+        assert_int_equal(next_of(r, make_leaves(job, i, 1)), SINK_SAME);
     rig_close(r);
-    double *values =
-        (double *)(void *)read_npy(folder, "field_0.partial.npy", "<f8", "(40, 30)", 9600);
-    float *errors = (float *)(void *)read_npy(folder, "field_0.error.npy", "<f4", "(40, 30)", 4800);
-    uint8_t *status = read_npy(folder, "status.npy", "|u1", "(40, 30)", 1200);
-    for (int i = 0; i < 1200; i++) {
-        assert_true(values[i] == 0.25 && status[i] == 1);
-        assert_true(errors[i] >= 0x1p-40f && errors[i] < 0x1.001p-40f);
-    }
+    size_t n = q * a;
+    unsigned char *values = read_npy(folder, "field_0.partial.npy", "<f8", shape, 8 * n);
+    unsigned char *errors = read_npy(folder, "field_0.error.npy", "<f4", shape, 4 * n);
+    unsigned char *status = read_npy(folder, "status.npy", "|u1", shape, n);
+    for (uint32_t i = 0; i < tiles; i++)
+        check_tile_of_leaves(job, i, (double *)(void *)values, (float *)(void *)errors, status);
     free(values);
     free(errors);
     free(status);
     job_destroy(job);
+}
+
+static void test_leaves_become_planes(void **state)
+{
+    become_planes(*state, 40, 30, false);
+}
+
+/* In the writer's large lots: more of them than there are, none of which ends with a page. */
+static void test_leaves_become_planes_in_a_stream(void **state)
+{
+    struct rig *r = *state;
+    r->config.long_bytes = 1;
+    become_planes(r, 197, 9001, true);
 }
 
 static void drop_what_are_no_leaves(struct rig *r, size_t long_bytes)
@@ -432,6 +463,7 @@ int main(void)
         TEST(test_duplicates_within_a_group),
         TEST(test_malformed_results_are_dropped),
         TEST(test_leaves_become_planes),
+        TEST(test_leaves_become_planes_in_a_stream),
         TEST(test_what_are_no_leaves_is_dropped),
         TEST(test_what_are_no_leaves_is_dropped_in_a_stream),
     };
