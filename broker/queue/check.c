@@ -175,7 +175,7 @@ static void check_offers(const struct queue *q)
 void queue_check(const struct queue *q)
 {
     uint64_t sum = 0, at_sink = 0;
-    size_t up = 0, leases = 0, starved = 0;
+    size_t results = 0, up = 0, leases = 0, starved = 0;
     for (const struct worker *w = q->starved_first; w; w = w->starved_next)
         starved++;
     for (size_t i = 0; i < q->worker_count; i++) {
@@ -185,12 +185,13 @@ void queue_check(const struct queue *q)
         sum += window_in_use(w);
         up += w->state != WORKER_GONE;
         at_sink += w->at_sink;
+        results += w->results_at_sink;
         leases += w->lease_count;
         starved -= w->starved;
     }
     assert(starved == 0);
     assert(sum == q->granted_sum && up == q->workers_up && at_sink == q->at_sink);
-    assert(leases == q->lease_count);
+    assert(leases == q->lease_count && results == q->results_at_sink);
     check_lines(q);
     check_offers(q);
     for (size_t i = 0; i < q->job_count; i++)

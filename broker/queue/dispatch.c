@@ -80,8 +80,10 @@ static bool worker_hunts(const struct worker *w)
 }
 
 /* What a worker has still to solve keeps it busy; what it has solved takes its memory until that is
- * durable. But results of pieces stay in hand until their whole tile is there, and do not count:
- * else whoever holds them might never be given the piece that is missing. */
+ * durable: as leaves that is next to nothing, and is not counted while there is little before the
+ * sink, which else were idle whenever it waits for the disk. But results of pieces stay in hand
+ * until their whole tile is there, and do not count: else whoever holds them might never be given
+ * the piece that is missing. */
 struct in_hand {
     uint32_t leases; /* with something to solve */
     uint32_t tiles;  /* to solve */
@@ -91,14 +93,19 @@ struct in_hand {
 
 static struct in_hand in_hand(const struct queue *q, const struct worker *w)
 {
+    enum { LITTLE = 24 }; /* results */
     struct in_hand hand = {.bytes = w->bytes_in_hand};
+    uint64_t to_solve = 0;
     for (const struct lease *l = w->first; l; l = l->next) {
         hand.leases += l->pending > 0;
         hand.tiles += l->pending;
         hand.points += l->pending_points;
+        to_solve += l->pending_points * l->point_bytes;
         if (l->count && l->pending == 0)
-            hand.bytes -= (uint64_t)l->count * job_find(q, l->job)->point_bytes;
+            hand.bytes -= (uint64_t)l->count * l->point_bytes;
     }
+    if (q->results_at_sink < LITTLE && hand.bytes > to_solve + w->at_sink)
+        hand.bytes = to_solve + w->at_sink;
     return hand;
 }
 

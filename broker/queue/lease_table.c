@@ -99,6 +99,7 @@ struct lease *lease_add(struct queue *q, struct token token, uint32_t worker, st
     l->job = j->id;
     l->first_tile = first_tile;
     l->tile_count = tile_count;
+    l->point_bytes = j->point_bytes;
     l->out_ms = now_ms;
     deadline_set(q, w, now_ms + PROBE_QUIET_MS);
     if (q->straggle_ms == INT64_MAX)

@@ -143,6 +143,7 @@ struct lease {
     struct token token;
     uint32_t worker, job, first_tile, tile_count;
     uint32_t first, count; /* piece; count 0: whole tiles */
+    uint32_t point_bytes;  /* its job's */
     uint16_t flags;
     bool ended;                      /* only its token is remembered */
     bool adopted;                    /* from a holding: its progress counts what is not in it too */
@@ -243,7 +244,8 @@ struct worker {
     uint64_t largest_bytes;                 /* of the tiles it was leased */
     uint64_t answer_bytes; /* of a tile that it has in hand, or had last, on average; 0: unknown */
     uint64_t granted, received, unsettled, at_sink; /* window.c */
-    struct wire_tiles acks[ACKS_MAX];               /* not told yet, acks.c */
+    uint32_t results_at_sink;
+    struct wire_tiles acks[ACKS_MAX]; /* not told yet, acks.c */
     unsigned ack_count;
     uint32_t kept_bytes; /* of these tiles */
     int64_t ack_ms;      /* since when the first of them waits */
@@ -302,6 +304,7 @@ struct queue {
     size_t action_first, action_count, action_cap;
     uint64_t granted_sum;                        /* budget in use by all workers */
     uint64_t at_sink;                            /* bytes, of all workers */
+    uint32_t results_at_sink;                    /* how many these are */
     struct worker *starved_first, *starved_last; /* who wait for window, the longest first */
     bool stalled;
     char stall_reason[256];

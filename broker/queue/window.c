@@ -135,6 +135,8 @@ void window_at_sink(struct queue *q, struct worker *w, uint64_t bytes)
 {
     w->at_sink += bytes;
     q->at_sink += bytes;
+    w->results_at_sink++;
+    q->results_at_sink++;
 }
 
 void window_leave_sink(struct queue *q, struct worker *w, uint64_t bytes)
@@ -142,6 +144,10 @@ void window_leave_sink(struct queue *q, struct worker *w, uint64_t bytes)
     uint64_t known = bytes < w->at_sink ? bytes : w->at_sink;
     w->at_sink -= known;
     q->at_sink -= known;
+    if (w->results_at_sink > 0) {
+        w->results_at_sink--;
+        q->results_at_sink--;
+    }
     window_settled(q, w, bytes);
 }
 
