@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define LARGE_BYTES (64u << 10) /* of a tile, when stored */
-#define MOST_BYTES  (24u << 20) /* of what waits */
+#define MOST_BYTES  (24u << 20) /* of what waits, as it came */
 #define MOST_MS     200
 
 static bool has_bands(const struct live *l)
@@ -28,9 +28,10 @@ static void let_wait(struct sink *s, struct order *o)
         b->room = 2 * b->room + o->result_count;
         b->list = mem_resize(b->list, b->room, sizeof *b->list);
     }
-    for (struct sink_result *r = o->results; r; r = r->next)
+    for (struct sink_result *r = o->results; r; r = r->next) {
         b->list[b->count++] = (struct waiting){r, b->arrivals++, sink_now_ms()};
-    b->bytes += o->result_bytes;
+        b->bytes += r->data_bytes;
+    }
     o->results = NULL;
     sink_order_free(o);
 }
@@ -82,21 +83,24 @@ static struct order *order_of(const struct waiting *w, size_t n)
     return o;
 }
 
-/* Appends the orders of all bands that go to *end; the others stay. */
-static void release(struct sink *s, bool all, struct order ***end)
+enum going { COMPLETE, FRONT, ALL };
+
+/* Appends the orders of all bands that go to *end; the others stay. FRONT: those in front, until
+ * what waits is half as much as may wait. */
+static void release(struct sink *s, enum going who, struct order ***end)
 {
     struct bands *b = &s->bands;
     size_t kept = 0;
-    bool much = b->bytes > MOST_BYTES;
     qsort(b->list, b->count, sizeof *b->list, by_place);
     for (size_t i = 0, n; i < b->count; i += n) {
         struct waiting *w = &b->list[i];
         const struct live *l = sink_live(s, w->result->job);
-        bool go = all || !has_bands(l) || (much && b->bytes > MOST_BYTES / 2);
+        bool go = who == ALL || !has_bands(l) || (who == FRONT && b->bytes > MOST_BYTES / 2);
         n = has_bands(l) ? band_length(w, b->list + b->count, l->spec->a_blocks) : 1;
         if (go || w->result->tile >= job_tile_count(l->spec) || completes(l, w, n)) {
+            for (size_t k = 0; k < n; k++)
+                b->bytes -= w[k].result->data_bytes;
             struct order *o = order_of(w, n);
-            b->bytes -= o->result_bytes;
             **end = o;
             *end = &o->next;
         } else {
@@ -138,7 +142,9 @@ struct order *sink_bands(struct sink *s, struct order *orders, bool quiet)
     }
     *others_end = NULL;
     if (s->bands.count > 0)
-        release(s, all || too_long(&s->bands), &end);
+        release(s, all || too_long(&s->bands) ? ALL : COMPLETE, &end);
+    if (s->bands.bytes > MOST_BYTES)
+        release(s, FRONT, &end);
     *end = others;
     return ready;
 }
