@@ -15,7 +15,7 @@ const double floquet_ones[LANES] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
 
 double floquet_omega(const struct floquet_facts *f, double a, double q)
 {
-    return sqrt(fmax(1, f->u_bound + fabs(a) * f->v_bound + fabs(q) * f->w_bound));
+    return fmax(1 / f->period, sqrt(f->u_bound + fabs(a) * f->v_bound + fabs(q) * f->w_bound));
 }
 
 static int starts_moderate(struct expr *const start[2])
@@ -41,9 +41,8 @@ struct floquet *floquet_create(const struct floquet_facts *facts, const struct o
     f->damping_error = 0.5 * facts->damping_error;
     f->decay = exp(f->damping);
     f->doubt.period_error = UNIT * facts->period;
-    f->doubt.omega = 1;
-    for (double omega = most; f->doubt.omega < omega;)
-        f->doubt.omega *= 2;
+    int exponent, is_power = frexp(most, &exponent) == 0.5;
+    f->doubt.omega = ldexp(1, is_power ? exponent - 1 : exponent);
     return f;
 }
 

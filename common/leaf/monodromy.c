@@ -36,7 +36,7 @@ static inline double smaller_of(double x, double y)
 
 static inline double stiffness(const struct monodromy_doubt *d, int k)
 {
-    return larger_of(1, d->stiffness + fabs(d->a[k]) * d->stiffness_a);
+    return d->stiffness + fabs(d->a[k]) * d->stiffness_a;
 }
 
 static int large(const struct entry e[4])

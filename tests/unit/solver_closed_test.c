@@ -256,6 +256,53 @@ static void determinant(enum sweep_method method)
     }
 }
 
+/* Mathieu's equation with t in units of `unit`, a power of two. */
+static void solve_in_units(double unit, enum sweep_method method, struct solver_job *j)
+{
+    static char text[4][80];
+    double rate = 1 / unit, period = M_PI * unit;
+    static double times[2];
+    times[1] = unit;
+    snprintf(text[0], sizeof text[0], "cos(t*%.17g)", 2 * rate);
+    snprintf(text[1], sizeof text[1], "z(%.17g)", 0.7 * period);
+    snprintf(text[2], sizeof text[2], "dz(%.17g)*%.17g", 20.5 * period, unit);
+    snprintf(text[3], sizeof text[3], "mu*%.17g", unit);
+    job_init(j, -3 * rate * rate, 3 * rate * rate, 9, -rate * rate, 8 * rate * rate, 33);
+    j->spec.w = text[0];
+    j->spec.w_to = j->spec.period = period;
+    j->spec.times = times;
+    j->spec.time_count = 2;
+    j->spec.method = method;
+    for (size_t k = 0; k < 3; k++)
+        j->outputs[k] = (struct output_text){"F", text[1 + k]};
+    j->outputs[3] = (struct output_text){"F", "trace"};
+    j->spec.output_count = 4;
+    job_run(j);
+}
+
+/* What is stated, and what is called limited, does not depend on the unit of time. */
+static void units(enum sweep_method method)
+{
+    static const double other[] = {0x1p-40, 0x1p-20, 0x1p+20, 0x1p+40};
+    struct solver_job one, j;
+    solve_in_units(1, method, &one);
+    for (size_t u = 0; u < sizeof other / sizeof *other; u++) {
+        solve_in_units(other[u], method, &j);
+        for (size_t i = 0; i < 9 * 33; i++) {
+            assert_int_equal(j.status[i], one.status[i]);
+            for (size_t k = 0; k < 4; k++) {
+                job_check_apart(&one, &j, k, i);
+                if (!(j.error[k][i] <= 4 * one.error[k][i] + 1e-15F))
+                    fail_msg("%s at q %g a %g: stated %.3g, %.3g in another unit",
+                             j.spec.outputs[k].text, j.q[i / 33], j.a[i % 33],
+                             (double)one.error[k][i], (double)j.error[k][i]);
+            }
+        }
+        job_fini(&j);
+    }
+    job_fini(&one);
+}
+
 #define BY_EVERY_METHOD(what)                                                                      \
     static void test_##what(void **state)                                                          \
     {                                                                                              \
@@ -271,6 +318,7 @@ BY_EVERY_METHOD(meissner)
 BY_EVERY_METHOD(lame)
 BY_EVERY_METHOD(mathieu)
 BY_EVERY_METHOD(determinant)
+BY_EVERY_METHOD(units)
 
 int main(void)
 {
@@ -278,7 +326,7 @@ int main(void)
         cmocka_unit_test(test_free_motion), cmocka_unit_test(test_airy),
         cmocka_unit_test(test_euler),       cmocka_unit_test(test_meissner),
         cmocka_unit_test(test_lame),        cmocka_unit_test(test_mathieu),
-        cmocka_unit_test(test_determinant),
+        cmocka_unit_test(test_determinant), cmocka_unit_test(test_units),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

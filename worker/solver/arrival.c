@@ -41,7 +41,7 @@ static void start_component(struct flight *w, int c, size_t k, size_t point)
         z = w->g->y_start[0];
         dz = w->g->y_start[1];
         error = w->g->y_error;
-        l->floor[c][k] = fabs(z) + fabs(dz) + DBL_MIN;
+        l->floor[c][k] = fabs(z) + fabs(dz) / w->g->slowest + DBL_MIN;
     } else if (e->vector[c] == VECTOR_START) {
         z = w->points->start[0][point];
         dz = w->points->start[1][point];
@@ -52,7 +52,8 @@ static void start_component(struct flight *w, int c, size_t k, size_t point)
     clear_errors(l, c, k);
     l->state.z[c][k] = z;
     l->state.dz[c][k] = dz;
-    l->omega[c][k] = l->memory[c].h[k] = 1;
+    l->omega[c][k] = w->g->slowest;
+    l->memory[c].h[k] = 1;
     l->memory[c].size[k] = 0;
     l->errors[c].drift[0][k] = error;
     l->errors[c].rounding[0][k] = 4 * UNIT * UNIT * z * z;

@@ -93,7 +93,7 @@ static int refuse_y(struct err *err, double t)
 static int bring_y(struct general *g, const struct sweep_spec *spec, struct err *err)
 {
     const struct rk8 *rk8 = rk8_of(kernel_find(NULL));
-    struct y_step s = {.omega = {1}};
+    struct y_step s = {.omega = {g->from > spec->y_from ? 1 / (g->from - spec->y_from) : 1}};
     double size = 0, error = 0, h = spec->y_from < g->from ? 0.01 * (g->from - spec->y_from) : 0;
     s.t[0] = spec->y_from;
     s.y[0] = spec->y_start[0];
@@ -102,7 +102,7 @@ static int bring_y(struct general *g, const struct sweep_spec *spec, struct err 
         double stop = curve_next_stop(spec->breaks, spec->break_count, s.t[0], g->from);
         s.h[0] = s.t[0] + h < stop ? h : stop - s.t[0];
         try_y(&g->equation, rk8, &s, nextafter(stop, s.t[0]));
-        size = fmax(size, fabs(s.y[0]) + fabs(s.dy[0]) + DBL_MIN);
+        size = fmax(size, fabs(s.y[0]) + fabs(s.dy[0]) / s.omega[0] + DBL_MIN);
         double ratio = s.estimate[0] / (Y_TOLERANCE * size);
         if (steps > Y_STEPS || h < 4 * UNIT * fabs(s.t[0]))
             return refuse_y(err, s.t[0]);
@@ -132,6 +132,7 @@ int general_create(const struct sweep_spec *spec, const struct drive *drive,
     g->from = g->last = spec->times[0];
     if (outputs->record_count > 0)
         g->last = outputs->record[outputs->record_count - 1];
+    g->slowest = g->last > g->from ? 1 / (g->last - g->from) : 1;
     g->tolerance = spec->tolerance;
     g->break_count = spec->break_count;
     g->breaks = mem_alloc(g->break_count + 1, sizeof *g->breaks);

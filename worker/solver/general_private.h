@@ -19,6 +19,7 @@ struct general {
     const struct outputs *outputs;
     const struct drive *drive;
     double from, last, tolerance;
+    double slowest; /* 1 over that time: the least omega */
     double *breaks;
     size_t break_count;
     struct stop *stops;

@@ -274,12 +274,12 @@ static void multiply(const double *matrix, size_t n0, size_t n1, double *product
 static void conditioning(const struct parts *p, const double *matrix, size_t lanes,
                          const double *state, size_t at, int row, double *kappa_squared)
 {
-    double omega = p->omega, inverse = 1 / omega;
+    double omega = p->omega, ratio = omega / p->rate, inverse = 1 / ratio;
     for (int g = 0; g < groups_of(lanes); g++) {
         vector zero = {0}, most = zero, z = zero + (row == 0), s = zero + (row == 1 ? omega : 0);
         for (size_t n = at;; n--) {
             const struct lanes *now = lanes_in(state + n * 2 * LANES);
-            vector slope = now[1].v[g] * omega, part = s * inverse;
+            vector slope = now[1].v[g] * ratio, part = s * inverse;
             vector size = now[0].v[g] * now[0].v[g] + slope * slope;
             most = larger(most, size * (z * z + part * part));
             if (n == 0)

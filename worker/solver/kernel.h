@@ -52,7 +52,7 @@ struct kernel {
     void (*multiply)(const double *matrix, size_t n0, size_t n1, double *product);
     /* kappa^2 of row 0 (z) or 1 (z'), a number for each lane, at node `at` of states that were
      * never rescaled: the largest |row of P(at, s)|^2 |(z, z')(s)|^2 over the nodes s, Euclidean
-     * norms. */
+     * norms of z and z' / p->rate. */
     void (*conditioning)(const struct parts *p, const double *matrix, size_t lanes,
                          const double *state, size_t at, int row, double *kappa_squared);
     /* out[i] += sum over j < n of c[j * c_stride] row[j][i], i < width at least; rows of 64. */

@@ -179,16 +179,16 @@ static int exponent_at(const struct lanes_work *w, const struct parts *p, size_t
     return e;
 }
 
-/* max over the nodes up to `at` of |row of P(T, s)| |(z, z')(s)|, Euclidean norms, relative to the
- * scale at `at`. Only for the few points where rounding may decide. */
+/* max over the nodes up to `at` of |row of P(T, s)| |(z, z')(s)|, Euclidean norms of z and z' /
+ * p->rate, relative to the scale at `at`. Only for the few points where rounding may decide. */
 static double kappa(const struct lanes_work *w, const struct parts *p, size_t at, int row,
                     size_t lane)
 {
-    double z = row == 0, s = row == 1 ? p->omega : 0, most = 0, omega = p->omega;
+    double z = row == 0, s = row == 1 ? p->omega : 0, most = 0, ratio = p->omega / p->rate;
     for (size_t n = at;; n--) {
         const double *state = w->now->state + n * 2 * LANES + lane;
-        double size = state[0] * state[0] + omega * state[LANES] * (omega * state[LANES]);
-        double length = z * z + s / omega * (s / omega), product = size * length;
+        double size = state[0] * state[0] + ratio * state[LANES] * (ratio * state[LANES]);
+        double length = z * z + s / ratio * (s / ratio), product = size * length;
         if (!(product <= most))
             most = product;
         if (n == 0)
@@ -329,8 +329,8 @@ static int read_probe(struct lanes_work *w, size_t index, struct strip *strip, c
                         .error = w->error,
                         .size = w->size,
                         .doubtful = w->doubtful};
-    /* kappa <= omega times the sum of all |row| |state|. */
-    r.rounding = leaf ? 0 : 8 * DBL_EPSILON * p->omega * r.unit;
+    /* kappa <= omega / rate times the sum of all |row| |state|. */
+    r.rounding = leaf ? 0 : 8 * DBL_EPSILON * (p->omega / p->rate) * r.unit;
     if (leaf) { /* a run: where it is to go is known */
         r.stated = w->stated + index * BOUNDS + w->lead + at[0];
         r.doubt = w->doubt + index * BOUNDS + w->lead + at[0];

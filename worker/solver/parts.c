@@ -144,8 +144,10 @@ int parts_create(const struct drive *d, const struct grid *g, double from, const
     p->reach = reach;
     p->record = mem_alloc(record_count + 1, sizeof *p->record);
     centre(p, g, &f);
+    double slowest = last > from ? 1 / (last - from) : 1;
     p->omega = power_of_two(
-        fmax(1, sqrt(parts_stiffness(d, f.a_most, largest(g->q_min, g->q_max), from, last))));
+        fmax(slowest, sqrt(parts_stiffness(d, f.a_most, largest(g->q_min, g->q_max), from, last))));
+    p->rate = fmin(p->omega, power_of_two(fmax(1, slowest)));
     /* A part multiplies by less than e^reach times a few; states are kept between 2^-300 and 2^300.
      */
     p->every = (size_t)(200 / (reach + 3));

@@ -34,7 +34,8 @@ struct parts {
     size_t coef_count, coef_cap, row_count;
     size_t *record; /* node (number of parts before it) of each recorded time */
     double a0, a_inverse, q0, q_inverse; /* x = (a - a0) * a_inverse */
-    double omega;                        /* a power of two, at least 1 */
+    double omega; /* a power of two, at least sqrt(max |K|) and 1 over the time covered */
+    double rate;  /* a power of two: kappa is that of states (z, z' / rate) */
     size_t every; /* states are rescaled every so many parts, before they can overflow */
     /* Error weights. A part's own error (truncation and rounding) times |row after| |state before|:
      */

@@ -230,6 +230,7 @@ int products_fit(struct products *p, struct lattice *l)
         fit_stretch(p, l, s);
     double ratio = balance(p);
     parts->omega = p->fine->omega * ratio;
+    parts->rate = p->fine->rate;
     for (size_t s = 0; s < leaf->stretches; s++)
         if (take_stretch(p, leaf, s, ratio) != 0)
             return -1;

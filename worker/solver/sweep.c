@@ -180,7 +180,7 @@ struct outputs_spec sweep_outputs(const struct sweep_spec *spec)
 
 double sweep_omega(const struct sweep *s, double a, double q)
 {
-    return sqrt(fmax(1, s->u_bound + fabs(a) * s->v_bound + fabs(q) * s->w_bound));
+    return fmax(s->slowest, sqrt(s->u_bound + fabs(a) * s->v_bound + fabs(q) * s->w_bound));
 }
 
 static void drop_levels(struct sweep *s)
@@ -251,6 +251,7 @@ static int build(struct sweep *s, const struct sweep_spec *spec, struct err *err
         return -1;
     if (s->outputs.record_count > 0)
         s->last = s->outputs.record[s->outputs.record_count - 1];
+    s->slowest = s->last > s->from ? 1 / (s->last - s->from) : 1;
     s->tolerance = inner_tolerance(s);
     if (spec->ddz != NULL || spec->interpolation == SWEEP_COUPLED)
         return general_create(spec, s->drive, &s->outputs, &s->general, err);

@@ -44,6 +44,7 @@ struct sweep {
     struct outlook *outlook;   /* NULL: by points */
     struct late *late;
     double u_bound, v_bound, w_bound; /* over [from, last] */
+    double slowest;                   /* 1 over that time: the least omega of a point */
 };
 
 /* The parts of a level; NULL when there is no such level. Safe from any thread. */
