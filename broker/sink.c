@@ -100,7 +100,8 @@ static void gather(struct sink *s)
 }
 
 /* Nothing comes any more when nothing has come for some times as long as usual: workers that have
- * in hand what they may hold wait for us. */
+ * in hand what they may hold wait for us. But while a group is under way they may well wait for
+ * that one, whose end will be heard of. */
 static int quiet_ms(const struct sink *s)
 {
     double ms = 1 + 3 * s->gap_ms;
@@ -115,8 +116,9 @@ static struct order *take_orders(struct sink *s, bool *quiet, bool *stop)
     pthread_mutex_lock(&s->mutex);
     struct timespec until = after_ms(quiet_ms(s));
     while (!s->orders && !s->stop && !s->writer_news && rc != ETIMEDOUT)
-        rc = s->bands.count > 0 ? pthread_cond_timedwait(&s->cond, &s->mutex, &until)
-                                : pthread_cond_wait(&s->cond, &s->mutex);
+        rc = s->bands.count > 0 && !s->under_way
+                 ? pthread_cond_timedwait(&s->cond, &s->mutex, &until)
+                 : pthread_cond_wait(&s->cond, &s->mutex);
     gather(s);
     struct order *all = s->orders;
     *stop = s->stop;
