@@ -170,8 +170,7 @@ static int report_end(const struct run *run, struct err *err)
         err_set(err, (enum err_code)view_exit_code(&run->view), "the job %s%s%s",
                 run->view.state == VIEW_CANCELLED ? "was cancelled" : "has failed",
                 *run->view.reason ? ": " : "", run->view.reason);
-        err_hint(err, "to begin anew remove %s", run->folder.path);
-        return -1;
+        return err_hint(err, "to begin anew remove %s", run->folder.path);
     }
     say_files(run);
     if (run->view.points_failed)
@@ -233,6 +232,16 @@ static void say_how_to_carry_on(const struct run *run, struct err *err)
              to ? " -o " : "", to ? to : "");
 }
 
+/* Whether the job was refused, by the broker or by the solver, before anything was solved. */
+static bool nothing_came_of_it(const struct run *run, int rc, const struct err *err)
+{
+    if (rc == 0 || run->folder.state != RUNFOLDER_FRESH)
+        return false;
+    if (run->view.id == 0) /* never queued */
+        return err->code == ERR_STORAGE || err->code == ERR_JOB_REFUSED;
+    return run->view.state == VIEW_FAILED && run->view.points_done + run->view.points_failed == 0;
+}
+
 static int run_in_folder(struct run *run, const char *path, struct err *err)
 {
     if (runfolder_open(path, &run->job, &run->folder, err))
@@ -246,6 +255,10 @@ static int run_in_folder(struct run *run, const char *path, struct err *err)
     } else {
         rc = report_end(run, err);
     }
+    bool removed = nothing_came_of_it(run, rc, err) && runfolder_remove(&run->folder);
+    if (removed && rc < 0 && run->view.state == VIEW_FAILED)
+        err_hint(err,
+                 "change the job and run it again; hillsweep check says at once what is wrong");
     runfolder_close(&run->folder);
     buf_fini(&run->status);
     return rc;

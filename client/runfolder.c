@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +44,7 @@ static bool exists(const char *folder, const char *name, const char *ending)
 }
 
 /* mkdir -p */
-static int make_folders(const char *path, struct err *err)
+static int make_folders(const char *path, bool *made, struct err *err)
 {
     char part[RUNFOLDER_PATH_MAX];
     snprintf(part, sizeof part, "%s", path);
@@ -56,7 +56,8 @@ static int make_folders(const char *path, struct err *err)
             return err_errno(err, ERR_STORAGE, "cannot create %s", part);
         *at = '/';
     }
-    if (mkdir(part, 0777) && errno != EEXIST)
+    *made = mkdir(part, 0777) == 0;
+    if (!*made && errno != EEXIST)
         return err_errno(err, ERR_STORAGE, "cannot create %s", part);
     struct stat st;
     if (stat(path, &st) || !S_ISDIR(st.st_mode))
@@ -194,7 +195,7 @@ int runfolder_open(const char *path, const struct jobfile *job, struct runfolder
 {
     if (set_paths(path, out, err))
         return -1;
-    int rc = make_folders(out->path, err);
+    int rc = make_folders(out->path, &out->made, err);
     if (rc == 0)
         rc = compare(out, job, err);
     if (rc == 0 && out->state == RUNFOLDER_DONE)
@@ -213,6 +214,17 @@ void runfolder_close(struct runfolder *f)
     if (f->lock_fd >= 0)
         close(f->lock_fd);
     f->lock_fd = -1;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+    (void)st, (void)kind, (void)where;
+    return remove(path);
+}
+
+bool runfolder_remove(const struct runfolder *f)
+{
+    return f->made && nftw(f->path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0;
 }
 
 int runfolder_busy(const char *path)

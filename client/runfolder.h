@@ -22,6 +22,7 @@ struct runfolder {
     char data[RUNFOLDER_PATH_MAX + 16];
     enum runfolder_state state;
     uint64_t points_failed; /* of a finished one */
+    bool made;              /* by this run: all that is in it is ours */
     int lock_fd;
 };
 
@@ -33,6 +34,10 @@ void runfolder_default(const char *job_file, char out[RUNFOLDER_PATH_MAX]);
 int runfolder_open(const char *path, const struct jobfile *job, struct runfolder *out,
                    struct err *err);
 void runfolder_close(struct runfolder *f);
+
+/* Takes away a folder that this run has made, with all that is in it; false, and nothing is done,
+ * when it was there before. */
+bool runfolder_remove(const struct runfolder *f);
 
 /* Whether this names a folder that a run has made, rather than a job of a broker. */
 bool runfolder_is(const char *word);

@@ -4,6 +4,7 @@
 #include "joblist.h"
 #include "json.h"
 #include "metrics.h"
+#include "page.h"
 #include "roster.h"
 #include "save.h"
 #include "text.h"
@@ -13,27 +14,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "running (paused: disk full)" and the like need no more than a line. */
+/* What it is, and below it why it waits and where it lies. */
 static void print_status(const struct job_view *view)
 {
     char done[TEXT_MAX], total[TEXT_MAX], text[TEXT_MAX];
-    printf("job %u%s%s: %s", view->id, *view->name ? "  " : "", view->name,
-           view_state_name(view->state));
-    printf(", %s of %s points", count_format(view->points_done, done),
-           count_format(view->points_total, total));
+    struct buf line = {0};
+    buf_printf(&line, "job %u%s%s: %s", view->id, *view->name ? "  " : "", view->name,
+               view_state_name(view->state));
+    buf_printf(&line, ", %s of %s points", count_format(view->points_done, done),
+               count_format(view->points_total, total));
     if (view->points_failed)
-        printf(", %s failed", count_format(view->points_failed, text));
+        buf_printf(&line, ", %s failed", count_format(view->points_failed, text));
     if (view->state == VIEW_RUNNING && view->rate > 0)
-        printf(", %s", rate_format(view->rate, text));
+        buf_printf(&line, ", %s", rate_format(view->rate, text));
     if (view->state == VIEW_RUNNING && view->eta_s >= 0)
-        printf(", ETA %s", duration_format(view->eta_s, text));
+        buf_printf(&line, ", ETA %s", duration_format(view->eta_s, text));
     if (!view_ended(view))
-        printf(", %u worker%s", view->workers, view->workers == 1 ? "" : "s");
+        buf_printf(&line, ", %u worker%s", view->workers, view->workers == 1 ? "" : "s");
+    page_line(stdout, buf_text(&line), 4);
+    buf_clear(&line);
+    buf_printf(&line, "  %s", view->reason);
     if (*view->reason)
-        printf("\n  %s", view->reason);
+        page_line(stdout, buf_text(&line), 2);
     if (*view->folder)
-        printf("\n  %s", view->folder);
-    putchar('\n');
+        printf("  %s\n", view->folder);
+    buf_fini(&line);
 }
 
 static int fetch_metrics(struct session *s, struct buf *out, struct err *err)

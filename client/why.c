@@ -3,6 +3,7 @@
 
 #include "command.h"
 #include "config.h"
+#include "page.h"
 #include "text.h"
 
 #include <stdarg.h>
@@ -244,17 +245,26 @@ static void print_why(const struct why *why)
 {
     char done[TEXT_MAX], total[TEXT_MAX], rate[TEXT_MAX];
     const struct job_view *v = &why->view;
-    printf("job %u%s%s is %s, %s of %s points", v->id, *v->name ? " " : "", v->name,
-           view_state_name(v->state), count_format(v->points_done, done),
-           count_format(v->points_total, total));
+    struct buf line = {0};
+    buf_printf(&line, "job %u%s%s is %s, %s of %s points", v->id, *v->name ? " " : "", v->name,
+               view_state_name(v->state), count_format(v->points_done, done),
+               count_format(v->points_total, total));
     if (v->state == VIEW_RUNNING && v->rate > 0)
-        printf(", %s", rate_format(v->rate, rate));
-    putchar('\n');
+        buf_printf(&line, ", %s", rate_format(v->rate, rate));
+    page_line(stdout, buf_text(&line), 4);
     for (size_t i = 0; i < why->count; i++) {
-        printf("- %s\n", why->findings[i].text);
-        if (*why->findings[i].advice)
-            printf("    %s\n", why->findings[i].advice);
+        const struct why_finding *found = &why->findings[i];
+        buf_clear(&line);
+        buf_printf(&line, "- %s", found->text);
+        page_line(stdout, buf_text(&line), 2);
+        buf_clear(&line);
+        buf_printf(&line, "    %s", found->advice);
+        if (strncmp(found->advice, "hillsweep", 9) == 0) /* to be copied */
+            printf("%s\n", buf_text(&line));
+        else if (*found->advice)
+            page_line(stdout, buf_text(&line), 4);
     }
+    buf_fini(&line);
 }
 
 static void print_why_json(const struct json *facts, const struct why *why)

@@ -2,6 +2,7 @@
 #include "page.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -47,6 +48,18 @@ void page_flow(const struct page *p, const char *text, size_t len, size_t at, si
         begins = false;
     }
     fputc('\n', p->out);
+}
+
+void page_line(FILE *out, const char *text, size_t left)
+{
+    const struct page page = page_on(out, 0, SIZE_MAX);
+    size_t start = strspn(text, " ");
+    if (page.width == 0) {
+        fprintf(out, "%s\n", text);
+        return;
+    }
+    page_indent(&page, start);
+    page_flow(&page, text + start, strlen(text + start), start, left);
 }
 
 void page_paragraphs(const struct page *p, const char *text)

@@ -20,6 +20,9 @@ void page_indent(const struct page *p, size_t columns);
  * lines from column `left` on; ends the line. */
 void page_flow(const struct page *p, const char *text, size_t len, size_t at, size_t left);
 
+/* A line as it is; on a terminal folded, with further lines from column `left` on. */
+void page_line(FILE *out, const char *text, size_t left);
+
 /* An empty line of the text stays one; other line ends are of no importance. */
 void page_paragraphs(const struct page *p, const char *text);
 

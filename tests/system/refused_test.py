@@ -71,6 +71,18 @@ class Refused(House):
         folder = os.path.join(self.data, "jobs")
         self.assertEqual(os.listdir(folder) if os.path.isdir(folder) else [], [])
 
+    def test_what_the_solver_refuses_leaves_nothing_either(self):
+        for wrong, code in ((driven(w__is="sqrt(t - 6)"), 1),
+                            (driven(grid__q__count=1000000, grid__a__count=90000), 11)):
+            path = self.write_job(wrong)
+            said = self.client("run", path, code=code, broker=False).stderr
+            self.assertIn("hint", said)
+            self.assertFalse(os.path.exists(self.path("job")))
+        os.mkdir(self.path("job"))
+        open(self.path("job/mine"), "w").close()
+        self.client("run", path, code=code, broker=False)
+        self.assertEqual(os.listdir(self.path("job")).count("mine"), 1)
+
     def test_usage(self):
         for args in (["sumbit", "x"], ["submit"], ["status", "--frobnicate"], ["run"]):
             p = self.client(*args, code=2)

@@ -209,6 +209,23 @@ class Terminals(House):
             if columns == 60:
                 self.assertRegex(shown[1], r"^ {11}\S")
 
+    def test_long_reasons_are_folded_on_a_terminal_alone(self):
+        self.broker()
+        self.worker("--full")
+        self.client("submit", self.write_job(driven(w__period="pi")), "--wait", code=None)
+        for command, left in (("status", 2), ("why", 2)):
+            piped = self.client(command).stdout.splitlines()
+            reason = [line for line in piped if "does not repeat itself" in line][0]
+            self.assertTrue(reason.endswith('"2*pi/3"'), reason)
+            t = self.run_in("16", command, columns=60, lines=40)
+            self.assertEqual(t.finish(), 0)
+            lines = t.raw().replace("\r", "").splitlines()
+            first = [i for i, line in enumerate(lines) if line[:60] in reason and len(line) > 20][0]
+            last = [i for i, line in enumerate(lines) if line.endswith('"2*pi/3"')][0]
+            self.assertEqual([line for line in lines[first:last + 1] if len(line) > 60], [])
+            self.assertTrue(all(line[:left].isspace() for line in lines[first + 1:last + 1]))
+            self.assertEqual(" ".join(line.strip() for line in lines[first:last + 1]), reason.strip())
+
     def test_every_help_fits_a_terminal(self):
         script = self.client("completion", "fish", broker=False).stdout
         commands = re.findall(r"-n __fish_use_subcommand -a (\w+)", script)

@@ -95,8 +95,8 @@ static int compare_segment(const struct comparison *c, size_t k, double end)
     for (int i = 0; from < to && i < POINTS; i++) {
         double t = from + (to - from) * (i + 0.5) / POINTS, later = t + c->spec->period;
         if (compare(c, k, t, curve_find(c->curve, later, k), later) != 0)
-            return err_hint(c->err, "give the time after which all of w, u, v and damping are "
-                                    "the same again, with every digit: \"2*pi/3\"");
+            return err_hint(c->err,
+                            "write the period of w, u, v and damping with every digit: \"2*pi/3\"");
     }
     return 0;
 }
