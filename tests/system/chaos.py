@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 
-from house import SLOW, House, free_port, program, read_folder, until
+from house import House, free_port, program, read_folder, until
 
 # Every point by itself, a microsecond each, in tiles of a hundred, so that a worker that lives
 # for a second at a few percent of a core gets some of them done.
