@@ -18,8 +18,10 @@ struct glance {
     double factor, rounding; /* of the series */
 };
 
-/* The largest deviation seen that is not rounding (0: none), and the largest value, both times the
- * factor. Nothing is evaluated at t0 or t1. Returns -1 when the function cannot be evaluated. */
+/* The largest deviation seen that is neither rounding nor an error of the function (0: none), and
+ * the largest value, both times the factor; close to a stop also times the share of the segment
+ * that is as close, for there both may be infinite and hardly count. Nothing is evaluated at t0 or
+ * t1. Returns -1 when the function cannot be evaluated, but for the places close to a stop. */
 struct glimpse {
     double off, size;
 };

@@ -83,7 +83,7 @@ static int try_step(struct piece *p, const struct source_job *job, double t, dou
         return 1;
     if (!(y_tail <= rounding && dy_tail <= rounding))
         return 0;
-    return is_seen(job, coef, t, h, fmax(CURVE_ROUNDING * bound, NEGLECTED), err);
+    return is_seen(job, coef, t, h, fmax(CURVE_ROUNDING * bound + noise, NEGLECTED), err);
 }
 
 static struct state advance(const struct state *s, const struct step *step, double h)
