@@ -134,6 +134,39 @@ static void test_table(void **state)
 }
 
 /* y is needed before w begins, and w at its ends. */
+/* Data that jump from knot to knot: cubics as bent as can be, in steps that are short all the same.
+ */
+static void test_rough_table(void **state)
+{
+    enum { N = 201 };
+    double *t = linspace(0, 2, N), w[N];
+    struct solver_job j;
+    (void)state;
+    for (int i = 0; i < N; i++)
+        w[i] = i % 2 == 0 ? 1 : -1;
+    job_init(&j, 10, 30, 3, -1, 7, 4);
+    j.spec.w = NULL;
+    j.spec.table_t = t;
+    j.spec.table_w = w;
+    j.spec.table_count = N;
+    j.spec.w_to = 2;
+    j.spec.times = t;
+    j.spec.time_count = N;
+    j.spec.interpolation = SWEEP_STEFFEN;
+    j.spec.tolerance = 1e-13;
+    j.outputs[0].text = "z(2)";
+    job_run(&j);
+    struct judge judge = {.t = t, .w = w, .accel = gsl_interp_accel_alloc()};
+    gsl_interp *interp = gsl_interp_alloc(gsl_interp_steffen, N);
+    gsl_interp_init(interp, t, w, N);
+    judge.interp = interp;
+    compare_with_gsl(&j, &judge, N, 2);
+    gsl_interp_free(interp);
+    gsl_interp_accel_free(judge.accel);
+    free(t);
+    job_fini(&j);
+}
+
 static int source_derivative(double t, const double y[], double dy[], void *arg)
 {
     (void)arg;
@@ -428,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_spikes),        cmocka_unit_test(test_spike_of_f),
         cmocka_unit_test(test_ends),          cmocka_unit_test(test_adopt),
         cmocka_unit_test(test_adopt_refuses), cmocka_unit_test(test_spike_between_knots),
+        cmocka_unit_test(test_rough_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,13 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEP_REACH   3.0   /* sqrt(max |K|) * length that 16 points resolve to rounding */
-#define STEP_REACH_8 0.6   /* the same for 8 points, where w is a cubic */
-#define STEP_REACH_4 0.06  /* and for 4 */
-#define ROUNDING     1.0   /* of one part, in units of 2^-53 and of the sum of its terms */
-#define SAFETY_W     2.0   /* |row| |state| between nodes against the mean of its neighbours */
-#define STACK        32    /* 2^30 steps */
-#define NEGLIGIBLE   1e-18 /* what a single step may drop */
+#define STEP_REACH   3.0  /* sqrt(max |K|) * length that 16 points resolve to rounding */
+#define STEP_REACH_8 0.6  /* the same for 8 points, where w is a cubic ... */
+#define STEP_REACH_4 0.06 /* and for 4 ... */
+/* ... that is nearly straight: n points integrate degrees below 2n, and a product of four cubics,
+ * or of two, has more. What is left is 2e-10 bend^3, or 5e-4 bend^2. */
+#define STEP_BEND_8 0.02
+#define STEP_BEND_4 1e-7
+#define ROUNDING    1.0   /* of one part, in units of 2^-53 and of the sum of its terms */
+#define SAFETY_W    2.0   /* |row| |state| between nodes against the mean of its neighbours */
+#define STACK       32    /* 2^30 steps */
+#define NEGLIGIBLE  1e-18 /* what a single step may drop */
 
 struct filler {
     struct parts *parts;
@@ -151,6 +155,30 @@ static double joint(const struct curve *c, double t, double end, uint32_t *terms
     return s->t1 > t && s->t1 < end ? s->t1 : end;
 }
 
+/* What h^2 K has beside a straight line around t, where w is a cubic. */
+static double bend(const struct filler *s, double t, double h)
+{
+    const struct parts *p = s->parts;
+    const struct curve *w = &s->frame->drive->w;
+    double sum = 0;
+    if (w->count == 0)
+        return 0;
+    const struct segment *at = &w->segments[curve_find(w, t, 0)];
+    for (uint32_t k = 2; k < at->n; k++)
+        sum += fabs(w->coef[at->at + k]);
+    return h * h * (fabs(p->q0) + s->frame->q_radius) * sum;
+}
+
+/* The cheapest rule that is exact to rounding over [t, end]. */
+static const struct gauss *rule_for(const struct filler *s, uint32_t terms, double reach, double t,
+                                    double end)
+{
+    double bent = terms <= 4 ? bend(s, t + (end - t) / 2, end - t) : 0;
+    if (terms <= 4 && reach <= STEP_REACH_4 && bent <= STEP_BEND_4)
+        return &s->gauss4;
+    return terms <= 4 && reach <= STEP_REACH_8 && bent <= STEP_BEND_8 ? &s->gauss8 : &s->gauss16;
+}
+
 /* Carries the series from t0 to t1; n is the part's degree. */
 static int cross_part(struct filler *s, double t0, double t1, int n)
 {
@@ -170,9 +198,7 @@ static int cross_part(struct filler *s, double t0, double t1, int n)
         m = majorant(s->parts, s->frame, &b, (end - t) / steps);
         int own = degree(&m, NEGLIGIBLE, &rest);
         own = own < n ? own : n;
-        const struct gauss *g = terms <= 4 && reach <= STEP_REACH_4   ? &s->gauss4
-                                : terms <= 4 && reach <= STEP_REACH_8 ? &s->gauss8
-                                                                      : &s->gauss16;
+        const struct gauss *g = rule_for(s, terms, reach, t, end);
         double from = t;
         for (double k = 1; k <= steps; k++) {
             double to = k < steps ? t + (end - t) / steps * k : end;
