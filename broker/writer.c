@@ -323,6 +323,8 @@ static unsigned char *take_large(struct writer *w)
         i++;
     if (!w->large[i].memory && !(w->large[i].memory = make_memory(WRITER_LARGE_BYTES)))
         abort();
+    if (w->free_count == WRITER_LOTS) /* nobody has a small one: they need no memory now */
+        madvise(w->memory, (size_t)WRITER_LOTS * WRITER_LOT_BYTES, MADV_DONTNEED);
     w->large[i].taken = true;
     return w->large[i].memory;
 }
