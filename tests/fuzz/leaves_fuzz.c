@@ -1,6 +1,7 @@
 /* Any bytes as the leaves of a tile: of a job whose values are at times, or (odd first byte) of one
  * whose numbers follow from the monodromy matrix. Whatever came, what is expanded has statuses and,
- * where they say so, numbers; and a tile that was refused harms none that follows. */
+ * where they say so, numbers; a tile that was refused harms none that follows, and none harms what
+ * lies beside it. */
 #include "fuzz.h"
 
 #include "expander.h"
@@ -10,7 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 12, COLUMNS = 40, POINTS = ROWS * COLUMNS };
+/* A tile of a band: LEFT columns of others before it, and as many behind. */
+enum { ROWS = 12, COLUMNS = 40, LEFT = 3, STRIDE = LEFT + COLUMNS + LEFT, BAND = ROWS * STRIDE };
+
+/* Numbers that stand for those of other tiles. */
+static const double OTHER = 12345.678;
+enum { OTHER_STATUS = 99 };
+
+static double values[2][BAND];
+static float errors[2][BAND];
+static uint8_t status[BAND];
 
 static const struct output_text AT_TIMES[] = {{"F", "1 + z(3)"}, {"L", "lnabs(2) + exp(q*z(3))"}};
 static const struct output_text OF_PERIOD[] = {{"M", "mu + trace"}, {"S", "stable*lnabs(50)"}};
@@ -38,14 +48,49 @@ static struct expander *make(int period)
     return e;
 }
 
+static void lay_out(void)
+{
+    for (size_t i = 0; i < BAND; i++) {
+        values[0][i] = values[1][i] = OTHER;
+        errors[0][i] = errors[1][i] = (float)OTHER;
+        status[i] = OTHER_STATUS;
+    }
+}
+
+static bool is_others(size_t i)
+{
+    return i % STRIDE < LEFT || i % STRIDE >= LEFT + COLUMNS;
+}
+
+static void check_others(void)
+{
+    for (size_t i = 0; i < BAND; i++) {
+        if (!is_others(i))
+            continue;
+        assert(status[i] == OTHER_STATUS);
+        for (int k = 0; k < 2; k++)
+            assert(values[k][i] == OTHER && errors[k][i] == (float)OTHER);
+    }
+}
+
+static void check_own(void)
+{
+    for (size_t i = 0; i < BAND; i++) {
+        if (is_others(i))
+            continue;
+        assert(status[i] >= POINT_DONE && status[i] <= POINT_LIMITED);
+        for (int k = 0; k < 2; k++)
+            assert(status[i] == POINT_FAILED || status[i] == POINT_OVERFLOW ||
+                   isfinite(values[k][i]));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct expander *expanders[2];
-    static double values[2][POINTS];
-    static float errors[2][POINTS];
-    static uint8_t status[POINTS];
-    double *const field[] = {values[0], values[1]};
-    float *const error[] = {errors[0], errors[1]};
+    double *const field[] = {values[0] + LEFT, values[1] + LEFT};
+    float *const error[] = {errors[0] + LEFT, errors[1] + LEFT};
+    const struct expander_to to = {field, error, status + LEFT, STRIDE};
     const struct leaves_block tile = {0, ROWS, 0, COLUMNS};
     struct err err = {0};
     if (size == 0)
@@ -55,20 +100,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         expanders[period] = make(period);
     uint8_t *own = malloc(size); /* of its own length, for those who watch memory */
     memcpy(own, data, size);
-    memset(status, 99, sizeof status);
-    const struct expander_to to = {field, error, status, COLUMNS};
+    lay_out();
     if (expander_run(expanders[period], &tile, own + 1, size - 1, &to, &err) == 0) {
         uint32_t exceptions; /* these have whatever they like: the sink judges them */
         memcpy(&exceptions, own + 1 + 8, sizeof exceptions);
-        for (size_t i = 0; i < POINTS && exceptions == 0; i++) {
-            assert(status[i] >= POINT_DONE && status[i] <= POINT_LIMITED);
-            for (int k = 0; k < 2; k++)
-                assert(status[i] == POINT_FAILED || status[i] == POINT_OVERFLOW ||
-                       isfinite(values[k][i]));
-        }
+        if (exceptions == 0)
+            check_own();
     } else {
         assert(err.text[0]);
     }
+    check_others();
     free(own);
     return 0;
 }
