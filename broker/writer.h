@@ -50,7 +50,7 @@ struct writer *writer_create(const struct disk *disk, void (*done)(void *arg), v
 void writer_destroy(struct writer *w); /* writes what was put; NULL is fine */
 
 /* An empty lot for so many bytes, WRITER_LARGE_BYTES at most, on a page's boundary; NULL: none is
- * free (or there is no memory for a large one, and none will be waited for). */
+ * free. */
 unsigned char *writer_lot(struct writer *w, size_t bytes);
 /* Waits until there is one, or a sync or a failure to hear of. */
 void writer_rest(struct writer *w, size_t bytes);
