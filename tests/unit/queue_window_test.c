@@ -40,11 +40,10 @@ static void test_windows_stay_within_the_budget(void **state)
     }
 }
 
-/* A job of two big tiles for each worker of the world: more than fit the budget. */
-static uint32_t big_job(struct world *w, uint32_t point_bytes)
+static uint32_t job_of_big_tiles(struct world *w, uint32_t tiles, uint32_t point_bytes)
 {
     struct world_job *j = &w->jobs[w->job_count++];
-    j->tiles = 2 * WORLD_WORKERS;
+    j->tiles = tiles;
     j->durable = calloc(j->tiles, 1);
     j->spec = (struct queue_job){.id = (uint32_t)w->job_count,
                                  .q_count = 512 * j->tiles,
@@ -56,6 +55,12 @@ static uint32_t big_job(struct world *w, uint32_t point_bytes)
     queue_job_add(w->q, w->now_ms, &j->spec);
     world_act(w);
     return j->spec.id;
+}
+
+/* Two for each worker of the world: more than fit the budget. */
+static uint32_t big_job(struct world *w, uint32_t point_bytes)
+{
+    return job_of_big_tiles(w, 2 * WORLD_WORKERS, point_bytes);
 }
 
 /* The next part of what a worker holds first, within its window; false when it may not send. */
@@ -285,6 +290,64 @@ static void test_room_for_short_answers_comes_in_large_helpings(void **state)
     queue_destroy(q);
 }
 
+/* All of what worker 0 has to solve is answered, in so many bytes each. */
+static void answer_all(struct world *w, size_t bytes)
+{
+    struct world_worker *ww = &w->workers[0];
+    for (size_t k = 0; k < ww->held_count; k++) {
+        struct held_tile *h = &ww->held[k];
+        if (h->sent)
+            continue;
+        struct wire_msg m = {.type = WIRE_RESULT};
+        m.result.job = h->job;
+        m.result.tile = h->tile;
+        m.result.count = 512 * 512;
+        m.result.token = h->token;
+        m.result.data = (struct wire_span){"", bytes};
+        h->sent = h->solved = true;
+        ww->sent += bytes;
+        w->sink[w->sink_count++] = (struct stored){h->job, h->tile, ww->number, bytes, false};
+        assert_int_equal(queue_result_part(w->q, w->now_ms, ww->number, &m), VERDICT_TAKE);
+        assert_int_equal(queue_result_complete(w->q, w->now_ms, ww->number, &m, bytes),
+                         COMPLETE_STORE);
+    }
+    world_act(w);
+}
+
+/* A worker that may hold one tile as points: answered as leaves it gets the next one while the
+ * first is not yet durable, until the sink has enough to do. */
+static void test_what_came_as_leaves_makes_room_for_more(void **state)
+{
+    enum { TILES = 40, ENOUGH = 24, POINT_BYTES = 3 }; /* 768 KiB a tile, 1 MiB in hand at most */
+    struct world *w = *state;
+    uint32_t job = job_of_big_tiles(w, TILES, POINT_BYTES);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    for (size_t leased = 1; leased <= ENOUGH; leased++) {
+        assert_int_equal(w->workers[0].held_count, leased);
+        answer_all(w, 1000);
+        world_sink(w, 0); /* the frontier moves on, and nothing is durable */
+    }
+    assert_int_equal(w->workers[0].held_count, ENOUGH);
+    for (int round = 0; round < TILES && world_info(w, job).state != JOB_DONE; round++) {
+        world_sink(w, WORLD_HELD);
+        answer_all(w, 1000);
+    }
+    world_assert_whole(w, job);
+}
+
+static void test_what_came_as_points_does_not(void **state)
+{
+    enum { TILES = 40, POINT_BYTES = 3 };
+    struct world *w = *state;
+    job_of_big_tiles(w, TILES, POINT_BYTES);
+    world_hello(w, 0);
+    world_sink(w, 0);
+    assert_int_equal(w->workers[0].held_count, 1);
+    answer_all(w, 512 * 512 * POINT_BYTES);
+    assert_int_equal(w->workers[0].held_count, 1);
+}
+
 int main(void)
 {
 #define SCENARIO(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
@@ -297,6 +360,8 @@ int main(void)
         SCENARIO(test_bytes_that_were_lost_do_not_stay_in_the_window),
         SCENARIO(test_parts_of_what_nobody_wants_give_their_window_back),
         SCENARIO(test_room_for_short_answers_comes_in_large_helpings),
+        SCENARIO(test_what_came_as_leaves_makes_room_for_more),
+        SCENARIO(test_what_came_as_points_does_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
