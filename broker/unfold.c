@@ -8,14 +8,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 struct unfolded {
     struct sink_part *folded; /* as they came */
     size_t folded_count;
     void (*release)(struct sink_result *result);
     unsigned char *planes, *at[2 * JOB_OUTPUTS_MAX + 1]; /* at: each of them */
-    size_t bytes;
     struct sink_part parts[];
 };
 
@@ -24,8 +22,7 @@ bool unfold_is_due(const struct job *job, const struct sink_result *result)
     return result->part_count > 0 && result->parts[0].plane == WIRE_LEAVES_PLANE(job->output_count);
 }
 
-#define AXIS_MAX    (1u << 20) /* values of an axis that are kept */
-#define LARGE_BYTES (1u << 20) /* of a tile */
+#define AXIS_MAX (1u << 20) /* values of an axis that are kept */
 
 bool unfold_takes(const struct job *job)
 {
@@ -84,32 +81,12 @@ static const void *gather(const struct job *job, const struct sink_result *r, st
     return r->part_count > 1 ? room->data : r->parts[0].data;
 }
 
-/* Large tiles come and go between what lives longer: their memory goes back to the system. */
-static unsigned char *planes_make(size_t bytes)
-{
-    if (bytes < LARGE_BYTES)
-        return mem_resize(NULL, bytes, 1);
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED)
-        abort();
-    return at;
-}
-
-static void planes_free(unsigned char *planes, size_t bytes)
-{
-    if (bytes < LARGE_BYTES)
-        free(planes);
-    else
-        munmap(planes, bytes);
-}
-
 /* Lays the planes out, the widest elements first. */
 static struct unfolded *lay_out(const struct job *job, uint32_t points)
 {
     unsigned status = tile_status_plane(job);
     struct unfolded *u = mem_alloc(1, sizeof *u + (status + 1) * sizeof u->parts[0]);
-    u->bytes = (size_t)points * job_point_bytes(job);
-    u->planes = planes_make(u->bytes);
+    u->planes = mem_resize(NULL, points, job_point_bytes(job));
     unsigned char *at = u->planes;
     size_t n = 0;
     for (size_t element = sizeof(double); element > 0; element /= 2) {
@@ -135,7 +112,7 @@ static size_t planes_of(const struct job *job)
 
 static void drop(struct unfolded *u)
 {
-    planes_free(u->planes, u->bytes);
+    free(u->planes);
     free(u);
 }
 

@@ -133,7 +133,6 @@ static void test_table(void **state)
     job_fini(&j);
 }
 
-/* y is needed before w begins, and w at its ends. */
 /* Data that jump from knot to knot: cubics as bent as can be, in steps that are short all the same.
  */
 static void test_rough_table(void **state)
@@ -167,6 +166,7 @@ static void test_rough_table(void **state)
     job_fini(&j);
 }
 
+/* y is needed before w begins, and w at its ends. */
 static int source_derivative(double t, const double y[], double dy[], void *arg)
 {
     (void)arg;
